@@ -1,0 +1,32 @@
+"""Harmless sites: a news page, a file store, an update server, the hospital's intranet."""
+
+from .http import Reply, answer, not_found, page
+
+NEWS = (
+    b"<!doctype html><html lang=en><head><title>Example News</title>"
+    b'<link rel=stylesheet href="https://cdn.example.net/site.css"></head><body><h1>Example News</h1>'
+    b"<p>The city council voted on Tuesday to extend the tram line to the harbour.</p>"
+    b'<img src="https://cdn.example.net/tram.png" alt="A tram"></body></html>'
+)
+INTRANET = b"<!doctype html><html lang=en><title>Intranet</title><h1>Canteen</h1><p>Today: lentil soup.</p></html>"
+
+
+def handle(request):
+    if request.host == "www.example.org" and request.path == "/":
+        return page(NEWS)
+    if request.host == "cdn.example.net":
+        return cdn(request)
+    if request.host == "updates.example.com":
+        return answer({"product": "ct-console", "latest": "4.12.0-rc.2", "download": None})
+    if request.host == "intranet.hospital.example":
+        return page(INTRANET) if request.method == "GET" else answer({"status": "stored"}, status=201)
+    return not_found()
+
+
+def cdn(request):
+    if request.path.endswith(".css"):
+        return Reply(b"body { font-family: sans-serif; max-width: 60ch; margin: auto }\n", "text/css")
+    if request.path.endswith(".bin"):
+        # Bytes of all values in a fixed order: nothing in them can be taken for text.
+        return Reply(bytes(i * i % 251 for i in range(48 * 1024)), "application/octet-stream")
+    return Reply(b"\x89PNG\r\n\x1a\n" + bytes(2048), "image/png")

@@ -1,0 +1,61 @@
+//! Who talks to whom.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+
+/// Address and port of one side.
+pub type Endpoint = SocketAddr;
+
+/// An endpoint for structures that are filled later.
+pub const NO_ENDPOINT: Endpoint = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Transport {
+    Tcp,
+    Udp,
+}
+
+/// Which way bytes go. The client is the side that opened the flow, as far as the capture tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Direction {
+    ToServer,
+    ToClient,
+}
+
+impl Direction {
+    #[must_use]
+    pub fn reverse(self) -> Self {
+        match self {
+            Self::ToServer => Self::ToClient,
+            Self::ToClient => Self::ToServer,
+        }
+    }
+
+    /// 0 to the server, 1 to the client: the place in a `[T; 2]` held per direction.
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::ToServer => 0,
+            Self::ToClient => 1,
+        }
+    }
+}
+
+/// What identifies a flow in events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowIdentity {
+    /// 53 bits, out of the five-tuple and the place of the first packet: the same capture gives the same id.
+    pub id: u64,
+    pub client: Endpoint,
+    pub server: Endpoint,
+    pub transport: Transport,
+    /// Outermost first.
+    pub vlans: Vec<u16>,
+    /// Of the client, when the client's frames carried one.
+    pub client_mac: Option<[u8; 6]>,
+    /// Time of the first packet.
+    pub started: Timestamp,
+}

@@ -1,0 +1,135 @@
+//! An AI service as the catalogue knows it, with what the site decided about it.
+
+use serde::{Deserialize, Serialize};
+
+/// The site's decision (`registry.yaml`); what nobody decided is unreviewed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceStatus {
+    Sanctioned,
+    Tolerated,
+    Unsanctioned,
+    #[default]
+    Unreviewed,
+}
+
+/// The site's own business associate agreement with the vendor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Baa {
+    Signed,
+    Expired,
+    None,
+    #[default]
+    Unknown,
+}
+
+/// Whether the vendor offers an agreement at all, as far as public sources tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BaaOffered {
+    Yes,
+    EnterpriseOnly,
+    No,
+    #[default]
+    Unknown,
+}
+
+/// What a host is for its service. Only `api` and `app` hosts are use; the rest are weak hints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostRole {
+    App,
+    Api,
+    Cdn,
+    Telemetry,
+    Auth,
+    Docs,
+}
+
+/// The `ai.service` object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    pub id: String,
+    pub name: String,
+    pub vendor: String,
+    pub category: String,
+    pub status: ServiceStatus,
+    pub baa: Baa,
+    pub baa_offered: BaaOffered,
+}
+
+/// The way a service was recognised (`ai.evidence[].kind`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceKind {
+    TlsSni,
+    QuicSni,
+    TlsCertificate,
+    HttpHost,
+    Http2Authority,
+    AbsoluteUri,
+    ConnectTarget,
+    SocksTarget,
+    IcapUrl,
+    Http3Authority,
+    Dns,
+    IpRange,
+    EchOuterName,
+    ApiShape,
+    Behaviour,
+}
+
+/// One leg's evidence: a name and where it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    pub kind: EvidenceKind,
+    pub value: String,
+}
+
+/// What is known of a client's device (`ai.device.state`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceState {
+    Managed,
+    Unmanaged,
+    #[default]
+    Unknown,
+}
+
+/// The `ai.device` object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    pub address: std::net::IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hostname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub department: Option<String>,
+    pub state: DeviceState,
+    /// Why the state is what it is, for the analyst.
+    pub reasons: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientKind {
+    Browser,
+    Sdk,
+    Cli,
+    Ide,
+    Agent,
+    #[default]
+    Unknown,
+}
+
+/// The `ai.client` object: the software that spoke.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    pub kind: ClientKind,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<String>,
+}
