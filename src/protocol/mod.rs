@@ -1,7 +1,24 @@
 //! What the bytes of a stream mean. In: [`crate::flow::StreamEvent`]s or a parent stream's bytes; out:
 //! [`ProtocolEvent`]s. A protocol is one file or folder behind [`Dissector`] and a line in [`PROTOCOLS`].
+//! [`StreamTree`] recognises protocols, buffers for them and opens child streams. Bounds: [`Settings`].
+//! Does not: decode content, join the exchanges of several streams, look at ports.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+pub mod http1;
+mod settings;
+pub mod socks;
+pub mod tls;
+mod tree;
+
+pub use settings::Settings;
+pub use tree::{StreamInfo, StreamTree, TreeSink};
 
 use crate::event::{Direction, EvidenceKind};
+use crate::flow::StreamEvent;
+
+/// All protocols, tried in this order.
+pub static PROTOCOLS: &[Protocol] = &[tls::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL];
 
 /// An exchange within its stream: a request with its response, or an encrypted session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +35,9 @@ pub enum Progress {
     Consumed(usize),
     /// Nothing was consumed; push again when at least so many bytes are there.
     NeedMore(usize),
+    /// Nothing was consumed: what these bytes are depends on the other direction. Push again when that has
+    /// brought something, or with more bytes.
+    Blocked,
     /// No more of this stream is wanted.
     Done(DoneReason),
     /// The bytes are not of this protocol after all.
@@ -37,6 +57,38 @@ pub enum DoneReason {
     TooLarge,
     Encrypted,
     Unrecognised,
+    /// Whoever takes the events said that no more of it is wanted.
+    Unwanted,
+}
+
+/// How a direction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In good order.
+    Fin,
+    /// By a reset, a timeout, or with the capture.
+    Cut,
+}
+
+/// Where a dissector joins its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the first byte.
+    Beginning,
+    /// Somewhere later: what went before was not seen, or was of another protocol.
+    Middle,
+}
+
+/// A bound that was reached: something was not read or not kept. Each is a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cap {
+    StreamBuffer,
+    TunnelDepth,
+    Streams,
+    ConflictBytes,
+    HelloBytes,
+    HeadBytes,
+    OpenExchanges,
 }
 
 /// A ClientHello, as far as it names things (RFC 8446 §4.1.2).
@@ -64,6 +116,9 @@ pub struct RequestHead {
     pub port: Option<u16>,
     /// Where `host` was read.
     pub host_evidence: Option<EvidenceKind>,
+    /// The Host field: lower case, no trailing dot, with its port where it has one. A proxy request may name
+    /// another host in its target; `host` is then the target's.
+    pub host_header: Option<String>,
     /// `HTTP/1.1`, `HTTP/1.0`.
     pub version: &'static str,
     pub content_type: Option<String>,
@@ -87,6 +142,10 @@ pub struct ResponseHead {
 }
 
 /// What a dissector tells. Bytes are borrowed for the call only.
+///
+/// `direction` is by role: `ToServer` comes from who asks, even where the flow has its ends the other way round.
+/// Per exchange and direction: `Request` or `Response` first (each may be missing in a one-way capture), then any of
+/// `Body`, `BodyGap`, `BodyConflict`, then `BodyEnd`, also for messages without a body. `Closed` is the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtocolEvent<'a> {
     /// An encrypted session began.
@@ -94,7 +153,7 @@ pub enum ProtocolEvent<'a> {
         exchange: ExchangeId,
         hello: &'a ClientHello,
     },
-    /// So many bytes of application data went through an encrypted session.
+    /// So many bytes of application data went through an encrypted session: an estimate of the plaintext.
     Encrypted {
         exchange: ExchangeId,
         direction: Direction,
@@ -104,6 +163,7 @@ pub enum ProtocolEvent<'a> {
         exchange: ExchangeId,
         head: &'a RequestHead,
     },
+    /// A final response, or 101. Interim responses (100, 102, 103) are not told.
     Response {
         exchange: ExchangeId,
         head: &'a ResponseHead,
@@ -120,7 +180,7 @@ pub enum ProtocolEvent<'a> {
         direction: Direction,
         bytes: u64,
     },
-    /// A differing second copy of body bytes, to be scanned too.
+    /// A differing second copy of body bytes, to be scanned too, by itself. May come after `BodyEnd`.
     BodyConflict {
         exchange: ExchangeId,
         direction: Direction,
@@ -135,11 +195,19 @@ pub enum ProtocolEvent<'a> {
         exchange: ExchangeId,
         reason: DoneReason,
     },
-    /// From here on the bytes of this stream belong to a child, to be dissected afresh (CONNECT, Upgrade).
+    /// From here on what this direction brings belongs to a child stream, to be dissected afresh (CONNECT, Upgrade).
+    /// The stream tree takes it; its sink never sees it.
     Tunnel {
         exchange: ExchangeId,
         direction: Direction,
-        bytes: &'a [u8],
+        event: StreamEvent<'a>,
+    },
+    /// A proxy was asked for a tunnel to this host, in lower case. (An HTTP CONNECT is a `Request`.)
+    ProxyTarget {
+        exchange: ExchangeId,
+        host: &'a str,
+        port: u16,
+        evidence: EvidenceKind,
     },
     /// A name for an address was learned.
     NameLearned {
@@ -147,6 +215,31 @@ pub enum ProtocolEvent<'a> {
         address: std::net::IpAddr,
         ttl_seconds: u32,
     },
+    /// Who asks is what the flow calls the server: it was picked up the wrong way round.
+    Reversed,
+    /// A bound was reached.
+    Capped(Cap),
+}
+
+impl ProtocolEvent<'_> {
+    /// The exchange that the event is about.
+    #[must_use]
+    pub fn exchange(&self) -> Option<ExchangeId> {
+        match self {
+            Self::Hello { exchange, .. }
+            | Self::Encrypted { exchange, .. }
+            | Self::Request { exchange, .. }
+            | Self::Response { exchange, .. }
+            | Self::Body { exchange, .. }
+            | Self::BodyGap { exchange, .. }
+            | Self::BodyConflict { exchange, .. }
+            | Self::BodyEnd { exchange, .. }
+            | Self::Closed { exchange, .. }
+            | Self::Tunnel { exchange, .. }
+            | Self::ProxyTarget { exchange, .. } => Some(*exchange),
+            Self::NameLearned { .. } | Self::Reversed | Self::Capped(_) => None,
+        }
+    }
 }
 
 /// Takes a dissector's events.
@@ -155,18 +248,32 @@ pub trait ProtocolSink {
 }
 
 /// A protocol's state machine for one stream. Keeps no partial input: what it did not consume is pushed again.
+/// The events do not depend on how the bytes are cut into pushes, save for where `Body`, `Encrypted` and `Tunnel`
+/// are cut.
 pub trait Dissector: Send {
-    /// Bytes in order. With `Consumed(n)`, `0 < n <= bytes.len()`; with `NeedMore(n)`, `n > bytes.len()`.
+    /// Bytes in order, never none. With `Consumed(n)`, `0 < n <= bytes.len()`; with `NeedMore(n)`, `n > bytes.len()`.
+    /// After `NotMine` nothing has been told of these bytes; after it and `Done` there is no further call.
     fn push(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress;
 
-    /// `lost` bytes are missing before what comes next. `Consumed` (any value) when the dissector goes on.
+    /// `lost` bytes after those consumed are missing before what comes next, among them such as were pushed and not
+    /// consumed. `Consumed` (any value) when the dissector goes on.
     fn gap(&mut self, direction: Direction, lost: u64, out: &mut dyn ProtocolSink) -> Progress;
 
-    /// A differing second copy of bytes near the current position.
-    fn conflict(&mut self, _direction: Direction, _bytes: &[u8], _out: &mut dyn ProtocolSink) {}
+    /// A differing second copy of bytes that begin `back` bytes (at least 1) before the end of what was consumed.
+    fn conflict(&mut self, _direction: Direction, _back: u64, _bytes: &[u8], _out: &mut dyn ProtocolSink) {}
 
-    /// The direction ended.
-    fn finish(&mut self, direction: Direction, out: &mut dyn ProtocolSink);
+    /// The direction ended; `rest` was pushed and never consumed.
+    fn finish(&mut self, direction: Direction, rest: &[u8], end: End, out: &mut dyn ProtocolSink);
+
+    /// Nothing more of this exchange is wanted. True when the whole stream is of no more use.
+    fn ignore(&mut self, _exchange: ExchangeId, _out: &mut dyn ProtocolSink) -> bool {
+        false
+    }
+
+    /// Heap bytes held, for the books and the laws.
+    fn held_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Whether a stream's first bytes are of a protocol.
@@ -178,11 +285,33 @@ pub enum Probe {
     No,
 }
 
-/// One protocol: how to know it and how to read it.
+/// What is known of a stream in the middle of which a protocol is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Its beginning was seen and is of no protocol here: only one that takes such streams over (STARTTLS) may begin.
+    Upgrade,
+    /// Its beginning was not seen.
+    Midstream,
+}
+
+/// Whether a protocol begins somewhere in the middle of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Here.
+    At(usize),
+    /// Nowhere before here; from here on more bytes are needed to tell.
+    Maybe(usize),
+    No,
+}
+
+/// One protocol: how to know it and how to read it. No function may depend on how the stream was cut into pushes.
 #[derive(Clone, Copy, Debug)]
 pub struct Protocol {
     /// EVE's `app_proto`.
     pub name: &'static str,
+    /// By the first bytes that a direction brought.
     pub probe: fn(Direction, &[u8]) -> Probe,
-    pub open: fn() -> Box<dyn Dissector>,
+    /// By what stands in the middle of a direction, the slice beginning at any byte.
+    pub find: fn(Search, Direction, &[u8]) -> Found,
+    pub open: fn(&Settings, Start) -> Box<dyn Dissector>,
 }

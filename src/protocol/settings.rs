@@ -1,0 +1,46 @@
+//! The `protocol:` section of the configuration: every bound of the stream tree and the dissectors, with its default.
+
+use serde::Deserialize;
+
+/// Bounds, each per flow or per stream. All memory that a stream can hold follows from them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Bytes per direction of a stream kept for a dissector that could not consume them yet.
+    pub max_stream_buffer_bytes: usize,
+    /// Bytes per direction looked at to tell a stream's protocol by its beginning.
+    pub max_probe_bytes: usize,
+    /// Bytes per direction of a stream of no known protocol in which the start of TLS is looked for (STARTTLS).
+    pub max_upgrade_search_bytes: u64,
+    /// Bytes per direction of a stream picked up late in which the start of any protocol is looked for.
+    pub max_midstream_search_bytes: u64,
+    /// Tunnels within tunnels.
+    pub max_tunnel_depth: u8,
+    /// Streams open at once in one flow.
+    pub max_streams: usize,
+    /// Differing copies kept per direction until the dissector has decided about the first.
+    pub max_conflict_bytes: usize,
+    /// Longest ClientHello with its record headers.
+    pub max_hello_bytes: usize,
+    /// Longest HTTP/1 message head, and longest trailer section.
+    pub max_head_bytes: usize,
+    /// HTTP/1 requests of a stream that wait for their response.
+    pub max_open_exchanges: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_stream_buffer_bytes: 128 << 10,
+            max_probe_bytes: 8 << 10,
+            max_upgrade_search_bytes: 32 << 10,
+            max_midstream_search_bytes: 1 << 20,
+            max_tunnel_depth: 8,
+            max_streams: 64,
+            max_conflict_bytes: 64 << 10,
+            max_hello_bytes: 80 << 10,
+            max_head_bytes: 64 << 10,
+            max_open_exchanges: 64,
+        }
+    }
+}

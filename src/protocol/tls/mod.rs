@@ -1,0 +1,408 @@
+//! TLS over a stream: the ClientHello's names, then the bytes of application data by record headers alone.
+//! Wire form: records of type, version, length (RFC 8446 §5.1); the hello may lie in several of them.
+//! In: stream bytes of both directions; out: one exchange: `Hello`, `Encrypted` counts, `Closed`.
+//! Bounds: `max_hello_bytes` waited for; nothing is held. A record's body is skipped by arithmetic.
+//! Does not: decrypt, read certificates, tell application data of TLS 1.3 from the handshake that looks like it.
+
+mod hello;
+mod record;
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    Cap, ClientHello, Dissector, DoneReason, End, ExchangeId, Found, Probe, Progress, Protocol, ProtocolEvent,
+    ProtocolSink, Search, Settings, Start,
+};
+use crate::event::Direction;
+use record::{HEADER_BYTES, Kind};
+
+pub const PROTOCOL: Protocol = Protocol { name: "tls", probe, find, open };
+
+/// What encryption adds to a record: the content type and a 16-byte tag in TLS 1.3. Older suites add 16 to 64 bytes,
+/// so the count of plaintext is an estimate, a little high for them.
+const RECORD_OVERHEAD_BYTES: u16 = 17;
+
+/// The one exchange of a stream: the session.
+const SESSION: ExchangeId = ExchangeId(0);
+
+const CLIENT_HELLO: u8 = 1;
+const HANDSHAKE_HEADER_BYTES: usize = 4;
+
+fn probe(_: Direction, bytes: &[u8]) -> Probe {
+    let Some(first) = bytes.first() else { return Probe::Unsure };
+    if first & 0x80 != 0 {
+        return match (hello::parse_sslv2(bytes), bytes.len() < HEADER_BYTES) {
+            (Some(_), _) => Probe::Certain,
+            (None, true) if bytes.get(2).is_none_or(|kind| *kind == CLIENT_HELLO) => Probe::Unsure,
+            _ => Probe::No,
+        };
+    }
+    match record::parse(bytes) {
+        Some(_) => Probe::Certain,
+        None if bytes.len() < HEADER_BYTES && record::may_be(bytes) => Probe::Unsure,
+        None => Probe::No,
+    }
+}
+
+fn find(search: Search, _: Direction, bytes: &[u8]) -> Found {
+    record::find(search, bytes)
+}
+
+fn open(settings: &Settings, _: Start) -> Box<dyn Dissector> {
+    Box::new(Tls {
+        max_hello_bytes: settings.max_hello_bytes,
+        sides: [Side::default(), Side::default()],
+        told_hello: false,
+        confirmed: false,
+        reversed: false,
+        closed: false,
+        ended: [None, None],
+    })
+}
+
+struct Tls {
+    max_hello_bytes: usize,
+    /// By direction of the flow.
+    sides: [Side; 2],
+    told_hello: bool,
+    /// A hello was told, or two record headers followed each other as they must: this is TLS.
+    confirmed: bool,
+    /// The hello came from what the flow calls the server.
+    reversed: bool,
+    closed: bool,
+    ended: [Option<End>; 2],
+}
+
+#[derive(Default)]
+struct Side {
+    reading: Reading,
+    /// Application data counted and not told yet.
+    untold: u64,
+    headers: u8,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Reading {
+    /// Nothing yet.
+    #[default]
+    Start,
+    /// A ClientHello is coming: bytes walked, and handshake bytes collected in them, in whole records.
+    Hello { walked: usize, collected: usize },
+    /// In a record: so much of its body is to come, of which so much is overhead. 0 before a header.
+    Record { left: u16, application: bool, overhead: u16 },
+    /// The place of the record headers is lost: all bytes count.
+    Raw,
+}
+
+/// What walking the records of a hello found.
+enum Walk {
+    Complete {
+        message: Vec<u8>,
+        records: usize,
+    },
+    Incomplete {
+        needed: usize,
+    },
+    TooLarge,
+    /// Not a hello after all.
+    Broken,
+}
+
+impl Tls {
+    fn side(&mut self, direction: Direction) -> &mut Side {
+        let [to_server, to_client] = &mut self.sides;
+        if direction == Direction::ToServer { to_server } else { to_client }
+    }
+
+    /// Whether nothing was read yet in either direction.
+    fn untouched(&self) -> bool {
+        !self.confirmed && self.sides.iter().all(|side| side.headers == 0)
+    }
+
+    fn tell_hello(&mut self, direction: Direction, hello: &ClientHello, out: &mut dyn ProtocolSink) {
+        self.confirmed = true;
+        if self.told_hello {
+            return;
+        }
+        self.told_hello = true;
+        if direction == Direction::ToClient {
+            self.reversed = true;
+            out.event(ProtocolEvent::Reversed);
+        }
+        out.event(ProtocolEvent::Hello { exchange: SESSION, hello });
+    }
+
+    fn start(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        if bytes.first().is_some_and(|first| first & 0x80 != 0) {
+            return self.start_sslv2(direction, bytes, out);
+        }
+        if bytes.len() < HEADER_BYTES && record::may_be(bytes) {
+            return Progress::NeedMore(HEADER_BYTES);
+        }
+        let Some(header) = record::parse(bytes) else {
+            return self.lose_headers(direction, bytes, out);
+        };
+        if header.kind == Kind::Handshake {
+            match bytes.get(HEADER_BYTES) {
+                None => return Progress::NeedMore(HEADER_BYTES + 1),
+                Some(&CLIENT_HELLO) => {
+                    self.side(direction).reading = Reading::Hello { walked: 0, collected: 0 };
+                    return self.hello(direction, bytes, out);
+                }
+                Some(_) => {}
+            }
+        }
+        self.side(direction).reading = Reading::Record { left: 0, application: false, overhead: 0 };
+        self.records(direction, bytes, out)
+    }
+
+    fn start_sslv2(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        if bytes.len() < HEADER_BYTES {
+            return Progress::NeedMore(HEADER_BYTES);
+        }
+        let Some((hello, length)) = hello::parse_sslv2(bytes).filter(|_| self.untouched()) else {
+            return self.lose_headers(direction, bytes, out);
+        };
+        if bytes.len() < length {
+            return Progress::NeedMore(length);
+        }
+        self.tell_hello(direction, &hello, out);
+        let side = self.side(direction);
+        side.headers = 1;
+        side.reading = Reading::Record { left: 0, application: false, overhead: 0 };
+        Progress::Consumed(length)
+    }
+
+    fn hello(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        let max = self.max_hello_bytes;
+        let untouched = self.untouched();
+        let Reading::Hello { walked, collected } = &mut self.side(direction).reading else { return Progress::NotMine };
+        match walk(bytes, walked, collected, max) {
+            Walk::Incomplete { needed } => Progress::NeedMore(needed),
+            Walk::Complete { message, records } => {
+                let Some(hello) = hello::parse(&message) else {
+                    if untouched {
+                        return Progress::NotMine;
+                    }
+                    return self.skip_hello(direction, bytes, out);
+                };
+                self.tell_hello(direction, &hello, out);
+                let side = self.side(direction);
+                side.headers = 1;
+                let behind = u16::try_from(records.saturating_sub(bytes.len())).unwrap_or(0);
+                side.reading = Reading::Record { left: behind, application: false, overhead: 0 };
+                Progress::Consumed(records.min(bytes.len()))
+            }
+            Walk::TooLarge => {
+                out.event(ProtocolEvent::Capped(Cap::HelloBytes));
+                self.skip_hello(direction, bytes, out)
+            }
+            Walk::Broken if untouched => Progress::NotMine,
+            Walk::Broken => self.skip_hello(direction, bytes, out),
+        }
+    }
+
+    /// Goes on without the hello, record by record.
+    fn skip_hello(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        self.side(direction).reading = Reading::Record { left: 0, application: false, overhead: 0 };
+        self.records(direction, bytes, out)
+    }
+
+    fn records(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let Reading::Record { left, application, overhead } = &mut self.side(direction).reading else { break };
+            if *left > 0 {
+                let count = rest.len().min(usize::from(*left));
+                let step = u16::try_from(count).unwrap_or(*left);
+                let beyond = step.saturating_sub(*overhead);
+                let counted = if *application { u64::from(beyond) } else { 0 };
+                *overhead -= step - beyond;
+                *left -= step;
+                rest = rest.get(count..).unwrap_or_default();
+                self.side(direction).untold += counted;
+                continue;
+            }
+            if rest.len() < HEADER_BYTES && record::may_be(rest) {
+                break;
+            }
+            let Some(header) = record::parse(rest) else {
+                return self.lose_headers(direction, rest, out);
+            };
+            let side = self.side(direction);
+            side.headers = side.headers.saturating_add(1);
+            let application = header.kind == Kind::ApplicationData;
+            side.reading = Reading::Record {
+                left: header.length,
+                application,
+                overhead: header.length.min(RECORD_OVERHEAD_BYTES),
+            };
+            rest = rest.get(HEADER_BYTES..).unwrap_or_default();
+            if side.headers > 1 {
+                self.confirmed = true;
+            }
+        }
+        self.tell_counts(out);
+        match bytes.len() - rest.len() {
+            0 => Progress::NeedMore(HEADER_BYTES),
+            consumed => Progress::Consumed(consumed),
+        }
+    }
+
+    /// Where a record header should be is none. `rest` are the bytes from there on, the last of the push.
+    fn lose_headers(&mut self, direction: Direction, rest: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        if !self.confirmed {
+            return Progress::NotMine;
+        }
+        let side = self.side(direction);
+        side.reading = Reading::Raw;
+        side.untold += rest.len() as u64;
+        self.tell_counts(out);
+        Progress::Consumed(usize::MAX)
+    }
+
+    fn tell_counts(&mut self, out: &mut dyn ProtocolSink) {
+        if !self.confirmed || self.closed {
+            return;
+        }
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            let bytes = std::mem::take(&mut self.side(direction).untold);
+            if bytes > 0 {
+                let direction = if self.reversed { direction.reverse() } else { direction };
+                out.event(ProtocolEvent::Encrypted { exchange: SESSION, direction, bytes });
+            }
+        }
+    }
+
+    fn close(&mut self, reason: DoneReason, out: &mut dyn ProtocolSink) {
+        if self.confirmed && !self.closed {
+            self.closed = true;
+            out.event(ProtocolEvent::Closed { exchange: SESSION, reason });
+        }
+    }
+}
+
+/// Goes over the records that hold a ClientHello, on from where the last walk stopped.
+fn walk(bytes: &[u8], walked: &mut usize, collected: &mut usize, max: usize) -> Walk {
+    loop {
+        let Some(rest) = bytes.get(*walked..) else { return Walk::Broken };
+        if rest.len() < HEADER_BYTES {
+            let needed = *walked + HEADER_BYTES;
+            return if !record::may_be(rest) {
+                Walk::Broken
+            } else if needed > max {
+                Walk::TooLarge
+            } else {
+                Walk::Incomplete { needed }
+            };
+        }
+        let Some(header) = record::parse(rest).filter(|header| header.kind == Kind::Handshake) else {
+            return Walk::Broken;
+        };
+        let end = *walked + HEADER_BYTES + usize::from(header.length);
+        let here = bytes.len().min(end) - *walked - HEADER_BYTES;
+        match message_length(bytes, *collected + here) {
+            Some(length) if length > max => return Walk::TooLarge,
+            Some(length) if *collected + here >= length => {
+                let message = handshake_bytes(bytes, length).split_off(HANDSHAKE_HEADER_BYTES);
+                return Walk::Complete { message, records: end };
+            }
+            _ if end > max => return Walk::TooLarge,
+            _ if bytes.len() < end => return Walk::Incomplete { needed: needed(bytes, *walked, *collected, end) },
+            _ => {}
+        }
+        *collected += here;
+        *walked = end;
+    }
+}
+
+/// Bytes of the stream after which the hello may be complete: not all of a record when it ends in its middle.
+fn needed(bytes: &[u8], walked: usize, collected: usize, record_end: usize) -> usize {
+    let start = walked + HEADER_BYTES;
+    let here = bytes.len().saturating_sub(start);
+    match message_length(bytes, collected + here) {
+        Some(length) => record_end.min(start + length.saturating_sub(collected)),
+        None => record_end.min(start + HANDSHAKE_HEADER_BYTES.saturating_sub(collected)),
+    }
+    .max(bytes.len() + 1)
+}
+
+/// Length of the handshake message with its header, when the header is there.
+fn message_length(bytes: &[u8], collected: usize) -> Option<usize> {
+    if collected < HANDSHAKE_HEADER_BYTES {
+        return None;
+    }
+    let header = handshake_bytes(bytes, HANDSHAKE_HEADER_BYTES);
+    let [_, high, middle, low] = header.first_chunk::<4>()?;
+    let length = u32::from_be_bytes([0, *high, *middle, *low]);
+    Some(usize::try_from(length).unwrap_or(usize::MAX - HANDSHAKE_HEADER_BYTES) + HANDSHAKE_HEADER_BYTES)
+}
+
+/// The first `count` bytes of the handshake, out of the records that `bytes` begin with.
+fn handshake_bytes(bytes: &[u8], count: usize) -> Vec<u8> {
+    let mut message = Vec::with_capacity(count);
+    let mut rest = bytes;
+    while let (true, Some(header)) = (message.len() < count, record::parse(rest)) {
+        let body = rest.get(HEADER_BYTES..).unwrap_or_default();
+        let body = body.get(..usize::from(header.length)).unwrap_or(body);
+        let wanted = body.get(..count - message.len()).unwrap_or(body);
+        message.extend_from_slice(wanted);
+        rest = rest.get(HEADER_BYTES + body.len()..).unwrap_or_default();
+    }
+    message
+}
+
+impl Dissector for Tls {
+    fn push(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        let progress = match self.side(direction).reading {
+            Reading::Start => self.start(direction, bytes, out),
+            Reading::Hello { .. } => self.hello(direction, bytes, out),
+            Reading::Record { .. } => self.records(direction, bytes, out),
+            Reading::Raw => self.lose_headers(direction, bytes, out),
+        };
+        match progress {
+            Progress::Consumed(count) => Progress::Consumed(count.min(bytes.len())),
+            other => other,
+        }
+    }
+
+    fn gap(&mut self, direction: Direction, lost: u64, out: &mut dyn ProtocolSink) -> Progress {
+        let confirmed = self.confirmed;
+        let side = self.side(direction);
+        match &mut side.reading {
+            Reading::Record { left, application, overhead } if lost <= u64::from(*left) => {
+                let step = u16::try_from(lost).unwrap_or(*left);
+                let beyond = step.saturating_sub(*overhead);
+                *overhead -= step - beyond;
+                *left -= step;
+                if *application {
+                    side.untold += u64::from(beyond);
+                }
+            }
+            // The next bytes may begin a record.
+            Reading::Start if !confirmed => {}
+            _ => {
+                side.reading = Reading::Raw;
+                side.untold += lost;
+            }
+        }
+        self.tell_counts(out);
+        Progress::Consumed(0)
+    }
+
+    fn finish(&mut self, direction: Direction, _rest: &[u8], end: End, out: &mut dyn ProtocolSink) {
+        if let Some(place) = self.ended.get_mut(direction.index()) {
+            *place = Some(end);
+        }
+        if let [Some(first), Some(second)] = self.ended {
+            let complete = first == End::Fin && second == End::Fin;
+            self.close(if complete { DoneReason::Complete } else { DoneReason::Ended }, out);
+        }
+    }
+
+    fn ignore(&mut self, _: ExchangeId, out: &mut dyn ProtocolSink) -> bool {
+        self.close(DoneReason::Unwanted, out);
+        true
+    }
+}
