@@ -226,6 +226,13 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
     closest(word, candidates).map(|meant| format!(", did you mean {meant:?}?")).unwrap_or_default()
 }
 
+/// Whether `text` can be an id: lower-case letters and digits, with single hyphens between.
+#[must_use]
+pub fn is_slug(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.split('-').all(|part| !part.is_empty() && part.bytes().all(plain))
+}
+
 fn options() -> serde_saphyr::Options {
     let mut limits = serde_saphyr::options::AliasLimits::default();
     limits.max_total_replayed_events = MAX_ALIAS_EVENTS;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::host::{self, HostMatch};
 use crate::{
     event::{BaaOffered, HostRole, Operation},
-    yaml::{Fault, Located, Source, did_you_mean},
+    yaml::{Fault, Located, Source, did_you_mean, is_slug},
 };
 
 /// Fewest labels that stand without a star at the end of a host pattern: one label alone would take a whole
@@ -398,13 +398,6 @@ fn check_local(source: &Source, raw: &RawLocal, faults: &mut Vec<Fault>) -> Loca
         }
     }
     LocalRule { ports: raw.ports.clone(), paths: raw.paths.iter().map(|path| path.value.clone()).collect() }
-}
-
-fn is_slug(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .split('-')
-            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
