@@ -5,8 +5,8 @@
 //! Test code may use everything, and so may the last module, `testkit`.
 
 mod layering {
-    pub mod house;
-    pub mod source;
+    pub(crate) mod house;
+    pub(crate) mod source;
 }
 
 use layering::house::House;

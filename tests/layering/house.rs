@@ -7,7 +7,7 @@ use std::{
 
 use super::source::Source;
 
-pub struct House {
+pub(crate) struct House {
     library: Source,
     /// Modules of `src/lib.rs`: those in one group stand together.
     groups: Vec<Vec<String>>,
@@ -24,7 +24,7 @@ struct Use<'a> {
 }
 
 impl House {
-    pub fn read(folder: &str) -> Self {
+    pub(crate) fn read(folder: &str) -> Self {
         let mut files = Vec::new();
         collect(Path::new(folder), "", &mut files);
         assert!(files.len() > 10, "{folder} holds {} files: is it the right folder?", files.len());
@@ -32,7 +32,7 @@ impl House {
     }
 
     /// Out of files by their path within `src/`, lib.rs among them.
-    pub fn new(files: Vec<(String, String)>) -> Self {
+    pub(crate) fn new(files: Vec<(String, String)>) -> Self {
         let mut files: BTreeMap<String, String> = files.into_iter().collect();
         let library = files.remove("lib.rs").expect("a house has a lib.rs");
         files.remove("main.rs");
@@ -42,11 +42,11 @@ impl House {
         Self { library: Source::new(&library), groups, files }
     }
 
-    pub fn modules(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().flatten().map(String::as_str)
     }
 
-    pub fn uses_of_modules_below(&self) -> Vec<String> {
+    pub(crate) fn uses_of_modules_below(&self) -> Vec<String> {
         let uses = self.uses();
         let mut reach: BTreeSet<(&str, &str)> = uses.iter().map(|each| (each.from, each.to.as_str())).collect();
         // Neighbours are few: closing their uses over and over is quick enough.
@@ -79,12 +79,12 @@ impl House {
         faults
     }
 
-    pub fn files_outside_the_list(&self) -> Vec<String> {
+    pub(crate) fn files_outside_the_list(&self) -> Vec<String> {
         let outside = self.files.keys().filter(|path| self.rank(module(path)).is_none());
         outside.map(|path| format!("src/{path}: no module `{}` in src/lib.rs", module(path))).collect()
     }
 
-    pub fn unlisted_unsafe(&self) -> Vec<String> {
+    pub(crate) fn unlisted_unsafe(&self) -> Vec<String> {
         let head = self.library.head();
         let mut listed: BTreeSet<&str> =
             head.split('`').filter_map(|name| name.strip_prefix("src/")).filter(|name| name.ends_with(".rs")).collect();
@@ -104,7 +104,7 @@ impl House {
         faults
     }
 
-    pub fn files_without_head(&self) -> Vec<String> {
+    pub(crate) fn files_without_head(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for (path, source) in &self.files {
             let head = source.head();
@@ -117,7 +117,7 @@ impl House {
         faults
     }
 
-    pub fn files_longer_than(&self, max_lines: usize) -> Vec<String> {
+    pub(crate) fn files_longer_than(&self, max_lines: usize) -> Vec<String> {
         let long = self.files.iter().filter(|(path, source)| source.lines() > max_lines && !self.is_test_file(path));
         long.map(|(path, source)| format!("src/{path}: {} lines", source.lines())).collect()
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, ops::Range};
 
 /// A file of `src/`, read for its paths.
-pub struct Source {
+pub(crate) struct Source {
     /// As it stands, for attributes and heads.
     text: String,
     /// The same length, comments and the insides of literals as spaces.
@@ -15,7 +15,7 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let mut source =
             Self { text: text.into(), code: blank(text), test_code: Vec::new(), test_modules: BTreeSet::new() };
         source.find_test_code();
@@ -23,26 +23,26 @@ impl Source {
     }
 
     /// The `//!` lines at the start, joined.
-    pub fn head(&self) -> String {
+    pub(crate) fn head(&self) -> String {
         let lines = self.text.lines().map_while(|line| line.strip_prefix("//!"));
         lines.map(str::trim).collect::<Vec<_>>().join(" ")
     }
 
     /// Lines outside test code.
-    pub fn lines(&self) -> usize {
+    pub(crate) fn lines(&self) -> usize {
         let in_tests: usize = self.test_code.iter().map(|range| self.text[range.clone()].lines().count()).sum();
         self.text.lines().count() - in_tests
     }
 
     /// Lines on which a word of `words` is code, tests included.
-    pub fn lines_with(&self, words: &[&str]) -> Vec<usize> {
+    pub(crate) fn lines_with(&self, words: &[&str]) -> Vec<usize> {
         let hits = words.iter().flat_map(|word| self.words(word).map(|at| self.line(at)));
         hits.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Each first name after the crate's root that a path outside test code names, with its line. `depth` is the
     /// number of modules that this file lies within: so many `super::` lead to the root.
-    pub fn names_at_root(&self, depth: usize) -> Vec<(usize, String)> {
+    pub(crate) fn names_at_root(&self, depth: usize) -> Vec<(usize, String)> {
         let from_crate = self.words("crate").map(|at| at + "crate".len());
         let from_super = self.words("super").filter_map(|at| self.root_after_supers(at, depth));
         let mut names = Vec::new();
