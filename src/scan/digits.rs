@@ -6,12 +6,10 @@
 //! that. A digit-led shape is one whose every match begins like a token; it is found only where a token begins, which
 //! is no loss: confirmation refuses a value that begins inside a word.
 
-use regex_automata::Anchored;
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
-use regex_automata::util::start;
 
-use super::pattern::automaton;
+use super::pattern::{anchored_start, automaton};
 use super::{Pattern, PatternError, RawHit, ScanError, Shape};
 
 /// Letters that may stand before a token's first digit.
@@ -152,10 +150,6 @@ fn digit_mask(block: &[u8; BLOCK]) -> u64 {
         // Gathers the eight high bits into one byte.
         mask << 8 | (digits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
     })
-}
-
-fn anchored_start(dfa: &dense::DFA<Vec<u32>>) -> Option<StateID> {
-    dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok()
 }
 
 /// Whether every match begins with at most [`MAX_LEAD`] letters and then a digit: walks the shape's automaton from its

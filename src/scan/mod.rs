@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-pub use pattern::{MAX_SHAPE_WIDTH, Pattern, PatternError, Shape, StartFinder};
+pub use pattern::{MAX_SHAPE_WIDTH, Pattern, PatternError, PrefixFinder, Shape, StartFinder};
 
 use digits::Digits;
 use native::Native;

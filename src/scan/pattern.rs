@@ -6,7 +6,9 @@
 
 use regex_automata::dfa::dense;
 use regex_automata::dfa::{Automaton, StartKind};
-use regex_automata::nfa::thompson;
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::start;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -176,7 +178,7 @@ fn byte_ranges(class: &Class) -> Vec<(u8, u8)> {
 pub(super) fn automaton(shapes: &[&Shape], start: StartKind, reverse: bool) -> Result<dense::DFA<Vec<u32>>, String> {
     let hirs: Vec<&Hir> = shapes.iter().map(|shape| shape.hir()).collect();
     let nfa = thompson::Compiler::new()
-        .configure(thompson::Config::new().utf8(false).reverse(reverse).shrink(false))
+        .configure(thompson::Config::new().utf8(false).reverse(reverse).which_captures(WhichCaptures::None))
         .build_many_from_hir(&hirs)
         .map_err(|error| error.to_string())?;
     dense::Builder::new()
@@ -213,3 +215,40 @@ impl StartFinder {
     }
 }
 
+
+/// Matches one shape at a fixed place, forwards.
+#[derive(Clone)]
+pub struct PrefixFinder {
+    forward: dense::DFA<Vec<u32>>,
+    first: StateID,
+}
+
+impl PrefixFinder {
+    pub fn new(shape: &Shape) -> Result<Self, PatternError> {
+        let forward = automaton(&[shape], StartKind::Anchored, false).map_err(|_| PatternError::TooLarge)?;
+        let first = anchored_start(&forward).ok_or(PatternError::TooLarge)?;
+        Ok(Self { forward, first })
+    }
+
+    /// End of the longest match at the beginning of `text` whose end `accept` takes.
+    pub fn longest(&self, text: &[u8], accept: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut longest = None;
+        let mut state = self.first;
+        for (end, byte) in text.iter().enumerate() {
+            state = self.forward.next_state(state, *byte);
+            // Matches are told one byte late.
+            if self.forward.is_match_state(state) && accept(end) {
+                longest = Some(end);
+            } else if self.forward.is_dead_state(state) {
+                return longest;
+            }
+        }
+        state = self.forward.next_eoi_state(state);
+        if self.forward.is_match_state(state) && accept(text.len()) { Some(text.len()) } else { longest }
+    }
+}
+
+/// The state in which a search anchored at its first byte starts.
+pub(super) fn anchored_start(dfa: &dense::DFA<Vec<u32>>) -> Option<StateID> {
+    dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok()
+}
