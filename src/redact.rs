@@ -77,6 +77,313 @@ impl FingerprintKey {
     }
 }
 
+/// Strings of the wire that may stand in events. What is kept is what can be recognised as harmless; everything else
+/// becomes `*`. Query values never pass.
+pub mod wire {
+    /// Digits in a row that may stand in a token: `2026`, `537`; longer runs are record numbers.
+    const MAX_DIGITS: usize = 4;
+
+    /// Path words of public APIs and web servers; the catalogue adds those of its own path rules.
+    const PATH_WORDS: &[&str] = &[
+        "account",
+        "accounts",
+        "api",
+        "app",
+        "apis",
+        "assets",
+        "assistants",
+        "attachments",
+        "audio",
+        "auth",
+        "backend",
+        "backend-anon",
+        "backend-api",
+        "batch",
+        "batches",
+        "cdn",
+        "chat",
+        "chat_conversations",
+        "chats",
+        "completion",
+        "completions",
+        "config",
+        "content",
+        "conversation",
+        "conversations",
+        "count_tokens",
+        "css",
+        "data",
+        "documents",
+        "download",
+        "downloads",
+        "edits",
+        "embeddings",
+        "events",
+        "f",
+        "favicon.ico",
+        "feed",
+        "files",
+        "fine_tuning",
+        "fonts",
+        "generate",
+        "generations",
+        "health",
+        "home",
+        "icons",
+        "images",
+        "img",
+        "index.html",
+        "index.php",
+        "invoke",
+        "jobs",
+        "js",
+        "login",
+        "lib",
+        "logout",
+        "lab.html",
+        "media",
+        "messages",
+        "metrics",
+        "model",
+        "models",
+        "news",
+        "oauth",
+        "openai",
+        "organizations",
+        "ping",
+        "predictions",
+        "prepare",
+        "projects",
+        "public",
+        "realtime",
+        "register",
+        "responses",
+        "rest",
+        "robots.txt",
+        "runs",
+        "scripts",
+        "search",
+        "session",
+        "sessions",
+        "speech",
+        "static",
+        "status",
+        "stream",
+        "style.css",
+        "system",
+        "tags",
+        "threads",
+        "token",
+        "transcriptions",
+        "translations",
+        "update",
+        "updates",
+        "upload",
+        "uploaded",
+        "uploads",
+        "user",
+        "users",
+        "vector_stores",
+        "version",
+        "web",
+        "www",
+    ];
+
+    fn longest_digit_run(text: &str) -> usize {
+        text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0)
+    }
+
+    /// Groups of digits parted by single separators that together are long enough to be a number of a person
+    /// (`536-22-8741`, `04-17-1962`).
+    fn has_parted_number(text: &str) -> bool {
+        let mut digits = 0usize;
+        let mut previous_separator = true;
+        for c in text.chars() {
+            match c {
+                '0'..='9' => {
+                    digits += 1;
+                    previous_separator = false;
+                    if digits >= 7 {
+                        return true;
+                    }
+                }
+                '-' | '_' | ' ' if !previous_separator => previous_separator = true,
+                _ => {
+                    digits = 0;
+                    previous_separator = true;
+                }
+            }
+        }
+        false
+    }
+
+    /// A host name. Labels with numbers that can be somebody's become `*`; addresses stay.
+    #[must_use]
+    pub fn host(host: &str) -> String {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if bare.parse::<std::net::IpAddr>().is_ok() {
+            return host.to_owned();
+        }
+        let clean = |label: &str| {
+            let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+            if plain && !has_record_number(label) { label.to_owned() } else { "*".to_owned() }
+        };
+        host.split('.').map(clean).collect::<Vec<_>>().join(".")
+    }
+
+    /// Number groups as in `536-22-8741`, nine and more digits in a row, or digits after a label of a record number.
+    fn has_record_number(label: &str) -> bool {
+        let groups: Vec<&str> = label.split(['-', '_']).collect();
+        let all_digits = |group: &&str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
+        let ssn = groups
+            .windows(3)
+            .any(|three| three.iter().all(all_digits) && three.iter().map(|group| group.len()).eq([3, 2, 4]));
+        let labelled = ["mrn", "ssn", "dob", "patient"].iter().any(|word| {
+            label
+                .to_ascii_lowercase()
+                .find(word)
+                .is_some_and(|at| longest_digit_run(label.get(at..).unwrap_or("")) >= 4)
+        });
+        ssn || labelled || longest_digit_run(label) >= 9
+    }
+
+    /// A request path without its query. Segments that are no word of a public API become `*`.
+    #[must_use]
+    pub fn path(target: &str, known: impl Fn(&str) -> bool) -> String {
+        let path = target.split(['?', '#']).next().unwrap_or("");
+        let clean = |segment: &str| {
+            let version = segment.len() <= 8
+                && segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+                && segment.bytes().all(|b| b.is_ascii_alphanumeric());
+            if segment.is_empty() || version || PATH_WORDS.contains(&segment) || known(segment) {
+                segment.to_owned()
+            } else {
+                "*".to_owned()
+            }
+        };
+        let cleaned = path.split('/').take(32).map(clean).collect::<Vec<_>>().join("/");
+        if target.contains('?') { cleaned + "?*" } else { cleaned }
+    }
+
+    /// A `User-Agent`: its `product/version` tokens.
+    #[must_use]
+    pub fn user_agent(value: &str) -> String {
+        value.split_ascii_whitespace().filter(|token| is_product(token)).take(8).collect::<Vec<_>>().join(" ")
+    }
+
+    fn is_product(token: &str) -> bool {
+        let Some((product, version)) = token.split_once('/') else { return false };
+        let name = product.starts_with(|c: char| c.is_ascii_alphabetic())
+            && product.len() <= 40
+            && product.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            && longest_digit_run(product) <= MAX_DIGITS;
+        let number = version.starts_with(|c: char| c.is_ascii_digit() || c == 'v')
+            && version.len() <= 24
+            && version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+' | b'_'))
+            && longest_digit_run(version) <= MAX_DIGITS
+            && !has_parted_number(version);
+        name && number
+    }
+
+    /// A media type without its parameters; empty when it is none.
+    #[must_use]
+    pub fn media_type(value: &str) -> String {
+        let media_type = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let token = |part: &str| {
+            !part.is_empty()
+                && part.len() <= 80
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-'))
+                && longest_digit_run(part) <= MAX_DIGITS
+        };
+        match media_type.split_once('/') {
+            Some((kind, subtype)) if token(kind) && token(subtype) && MEDIA_KINDS.contains(&kind) => media_type,
+            _ => String::new(),
+        }
+    }
+
+    /// The registry's top-level media types (RFC 6838 §4.2).
+    const MEDIA_KINDS: &[&str] = &[
+        "application",
+        "audio",
+        "example",
+        "font",
+        "haptics",
+        "image",
+        "message",
+        "model",
+        "multipart",
+        "text",
+        "video",
+    ];
+
+    /// A request method: a word of capitals, else `*`.
+    #[must_use]
+    pub fn method(value: &str) -> String {
+        let plain =
+            !value.is_empty() && value.len() <= 20 && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+        if plain { value.to_owned() } else { "*".to_owned() }
+    }
+
+    /// The name of a model, e.g. `claude-sonnet-4-5-20250929`; `None` when it may be something else.
+    #[must_use]
+    pub fn model(value: &str) -> Option<String> {
+        let plain = (1..=64).contains(&value.len())
+            && value.starts_with(|c: char| c.is_ascii_alphabetic())
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'/'))
+            && longest_digit_run(value) <= 8
+            && !has_record_number(value);
+        plain.then(|| value.to_owned())
+    }
+
+    /// An ALPN protocol id; `None` when it is no plain short token.
+    #[must_use]
+    pub fn alpn(value: &str) -> Option<String> {
+        let plain = (1..=24).contains(&value.len())
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'/' | b'_'))
+            && longest_digit_run(value) <= MAX_DIGITS;
+        plain.then(|| value.to_owned())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn only_known_words_of_a_path_pass() {
+            let known = |word: &str| word == "deployments";
+            assert_eq!(path("/v1/chat/completions?patient=Jane", known), "/v1/chat/completions?*");
+            assert_eq!(path("/openai/deployments/jane-testcase/chat", known), "/openai/deployments/*/chat");
+            assert_eq!(path("/patients/00412345", known), "/*/*");
+        }
+
+        #[test]
+        fn hosts_keep_their_labels_but_no_record_number() {
+            assert_eq!(host("us.api.openai.com"), "us.api.openai.com");
+            assert_eq!(host("10.1.2.3"), "10.1.2.3");
+            assert_eq!(host("536-22-8741.example.com"), "*.example.com");
+            assert_eq!(host("mrn00412345.example.com"), "*.example.com");
+            assert_eq!(host("r4---sn-5hne6nsz.googlevideo.com"), "r4---sn-5hne6nsz.googlevideo.com");
+        }
+
+        #[test]
+        fn a_user_agent_keeps_products_alone() {
+            assert_eq!(user_agent("Mozilla/5.0 (X11; Jane Testcase) Chrome/156.0.0.0"), "Mozilla/5.0 Chrome/156.0.0.0");
+            assert_eq!(user_agent("OpenAI/Python 1.109.1 mrn/00412345 ssn/536-22-8741"), "");
+        }
+
+        #[test]
+        fn odd_media_types_methods_and_models_do_not_pass() {
+            assert_eq!(media_type("application/json; charset=utf-8"), "application/json");
+            assert_eq!(media_type("jane/testcase"), "");
+            assert_eq!(method("GET"), "GET");
+            assert_eq!(method("Jane"), "*");
+            assert_eq!(model("gpt-4o-2024-08-06").as_deref(), Some("gpt-4o-2024-08-06"));
+            assert_eq!(model("00412345"), None);
+            assert_eq!(model("x-536-22-8741"), None);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,12 @@
 //! Decoded text of one exchange laid end to end, with a map from each byte to its path and source byte.
 //! In: what extractors decode; out: windows for `scan` and places for findings. Text before the scanned position
 //! is given back, so a long body never lies whole in memory.
+//!
+//! The map is a list of pieces, one per escape or jump, never one per byte: a piece is a few decoded bytes that stem
+//! from one range of the source, then a run that stands in the source byte for byte. Paths are kept once per unit.
+//! Bounds: 24 bytes per piece, 32 bytes and the path per unit, all given back with the text they describe.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 /// Where a byte of the arena came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,11 +17,87 @@ pub struct Place<'a> {
     pub source: u64,
 }
 
+/// `decoded` bytes of the arena from `start` on stem, all of them, from the `consumed` source bytes at `source`; each
+/// byte after them stems from the next `stride` source bytes. It ends where the next piece starts.
+#[derive(Clone, Copy)]
+struct Piece {
+    start: u64,
+    source: u64,
+    consumed: u32,
+    decoded: u16,
+    stride: u16,
+}
+
+impl Piece {
+    /// The source range of the byte `delta` bytes after the start.
+    fn range(&self, delta: u64) -> (u64, u64) {
+        let run = self.source + u64::from(self.consumed);
+        match delta.checked_sub(u64::from(self.decoded)) {
+            None => (self.source, run),
+            Some(into_run) => {
+                let stride = u64::from(self.stride);
+                let start = run.saturating_add(into_run.saturating_mul(stride));
+                (start, start.saturating_add(stride))
+            }
+        }
+    }
+}
+
+/// Text from `start` on lies at the path held at `path_start` (absolute in the path buffer's count).
+#[derive(Clone, Copy)]
+struct Unit {
+    start: u64,
+    path_start: u64,
+    path_len: usize,
+}
+
+/// A vector whose front is given back: the move happens only when more than half of it is waste, so that each element
+/// is moved at most about once.
+struct Trimmed<T> {
+    items: Vec<T>,
+    head: usize,
+}
+
+impl<T> Default for Trimmed<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), head: 0 }
+    }
+}
+
+impl<T: Copy> Trimmed<T> {
+    /// Capacity in items beyond which memory that stays unused is returned to the allocator.
+    const KEEP_ITEMS: usize = 64 << 10;
+
+    fn live(&self) -> &[T] {
+        self.items.get(self.head..).unwrap_or_default()
+    }
+
+    fn discard(&mut self, count: usize) {
+        self.head = self.head.saturating_add(count).min(self.items.len());
+        if self.head * 2 >= self.items.len() {
+            self.items.copy_within(self.head.., 0);
+            self.items.truncate(self.items.len() - self.head);
+            self.head = 0;
+            if self.items.capacity() > Self::KEEP_ITEMS && self.items.len() < self.items.capacity() / 4 {
+                self.items.shrink_to(Self::KEEP_ITEMS.max(self.items.len() * 2));
+            }
+        }
+    }
+}
+
 /// The arena. Offsets are absolute: they count from the exchange's first decoded byte and never move.
 #[derive(Default)]
 pub struct Arena {
     base: u64,
-    text: Vec<u8>,
+    text: Trimmed<u8>,
+    pieces: Trimmed<Piece>,
+    units: Trimmed<Unit>,
+    paths: Trimmed<u8>,
+    /// Absolute offset of the first path byte still held.
+    paths_base: u64,
+    /// The source byte and the stride with which the last piece goes on.
+    next_source: u64,
+    stride: u16,
 }
 
 impl Arena {
@@ -26,24 +108,66 @@ impl Arena {
 
     /// Starts a unit: what follows lies at `path`.
     pub fn begin(&mut self, path: &str) {
-        let _ = path;
+        let end = self.end();
+        if let Some(last) = self.units.live().last().copied() {
+            let held = self.path_bytes(&last);
+            if held == path.as_bytes() {
+                return;
+            }
+            if last.start == end {
+                // The last unit got no text: it gives way.
+                let held_len = held.len();
+                self.units.items.pop();
+                self.paths.items.truncate(self.paths.items.len().saturating_sub(held_len));
+                return self.begin(path);
+            }
+        } else if path.is_empty() {
+            return;
+        }
+        let path_start = self.paths_base + self.paths.live().len() as u64;
+        self.paths.items.extend_from_slice(path.as_bytes());
+        self.units.items.push(Unit { start: end, path_start, path_len: path.len() });
     }
 
     /// Text that stands in the source byte for byte, from `source` on.
+    #[inline]
     pub fn push(&mut self, bytes: &[u8], source: u64) {
-        let _ = source;
-        self.text.extend_from_slice(bytes);
+        self.push_strided(bytes, source, 1);
+    }
+
+    /// Text each byte of which stands for `stride` source bytes, from `source` on (ASCII in UTF-16: 2).
+    #[inline]
+    pub fn push_strided(&mut self, bytes: &[u8], source: u64, stride: u16) {
+        if bytes.is_empty() {
+            return;
+        }
+        if source != self.next_source || stride != self.stride || self.pieces.items.is_empty() {
+            let start = self.end();
+            self.pieces.items.push(Piece { start, source, consumed: 0, decoded: 0, stride });
+            self.stride = stride;
+        }
+        self.text.items.extend_from_slice(bytes);
+        self.next_source = source.saturating_add(bytes.len() as u64 * u64::from(stride));
     }
 
     /// Decoded text that came from `source_len` source bytes from `source` on (an escape, an entity).
+    #[inline]
     pub fn push_decoded(&mut self, bytes: &[u8], source: u64, source_len: u32) {
-        let _ = (source, source_len);
-        self.text.extend_from_slice(bytes);
+        // More than 64 KiB from one escape does not happen, but is no reason to be wrong.
+        for part in bytes.chunks(usize::from(u16::MAX)) {
+            let start = self.end();
+            let decoded = part.len() as u16;
+            self.pieces.items.push(Piece { start, source, consumed: source_len, decoded, stride: 1 });
+            self.text.items.extend_from_slice(part);
+            self.next_source = source.saturating_add(u64::from(source_len));
+            self.stride = 1;
+        }
     }
 
     /// A separator of ours that stands nowhere in the source.
+    #[inline]
     pub fn separator(&mut self, bytes: &[u8]) {
-        self.text.extend_from_slice(bytes);
+        self.push_decoded(bytes, self.next_source, 0);
     }
 
     /// Absolute offset of the first byte still held.
@@ -54,30 +178,183 @@ impl Arena {
 
     /// Absolute offset after the last byte.
     #[must_use]
+    #[inline]
     pub fn end(&self) -> u64 {
-        self.base + self.text.len() as u64
+        self.base + (self.text.items.len() - self.text.head) as u64
     }
 
     /// The text still held, from `base()` to `end()`.
     #[must_use]
     pub fn text(&self) -> &[u8] {
-        &self.text
+        self.text.live()
     }
 
-    /// Where the byte at `offset` came from.
+    /// Where the byte at `offset` came from. Offsets before `base()` give the nearest place still known.
     #[must_use]
     pub fn place(&self, offset: u64) -> Place<'_> {
-        Place { path: "", source: offset }
+        let path = last_at(self.units.live(), |unit| unit.start <= offset)
+            .and_then(|unit| std::str::from_utf8(self.path_bytes(unit)).ok())
+            .unwrap_or_default();
+        Place { path, source: self.range(offset).0 }
     }
 
     /// Where the byte before `offset` ended in the source: the exclusive end of a finding.
     #[must_use]
     pub fn source_end(&self, offset: u64) -> u64 {
-        offset
+        offset.checked_sub(1).map_or(0, |last| self.range(last).1)
     }
 
     /// Gives back what lies before `offset`.
     pub fn discard_before(&mut self, offset: u64) {
-        let _ = offset;
+        let count = offset.min(self.end()).saturating_sub(self.base);
+        if count == 0 {
+            return;
+        }
+        self.base += count;
+        self.text.discard(usize::try_from(count).unwrap_or(usize::MAX));
+        // The byte before `base` stays known, so that `source_end(base)` holds.
+        let known = self.base - 1;
+        self.pieces.discard(index_of_last(self.pieces.live(), |piece| piece.start <= known));
+        self.units.discard(index_of_last(self.units.live(), |unit| unit.start <= known));
+        let first_path = self.units.live().first().map_or(self.paths_base, |unit| unit.path_start);
+        let stale = first_path.saturating_sub(self.paths_base);
+        self.paths_base += stale;
+        self.paths.discard(usize::try_from(stale).unwrap_or(usize::MAX));
+    }
+
+    /// Bytes of memory in use, for caps and tests.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.text.items.capacity()
+            + self.pieces.items.capacity() * size_of::<Piece>()
+            + self.units.items.capacity() * size_of::<Unit>()
+            + self.paths.items.capacity()
+    }
+
+    fn range(&self, offset: u64) -> (u64, u64) {
+        last_at(self.pieces.live(), |piece| piece.start <= offset)
+            .or(self.pieces.live().first())
+            .map_or((offset, offset + 1), |piece| piece.range(offset.saturating_sub(piece.start)))
+    }
+
+    fn path_bytes(&self, unit: &Unit) -> &[u8] {
+        let start = usize::try_from(unit.path_start.saturating_sub(self.paths_base)).unwrap_or(usize::MAX);
+        self.paths.live().get(start..start.saturating_add(unit.path_len)).unwrap_or_default()
+    }
+}
+
+/// The last of the items, sorted by it, that `holds`.
+fn last_at<T>(items: &[T], holds: impl Fn(&T) -> bool) -> Option<&T> {
+    items.partition_point(holds).checked_sub(1).and_then(|index| items.get(index))
+}
+
+fn index_of_last<T>(items: &[T], holds: impl Fn(&T) -> bool) -> usize {
+    items.partition_point(holds).saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(arena: &Arena, offset: u64) -> (&str, u64, u64) {
+        let place = arena.place(offset);
+        (place.path, place.source, arena.source_end(offset + 1))
+    }
+
+    #[test]
+    fn a_byte_after_an_escape_maps_past_the_escape() {
+        let mut arena = Arena::new();
+        arena.begin("a.b");
+        arena.push(b"ab", 10);
+        arena.push_decoded("é".as_bytes(), 12, 6);
+        arena.push(b"c", 18);
+        arena.begin("a.c");
+        arena.push(b"d", 30);
+        assert_eq!(arena.text(), "abécd".as_bytes());
+        assert_eq!(place(&arena, 1), ("a.b", 11, 12));
+        assert_eq!(place(&arena, 2), ("a.b", 12, 18));
+        assert_eq!(place(&arena, 3), ("a.b", 12, 18));
+        assert_eq!(place(&arena, 4), ("a.b", 18, 19));
+        assert_eq!(place(&arena, 5), ("a.c", 30, 31));
+        assert_eq!(arena.pieces.live().len(), 3, "an escape and the run after it are one piece");
+    }
+
+    #[test]
+    fn a_separator_has_a_place_but_no_length_in_the_source() {
+        let mut arena = Arena::new();
+        arena.push(b"key", 1);
+        arena.separator(b": ");
+        arena.push(b"value", 7);
+        assert_eq!(place(&arena, 3), ("", 4, 4));
+        assert_eq!(place(&arena, 4), ("", 4, 4));
+        assert_eq!(place(&arena, 5), ("", 7, 8));
+    }
+
+    #[test]
+    fn a_strided_run_is_one_piece() {
+        let mut arena = Arena::new();
+        arena.push_strided(b"abc", 2, 2);
+        arena.push_strided(b"de", 8, 2);
+        arena.push(b"f", 12);
+        assert_eq!(arena.pieces.live().len(), 2);
+        assert_eq!(place(&arena, 4), ("", 10, 12));
+        assert_eq!(place(&arena, 5), ("", 12, 13));
+    }
+
+    #[test]
+    fn places_and_text_outlive_any_discard() {
+        let build = || {
+            let mut arena = Arena::new();
+            for number in 0..200_u64 {
+                arena.begin(&format!("list[{number}]"));
+                arena.push(b"some text", number * 20);
+                arena.push_decoded(b"\n", number * 20 + 9, 2);
+                arena.push(b"more", number * 20 + 11);
+            }
+            arena
+        };
+        let whole = build();
+        for step in [1, 7, 14, 100, 1999] {
+            let mut arena = build();
+            let mut offset = 0;
+            while offset < arena.end() {
+                arena.discard_before(offset);
+                assert_eq!(arena.base(), offset);
+                assert_eq!(arena.text(), &whole.text()[offset as usize..]);
+                for at in [offset, offset + 5, whole.end() - 1] {
+                    let at = at.min(whole.end() - 1);
+                    assert_eq!(arena.place(at), whole.place(at));
+                    assert_eq!(arena.source_end(at), whole.source_end(at));
+                }
+                offset += step;
+            }
+        }
+    }
+
+    #[test]
+    fn memory_stays_bounded_when_scanned_text_is_given_back() {
+        let mut arena = Arena::new();
+        let mut source = 0;
+        for number in 0..100_000_u64 {
+            arena.begin(&format!("list[{number}].value"));
+            arena.push(&[b'x'; 60], source);
+            arena.push_decoded(b"\n", source + 60, 2);
+            source += 62;
+            arena.discard_before(arena.end().saturating_sub(1000));
+        }
+        assert_eq!(arena.end(), 6_100_000);
+        assert!(arena.memory_bytes() < 64 << 10, "{} bytes", arena.memory_bytes());
+    }
+
+    #[test]
+    fn a_unit_without_text_leaves_nothing_behind() {
+        let mut arena = Arena::new();
+        for _ in 0..1000 {
+            arena.begin("a");
+            arena.begin("b");
+        }
+        arena.push(b"x", 0);
+        assert_eq!(arena.place(0).path, "b");
+        assert_eq!((arena.units.live().len(), arena.paths.live().len()), (1, 1));
     }
 }

@@ -2,6 +2,7 @@
 
 mod alert;
 mod exchange;
+mod facts;
 mod finding;
 mod flow;
 mod service;
@@ -9,6 +10,7 @@ mod time;
 
 pub use alert::*;
 pub use exchange::*;
+pub use facts::*;
 pub use finding::*;
 pub use flow::*;
 pub use service::*;

@@ -47,6 +47,10 @@ pub enum HostRole {
     Docs,
 }
 
+/// A service's place in the catalogue, valid within one generation of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceIndex(pub u32);
+
 /// The `ai.service` object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {

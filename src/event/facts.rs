@@ -1,0 +1,90 @@
+//! What workers tell `correlate`: facts, stamped, never events. A worker knows one flow at a time; whatever needs
+//! more than that (names, windows, alert revisions) is decided where facts meet.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{
+    AnomalyEvent, Bytes, Client, Content, Evidence, ExchangeKey, Finding, FlowEvent, FlowIdentity, HostRole, HttpEvent,
+    Operation, ServiceIndex, Stamp, Timestamp, TlsEvent,
+};
+
+/// One fact.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    pub stamp: Stamp,
+    pub flow: Arc<FlowIdentity>,
+    pub app_proto: Option<&'static str>,
+    pub body: FactBody,
+}
+
+#[derive(Clone, Debug)]
+pub enum FactBody {
+    /// An address goes by this name until `expires`.
+    NameLearned {
+        name: String,
+        address: IpAddr,
+        expires: Timestamp,
+    },
+    Tls(TlsEvent),
+    Http(HttpEvent),
+    Flow(FlowEvent),
+    Anomaly(AnomalyEvent),
+    Opened(Box<Opening>),
+    Finding {
+        key: ExchangeKey,
+        finding: Finding,
+        /// Keyed hash of the normalised value: tells people apart, never leaves memory.
+        identity: u64,
+    },
+    Progress(Box<Progress>),
+}
+
+/// An exchange began.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    pub key: ExchangeKey,
+    /// `None` for an encrypted session whose name is hidden or absent: `correlate` may know the address.
+    pub service: Option<ServiceMatch>,
+    pub evidence: Vec<Evidence>,
+    pub client: Client,
+    pub operation: Operation,
+    pub encrypted: bool,
+}
+
+/// What the catalogue answered for a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceMatch {
+    pub service: ServiceIndex,
+    pub role: HostRole,
+}
+
+/// Where an exchange stands; all figures count from its beginning.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    pub key: ExchangeKey,
+    pub bytes: Bytes,
+    /// `None` for encrypted sessions.
+    pub content: Option<Content>,
+    /// Fewest and most distinct people.
+    pub individuals: [u64; 2],
+    pub content_kind: ContentKind,
+    pub model: Option<String>,
+    pub state: ProgressState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgressState {
+    Running,
+    /// A part of a long session ends here.
+    PartEnded,
+    Ended,
+}
+
+/// What kind of body was sent, as far as rules ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ContentKind {
+    Json,
+    Text,
+    #[default]
+    Other,
+}

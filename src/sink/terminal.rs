@@ -1,0 +1,125 @@
+//! One line an alert, for people at a terminal: 100 columns, readable without colour. In: alert [`Event`]s; out:
+//! text. An alert is shown once, in its last revision.
+
+use std::io::Write;
+
+use super::{Sink, SinkError};
+use crate::event::{Ai, Alert, Event, EventKind, IdentifierType, Severity};
+
+/// Writes alert lines to a terminal or any writer.
+pub struct AlertLines<W: Write + Send> {
+    writer: W,
+    colour: bool,
+}
+
+impl<W: Write + Send> AlertLines<W> {
+    /// `colour` as the terminal and `NO_COLOR` allow.
+    pub fn new(writer: W, colour: bool) -> Self {
+        Self { writer, colour }
+    }
+}
+
+impl<W: Write + Send> Sink for AlertLines<W> {
+    fn deliver(&mut self, events: &[Event]) -> Result<(), SinkError> {
+        for event in events {
+            if let EventKind::Alert(alert) = &event.kind
+                && alert.r#final
+            {
+                let line = line(event, alert, self.colour);
+                writeln!(self.writer, "{line}")
+                    .map_err(|source| SinkError::Write { path: "the terminal".into(), source })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.writer.flush().map_err(|source| SinkError::Write { path: "the terminal".into(), source })
+    }
+}
+
+fn line(event: &Event, alert: &Alert, colour: bool) -> String {
+    let time = event.stamp.time.to_string();
+    let time = time.get(11..19).unwrap_or_default();
+    let severity = severity_word(alert.severity);
+    let painted =
+        if colour { format!("\x1b[{}m{severity:<8}\x1b[0m", paint(alert.severity)) } else { format!("{severity:<8}") };
+    let ai = &alert.ai;
+    let who = match &ai.device.hostname {
+        Some(hostname) => format!("{} {hostname}", ai.device.address),
+        None => ai.device.address.to_string(),
+    };
+    let operation = word(&ai.operation);
+    let service = format!("{} ({}) {operation}", ai.service.name, word(&ai.service.status));
+    format!("{time} {painted} {who:<24} → {service} · {}", what(alert))
+}
+
+/// What went, in words: the findings, or the policy's name where there are none.
+fn what(alert: &Alert) -> String {
+    let Some(content) = &alert.ai.content else { return alert.signature.clone() };
+    if content.findings.is_empty() {
+        return format!("{} · {}", alert.signature, bytes(alert.ai.bytes.up));
+    }
+    format!("{} · {}", findings(content.findings.iter()), coverage(&alert.ai))
+}
+
+fn findings<'a>(counts: impl Iterator<Item = (&'a IdentifierType, &'a u64)>) -> String {
+    counts.map(|(identifier, count)| format!("{count} {}", label(*identifier))).collect::<Vec<_>>().join(", ")
+}
+
+/// Share of the body that detectors read.
+fn coverage(ai: &Ai) -> String {
+    let Some(content) = &ai.content else { return "encrypted".into() };
+    if content.body_bytes == 0 {
+        return "no body".into();
+    }
+    let percent = content.scanned_bytes.min(content.body_bytes) * 100 / content.body_bytes;
+    format!("body scanned {percent} %")
+}
+
+/// An identifier as people write it.
+pub(super) fn label(identifier: IdentifierType) -> String {
+    let name = word(&identifier);
+    match identifier {
+        IdentifierType::Icd10 => "ICD-10".into(),
+        IdentifierType::Icd9 => "ICD-9".into(),
+        IdentifierType::Hl7 | IdentifierType::X12 | IdentifierType::Fhir => name.to_uppercase(),
+        _ if name.len() <= 3 => name.to_uppercase(),
+        _ => name.replace('_', " "),
+    }
+}
+
+pub(super) fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "CRITICAL",
+        Severity::High => "HIGH",
+        Severity::Medium => "MEDIUM",
+        Severity::Low => "LOW",
+    }
+}
+
+fn paint(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "1;31",
+        Severity::High => "31",
+        Severity::Medium => "33",
+        Severity::Low => "36",
+    }
+}
+
+/// The contract's spelling of an enum's value.
+pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// `4.2 MB`.
+pub(super) fn bytes(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+    let size = count as f64;
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.1} kB", size / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", size / 1e6),
+        _ => format!("{:.2} GB", size / 1e9),
+    }
+}
