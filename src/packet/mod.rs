@@ -5,10 +5,7 @@
 //! believed only as far as the capture holds the bytes; the rest is `missing_payload`.
 //! Does not: tunnels, reassembly of fragments.
 
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod checksum;
 mod hash;
@@ -21,7 +18,7 @@ mod transport;
 
 use std::ops::Range;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     capture::LinkType,
@@ -47,14 +44,8 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of their `index`.
-    pub const ALL: [Self; 6] = [
-        Self::UnsupportedLink,
-        Self::NotIp,
-        Self::OtherTransport,
-        Self::Fragment,
-        Self::Truncated,
-        Self::Malformed,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::UnsupportedLink, Self::NotIp, Self::OtherTransport, Self::Fragment, Self::Truncated, Self::Malformed];
 
     /// Place in an array of counters.
     #[must_use]
@@ -117,7 +108,7 @@ impl Decoded {
 }
 
 /// Settings of packet decoding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Compute the checksums of IPv4, TCP and UDP and note wrong ones. Off by default: it reads every byte once more,
@@ -138,12 +129,7 @@ pub fn decode(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Decoded, Dr
 ///
 /// # Errors
 /// Why the frame goes no further.
-pub fn decode_with(
-    link: LinkType,
-    bytes: &[u8],
-    wire_len: u32,
-    settings: Settings,
-) -> Result<Decoded, DropReason> {
+pub fn decode_with(link: LinkType, bytes: &[u8], wire_len: u32, settings: Settings) -> Result<Decoded, DropReason> {
     let link = link::decode(link, bytes)?;
     let ip = ip::decode(bytes, &link, wire_len)?;
     let transport = transport::decode(bytes, &ip)?;
