@@ -10,6 +10,8 @@ use crate::{
     yaml::{Fault, Position, Source, did_you_mean},
 };
 
+/// Faults told of one file; a file of the wrong kind would else have one for each line.
+const MAX_FAULTS: usize = 100;
 const COLUMNS: [&str; 5] = ["address", "mac", "hostname", "department", "state"];
 
 /// One line of the inventory.
@@ -38,7 +40,11 @@ pub(super) fn read(source: &Source, faults: &mut Vec<Fault>) -> Vec<Entry> {
     };
     let Some(columns) = columns else { return Vec::new() };
     let mut entries = Vec::new();
+    let before = faults.len();
     for record in reader.records() {
+        if faults.len() - before >= MAX_FAULTS {
+            break;
+        }
         match record {
             Ok(record) => entries.extend(check_record(source, &columns, &record, faults)),
             Err(error) => faults.push(csv_fault(source, &error)),
@@ -161,7 +167,8 @@ fn csv_fault(source: &Source, error: &csv::Error) -> Fault {
 
 /// A fault at a field. The reader tells lines only, so the field is searched in its line from left to right.
 fn field_fault(source: &Source, line: u64, record: &csv::StringRecord, place: usize, message: String) -> Fault {
-    let text = source.text.lines().nth(usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX)).unwrap_or_default();
+    let text =
+        source.text.lines().nth(usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX)).unwrap_or_default();
     let mut start = 0;
     for (index, field) in record.iter().enumerate().take(place + 1) {
         let found = text.get(start..).and_then(|rest| rest.find(field)).unwrap_or_default();

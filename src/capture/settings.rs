@@ -1,9 +1,9 @@
 //! Settings of file input and their defaults.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How captures are read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Bytes of one batch's memory. Larger batches cost less per frame, smaller ones stay in the processor's cache.

@@ -1,5 +1,8 @@
 //! One file per command.
 
+pub mod catalog;
+pub mod check;
+
 pub fn main() -> std::process::ExitCode {
     std::process::ExitCode::SUCCESS
 }

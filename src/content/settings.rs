@@ -1,9 +1,9 @@
 //! What content decoding may cost. In: the `content:` mapping of the configuration; every key has a default.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Bounds of content decoding, each for one body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Bytes that content codings (gzip, deflate) may decode to; what lies beyond is not scanned. Identity bodies
