@@ -1,1 +1,4 @@
-//! (being written)
+//! Builders, shufflers and laws for tests, benchmarks and fuzzing (feature `testkit`).
+
+pub mod extractors;
+pub mod samples;
