@@ -2,12 +2,12 @@
 # stand-in server, and the hospital's own authority, with which the inspecting gateway forges them. Sourced by record.sh.
 
 make_certificates() {
-    local dir=$RUN/ca name address
+    local dir=$RUN/ca name
     mkdir -p "$dir"
     authority "$dir/public" "Lab Public CA"
     authority "$dir/inspection" "Hospital TLS Inspection CA"
     cat "$dir/public.crt" "$dir/inspection.crt" > "$dir/bundle.crt"
-    while read -r name address _; do
+    while read -r name _; do
         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/$name.key" \
             -subj "/CN=$name" 2>/dev/null |
             openssl x509 -req -days 90 -CA "$dir/public.crt" -CAkey "$dir/public.key" -CAcreateserial \

@@ -17,7 +17,7 @@ on() {
 add_host() {
     local name=$1 address=$2 mac=$3 switch=$4 gateway=$5 port
     add_namespace "$name"
-    if [ "$switch" = lan ]; then port="p-${name:0:12}"; else port=$switch; fi
+    if [ "$switch" = lan ]; then port=$name; else port=$switch; fi
     ip -n lab-gateway link add "$port" type veth peer name eth0 netns "lab-$name"
     [ -z "$mac" ] || ip -n "lab-$name" link set eth0 address "$mac"
     ip -n "lab-$name" addr add "$address" dev eth0
@@ -46,6 +46,7 @@ network_up() {
     ip -n lab-gateway link add lan address 00:00:5e:00:53:01 type bridge
     ip -n lab-gateway addr add 10.20.0.1/16 dev lan
     ip -n lab-gateway link set lan up
+    plain_frames gateway lan
     ip netns exec lab-gateway sysctl -qw net.ipv4.ip_forward=1
 
     local name address mac
@@ -66,6 +67,7 @@ network_down() {
     local namespace
     for namespace in $(ip netns list | awk '/^lab-/ { print $1 }'); do
         ip netns del "$namespace"
-        rm -r "/etc/netns/$namespace"
+        rm -rf "/etc/netns/$namespace"
     done
+    rmdir --ignore-fail-on-non-empty /etc/netns 2>/dev/null || true
 }

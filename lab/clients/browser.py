@@ -1,8 +1,9 @@
 """Drives a real headless Chromium: opens a chat page, types each prompt, presses Enter and waits for the answer.
 
-usage: browser.py [--file FILE] [--keys FILE] URL [PROMPT…]      (without prompts: opens the page and leaves)
+usage: browser.py [--file FILE] [--keys FILE] [--proxy URL] URL [PROMPT…]
 
-It speaks Chromium's debugging protocol over a pipe, so that nothing but the page's own requests is on the network.
+Without prompts it opens the page and leaves. It speaks Chromium's debugging protocol over a pipe, so
+that nothing but the page's own requests is on the network.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 # Chromium reads commands from descriptor 3 and writes answers to 4; bash puts our pipes there.
 COMMAND = (
@@ -23,10 +25,9 @@ PATIENCE_SECONDS = 60
 
 
 class Browser:
-    def __init__(self, profile, keys):
+    def __init__(self, arguments):
         commands, self.commands = os.pipe()
         self.answers, answers = os.pipe()
-        arguments = [f"--user-data-dir={profile}"] + ([f"--ssl-key-log-file={keys}"] if keys else [])
         self.process = subprocess.Popen(
             ["bash", "-c", COMMAND, "bash", *arguments],
             pass_fds=(commands, answers),
@@ -89,16 +90,27 @@ class Browser:
         self.process.wait(PATIENCE_SECONDS)
 
 
+def proxy_script(options):
+    """Only the site goes through the proxy: the browser's own calls home would go into the capture."""
+    site = urlsplit(options.url).hostname
+    proxy = urlsplit(options.proxy).netloc
+    return f"function FindProxyForURL(url, host) {{ return host === '{site}' ? 'PROXY {proxy}' : 'DIRECT'; }}"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--file", type=Path, help="document to attach to the first prompt")
     parser.add_argument("--keys", type=Path, help="where to write the TLS secrets")
+    parser.add_argument("--proxy", help="explicit proxy")
     parser.add_argument("url")
     parser.add_argument("prompts", type=Path, nargs="*")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        browser = Browser(profile, options.keys)
+        arguments = [f"--user-data-dir={profile}"]
+        arguments += [f"--ssl-key-log-file={options.keys}"] if options.keys else []
+        arguments += [f"--proxy-pac-url=data:text/plain,{proxy_script(options)}"] if options.proxy else []
+        browser = Browser(arguments)
         browser.open(options.url)
         if options.file:
             browser.attach(options.file)

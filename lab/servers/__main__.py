@@ -1,4 +1,4 @@
-"""Serves every host of the lab from one process: HTTP/1.1 and HTTP/2, in the clear and over TLS with a certificate a name.
+"""Serves every host of the lab from one process: HTTP/1.1 and HTTP/2, in the clear and over TLS.
 
 usage: python -m servers --hosts hosts.tsv --certificates DIR --log FILE
 
@@ -9,14 +9,13 @@ import argparse
 import asyncio
 import base64
 import json
-import ssl
 from pathlib import Path
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from . import anthropic, openai, sites, webchat
-from .http import Reply, Request
+from .http import Request
 
 HANDLERS = {
     "api.openai.com": openai.handle,
@@ -70,7 +69,7 @@ class Settings(Config):
     def create_ssl_context(self):
         if not self.ssl_enabled:
             return None
-        contexts = {name: super(Settings, self.named(name)).create_ssl_context() for name in self.names}
+        contexts = {name: self.context(name) for name in self.names}
         default = contexts[self.names[0]]
 
         def choose(connection, name, _):
@@ -79,9 +78,12 @@ class Settings(Config):
         default.sni_callback = choose
         return default
 
-    def named(self, name):
+    def context(self, name):
+        self.use_certificate(name)
+        return super().create_ssl_context()
+
+    def use_certificate(self, name):
         self.certfile, self.keyfile = (str(self.certificates / f"{name}.{kind}") for kind in ("crt", "key"))
-        return self
 
 
 def main():
@@ -94,7 +96,7 @@ def main():
     settings = Settings()
     settings.names = [line.split()[2] for line in options.hosts.read_text().splitlines() if line.startswith("server")]
     settings.certificates = options.certificates
-    settings.named(settings.names[0])
+    settings.use_certificate(settings.names[0])
     settings.bind = ["0.0.0.0:443"]
     settings.insecure_bind = ["0.0.0.0:80", "0.0.0.0:11434"]
     settings.include_server_header = False

@@ -27,7 +27,8 @@ def chat(request):
         return events([chunk(head, delta) for delta in deltas()] + [chunk(head, {}, "stop"), "[DONE]"])
     choice = {"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 200, "completion_tokens": 40, "total_tokens": 240}
-    return answer({**head, "object": "chat.completion", "choices": [choice], "usage": usage}, **{"x-request-id": "req_lab1"})
+    completion = {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
+    return answer(completion, **{"x-request-id": "req_lab1"})
 
 
 def deltas():
@@ -53,7 +54,8 @@ def embeddings(request):
     asked = request.json()
     inputs = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
     data = [{"object": "embedding", "index": i, "embedding": [0.01, -0.02, 0.03]} for i in range(len(inputs))]
-    return answer({"object": "list", "model": asked["model"], "data": data, "usage": {"prompt_tokens": 9, "total_tokens": 9}})
+    usage = {"prompt_tokens": 9, "total_tokens": 9}
+    return answer({"object": "list", "model": asked["model"], "data": data, "usage": usage})
 
 
 def upload(request):

@@ -1,7 +1,29 @@
 //! Where frames come from. In: capture files (pcap, pcapng, gzip'd); out: [`FrameBatch`]es that own the memory
 //! their frames lie in, so that a frame is never copied on its way to a worker.
+//!
+//! Every kind of input stands behind [`Source`]. Frames are numbered from 1 over all files of a capture, and packet
+//! time never goes back.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+mod error;
+mod file;
+mod format;
+mod memory;
+mod numbering;
+mod pcap;
+mod pcapng;
+mod set;
+mod settings;
 
 use std::{ops::Range, sync::Arc};
+
+pub use error::{CaptureError, CaptureWarning};
+pub use file::CaptureFile;
+pub use memory::FrameMemory;
+pub use numbering::{CaptureCounters, Position};
+pub use set::{CaptureSet, FolderListing, list_captures};
+pub use settings::Settings;
 
 use crate::event::Timestamp;
 
@@ -49,10 +71,11 @@ pub struct Frame {
     pub wire_len: u32,
 }
 
-/// Frames and the memory they lie in.
+/// Frames and the memory they lie in. The memory goes back to its source's pool when the last batch that shares it
+/// is dropped.
 #[derive(Clone, Debug)]
 pub struct FrameBatch {
-    pub memory: Arc<Vec<u8>>,
+    pub memory: Arc<FrameMemory>,
     pub frames: Vec<Frame>,
 }
 
@@ -62,4 +85,19 @@ impl FrameBatch {
     pub fn bytes(&self, frame: &Frame) -> &[u8] {
         self.memory.get(frame.range.start as usize..frame.range.end as usize).unwrap_or_default()
     }
+}
+
+/// One stream of frames.
+pub trait Source: Send {
+    /// The next frames, at least one, or `None` when there are no more. After an error the source may be asked
+    /// again: what lies beyond the fault (a capture's next file) still comes.
+    ///
+    /// # Errors
+    /// The input can't be read any further at this place.
+    fn next_batch(&mut self) -> Result<Option<FrameBatch>, CaptureError>;
+
+    /// Faults met so far that lost nothing else; each is handed out once.
+    fn take_warnings(&mut self) -> Vec<CaptureWarning>;
+
+    fn counters(&self) -> CaptureCounters;
 }

@@ -1,7 +1,31 @@
 //! Flows and their bytes in order. In: [`crate::packet::Decoded`] packets; out: [`StreamEvent`]s to a
 //! [`StreamConsumer`]. From here on nothing knows packets.
+//!
+//! What a flow brings, and the stamps it carries, depend on its own packets and the packet time alone: not on the
+//! flows beside it, nor on the worker that owns it, nor on where batches are cut (unless a memory cap was hit; then
+//! the flow carries the note `cap`). Stamps never go back within a table, and no two flows ever share one.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+mod budget;
+mod flow;
+mod half;
+mod history;
+mod key;
+mod pending;
+mod settings;
+mod slab;
+mod table;
+mod timers;
+
+pub use settings::Settings;
+pub use table::{FlowTable, FlowTableCounters};
 
 use crate::event::{Direction, FlowIdentity, Stamp, Timestamp};
+
+/// Each call of a [`StreamConsumer`] owns so many ordinals: facts of one call may be stamped `ordinal`, `ordinal + 1`,
+/// … below the next multiple, and stay apart from those of the next call on the same frame.
+pub const ORDINALS_PER_CALL: u32 = 1 << 14;
 
 /// What a direction of a flow brings, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +40,7 @@ pub enum StreamEvent<'a> {
     /// `back` is 0, of the bytes that come next): an overlap that differs. The first copy was or will be
     /// delivered as `Data`.
     Conflict { back: u64, bytes: &'a [u8] },
-    /// The direction ended in good order.
+    /// The direction ended in good order. `Data` follows only when the end was forged.
     Fin,
     /// The flow was reset; data in flight may still follow.
     Reset,
@@ -25,12 +49,25 @@ pub enum StreamEvent<'a> {
 /// Why a flow ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// Both FINs or a RST.
+    /// Both FINs or a RST, whatever removed the flow then.
     Shutdown,
     Timeout,
-    /// The capture ended, or a cap evicted the flow.
+    /// The capture ended.
     Forced,
+    /// The memory cap (`max_memory_bytes`) took the flow that was idle longest.
     Evicted,
+}
+
+impl CloseReason {
+    /// `reason` of the `flow` event.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::Timeout => "timeout",
+            Self::Forced | Self::Evicted => "forced",
+        }
+    }
 }
 
 /// What reassembly noted of a flow.
@@ -38,7 +75,7 @@ pub enum CloseReason {
 pub struct FlowNotes {
     /// Picked up without its SYN.
     pub midstream: bool,
-    /// Only one direction was ever seen.
+    /// Only one direction was seen so far.
     pub one_way: bool,
     pub gaps: bool,
     /// Frames were cut by a snaplen.
@@ -49,7 +86,8 @@ pub struct FlowNotes {
     pub cap: bool,
 }
 
-/// Packets and bytes (of IP payload of the transport: TCP or UDP payload) per direction, retransmissions included.
+/// Packets and bytes (TCP or UDP payload as announced, also what the capture lacks of it) per direction, by
+/// [`Direction::index`], retransmissions included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCounters {
     pub packets: [u64; 2],
@@ -63,7 +101,7 @@ pub struct FlowRecord {
     pub counters: FlowCounters,
     pub notes: FlowNotes,
     pub last: Timestamp,
-    /// SYN and SYN-ACK or data both ways were seen.
+    /// SYN and SYN-ACK, or data both ways, were seen.
     pub established: bool,
 }
 
@@ -71,7 +109,7 @@ pub struct FlowRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
     Data,
-    /// Count packets, deliver nothing more in this direction, buffer nothing.
+    /// Count packets, deliver nothing more in this direction, buffer nothing. For good.
     Nothing,
 }
 
@@ -79,6 +117,8 @@ pub enum Interest {
 pub trait StreamConsumer {
     type State;
 
+    /// A flow began. For TCP, `flow.identity` has its final client and server: where no SYN tells them, the call (and
+    /// all data) waits `midstream_timeout` for one, as mirrors reorder.
     fn opened(&mut self, flow: &FlowRecord, stamp: Stamp) -> Self::State;
 
     /// `stamp` is the frame that let the bytes be delivered.
@@ -91,7 +131,8 @@ pub trait StreamConsumer {
         stamp: Stamp,
     ) -> Interest;
 
-    /// When the state wants to be woken next, in packet time. Asked after each call.
+    /// When the state wants to be woken next, in packet time. Asked after the calls that a packet or a timer brought.
+    /// A time that is past means as soon as possible.
     fn wake_at(&self, state: &Self::State) -> Option<Timestamp>;
 
     /// The time from `wake_at` has come; `stamp` is (that time, the flow's last frame).

@@ -2,3 +2,4 @@
 
 pub mod extractors;
 pub mod samples;
+pub mod traffic;

@@ -1,0 +1,173 @@
+# The captures, a function each: which client says what to whom, and which of the three views is recorded. Sourced by
+# record.sh. The line above a function is what pcaps/README.md says of it.
+
+browser() { on "$1" "$PYTHON" "$LAB/clients/browser.py" "${@:2}"; }
+openai() { on "$1" "$PYTHON" "$LAB/clients/openai_sdk.py" "${@:2}"; }
+anthropic() { on "$1" "$PYTHON" "$LAB/clients/anthropic_sdk.py" "${@:2}"; }
+fetch() { on "$1" curl -sS -o /dev/null "${@:2}"; }
+h2() { fetch radiology-ws5 --http2-prior-knowledge -H "$KEY" "$@"; }
+
+P=$LAB/prompts
+PROXY=http://10.20.0.9:3128
+JSON='Content-Type: application/json'
+KEY='Authorization: Bearer sk-lab-invented-0000000000000000000000000000'
+
+# in_two_pieces FILE TEXT: writes the file with a pause after TEXT, so that a client who streams it sends two chunks.
+in_two_pieces() {
+    local cut
+    cut=$(($(grep -obF "$2" "$1" | cut -d: -f1) + ${#2}))
+    head -c "$cut" "$1"
+    sleep 0.3
+    tail -c +"$((cut + 1))" "$1"
+}
+
+# --- opened by the inspecting gateway ---
+
+# ChatGPT in Chromium: two turns of one chat, both with patient data, answers streamed
+chatgpt-browser-decrypted() {
+    inspect
+    browser radiology-ws4 https://chatgpt.com/ "$P/radiology-report.txt" "$P/follow-up.txt"
+}
+
+# Claude and Gemini in Chromium: a document inside the JSON of the turn (Claude), JSON in JSON in a form (Gemini)
+webchat-browser-decrypted() {
+    inspect
+    browser radiology-ws5 --file "$P/emergency-note.txt" https://claude.ai/new "$P/summarise-task.txt"
+    browser radiology-ws5 https://gemini.google.com/app "$P/psychiatry-note.txt"
+}
+
+# OpenAI API by its Python SDK: patient records in chat (plain, streamed), responses, embeddings, on one connection
+openai-sdk-decrypted() {
+    inspect
+    openai research-nb1 chat:"$P/patients.json" stream:"$P/patient-record.json" responses:"$P/psychiatry-note.txt" \
+        embed:"$P/radiology-report.txt"
+}
+
+# Anthropic API by its Python SDK: notes in messages (plain and streamed) and as a document block
+anthropic-sdk-decrypted() {
+    inspect
+    anthropic research-nb1 message:"$P/emergency-note.txt" stream:"$P/psychiatry-note.txt" \
+        document:"$P/radiology-report.txt"
+}
+
+# Long files to the OpenAI API as multipart: summaries of 240 patients and a device manual (SDK), the manual (curl)
+file-upload-decrypted() {
+    inspect
+    openai research-nb1 upload:"$RUN/documents/discharge-summaries.txt" upload:"$RUN/documents/device-manual.txt"
+    fetch radiology-ws5 -H "$KEY" -H 'Expect: 100-continue' -F purpose=user_data \
+        -F file=@"$RUN/documents/device-manual.txt;type=text/plain" https://api.openai.com/v1/files
+}
+
+# An unmanaged device in the guest network attaches the summaries of 240 patients to a ChatGPT turn: raw PUT to the blob store
+unmanaged-upload-decrypted() {
+    inspect
+    browser guest-laptop --file "$RUN/documents/discharge-summaries.txt" https://chatgpt.com/ "$P/summarise-task.txt"
+}
+
+# Wire forms: gzip body, two chunks cut inside an SSN, Expect: 100-continue, keep-alive, two requests pipelined
+curl-forms-decrypted() {
+    local api=https://api.openai.com/v1/chat/completions
+    inspect
+    gzip -nc "$P/api-request.json" |
+        fetch radiology-ws5 -H "$KEY" -H "$JSON" -H 'Content-Encoding: gzip' --data-binary @- $api
+    in_two_pieces "$P/api-request.json" 'SSN 271-3' | fetch radiology-ws5 -H "$KEY" -H "$JSON" -X POST -T - $api
+    fetch radiology-ws5 -H "$KEY" -H "$JSON" -H 'Expect: 100-continue' --data-binary @"$P/api-request.json" $api \
+        --next -sS -o /dev/null -H "$KEY" https://api.openai.com/v1/models \
+        --next -sS -o /dev/null -H "$KEY" -H "$JSON" --data-binary @"$P/api-request-harmless.json" $api
+    on radiology-ws5 "$LAB/clients/pipelined.sh" api.openai.com "$P/api-request-harmless.json" "$P/api-request.json"
+}
+
+# De-identified notes to Claude in Chromium and to both APIs by their SDKs: health text, no identifier
+deidentified-decrypted() {
+    inspect
+    browser radiology-ws4 https://claude.ai/new "$P/deidentified-note.txt" "$P/deidentified-letter.txt"
+    anthropic research-nb1 message:"$P/deidentified-note.txt"
+    openai research-nb1 chat:"$P/deidentified-letter.txt"
+}
+
+# Everyday questions to ChatGPT, Gemini and the OpenAI API, one full of numbers shaped like identifiers
+harmless-decrypted() {
+    inspect
+    browser radiology-ws5 https://chatgpt.com/ "$P/recipe.txt" "$P/code.txt"
+    browser radiology-ws4 https://gemini.google.com/app "$P/holiday.txt"
+    openai research-nb1 chat:"$P/lookalikes.txt" stream:"$P/code.txt"
+}
+
+# No AI at all: news, a file store, an update check, and patient data posted to the hospital's own intranet
+sites-decrypted() {
+    inspect
+    browser radiology-ws4 https://www.example.org/
+    fetch radiology-ws5 https://cdn.example.net/files/driver-4.12.bin
+    fetch ct-scanner2 https://updates.example.com/check?product=ct-console\&version=4.11.3
+    fetch radiology-ws5 -H "$JSON" --data-binary @"$P/patient-record.json" https://intranet.hospital.example/records
+}
+
+# --- as it is on the wire ---
+
+# TLS of curl, both SDKs and Chromium; the scanner's update check is TLS 1.2, its certificate in the clear
+clients-encrypted() {
+    listen gateway lan 'tcp port 443'
+    fetch radiology-ws5 https://www.example.org/
+    fetch ct-scanner2 --tls-max 1.2 https://updates.example.com/check
+    openai research-nb1 chat:"$P/patients.json"
+    anthropic research-nb1 stream:"$P/emergency-note.txt"
+    browser radiology-ws4 https://chatgpt.com/ "$P/radiology-report.txt"
+    browser radiology-ws4 https://claude.ai/new "$P/deidentified-note.txt"
+    browser radiology-ws5 https://gemini.google.com/app "$P/recipe.txt"
+}
+
+# Chromium to ChatGPT over HTTP/2, the TLS secrets inside the file (pcapng decryption secrets block)
+chatgpt-browser-h2-keys() {
+    listen gateway lan 'tcp port 443'
+    browser radiology-ws4 --keys "$RUN/keys" https://chatgpt.com/ "$P/radiology-report.txt"
+}
+
+# CONNECT to the explicit proxy, then TLS inside: Chromium, the OpenAI SDK, curl
+explicit-proxy() {
+    explicit_proxy
+    listen gateway lan 'tcp port 3128'
+    browser radiology-ws4 --proxy "$PROXY" https://chatgpt.com/ "$P/recipe.txt"
+    on research-nb1 env https_proxy="$PROXY" "$PYTHON" "$LAB/clients/openai_sdk.py" chat:"$P/patients.json"
+    fetch radiology-ws5 -x "$PROXY" https://www.example.org/
+}
+
+# Absolute-URI HTTP through the proxy, recorded on the proxy host (Linux cooked capture): news, and two models
+absolute-uri-proxy() {
+    explicit_proxy
+    listen proxy any 'tcp port 3128' -y LINUX_SLL
+    fetch radiology-ws4 -x "$PROXY" http://www.example.org/
+    fetch radiology-ws5 -x "$PROXY" -H "$KEY" -H "$JSON" --data-binary @"$P/api-request.json" \
+        http://api.openai.com/v1/chat/completions
+    on research-nb1 env http_proxy="$PROXY" "$PYTHON" "$LAB/clients/openai_sdk.py" \
+        --base-url http://llm.example.net:11434/v1 stream:"$P/patient-record.json" chat:"$P/holiday.txt"
+}
+
+# A self-hosted model spoken to without TLS, recorded on all interfaces of the notebook (cooked capture v2)
+cleartext-llm() {
+    listen research-nb1 any 'tcp port 11434'
+    openai research-nb1 --base-url http://llm.example.net:11434/v1 \
+        chat:"$P/patients.json" stream:"$P/deidentified-letter.txt"
+}
+
+# HTTP/2 in the clear on port 443, as some decrypting mirrors show it: curl, two turns and a long upload
+cleartext-h2() {
+    local site=http://api.openai.com:443
+    in_the_clear_on_443
+    listen gateway lan 'tcp port 443'
+    # A connection each: curl 7.88 fails on a second request with prior knowledge.
+    h2 "$site/v1/chat/completions" -H "$JSON" --data-binary @"$P/api-request.json"
+    h2 "$site/v1/chat/completions" -H "$JSON" --data-binary @"$P/api-request-harmless.json"
+    h2 "$site/v1/files" -F purpose=user_data -F file=@"$RUN/documents/discharge-summaries.txt;type=text/plain"
+}
+
+# DHCP leases of four hosts with their names, DNS look-ups, and the TLS connections that follow
+dhcp-dns-tls() {
+    listen gateway lan 'udp port 53 or udp port 67 or tcp port 443'
+    local host
+    for host in radiology-ws4 radiology-ws5 ct-scanner2 research-nb1; do
+        on "$host" busybox udhcpc -q -n -f -i eth0 -x hostname:"$host" -s /bin/true
+    done
+    fetch radiology-ws5 https://www.example.org/
+    openai research-nb1 chat:"$P/recipe.txt"
+    fetch radiology-ws4 https://claude.ai/new
+}

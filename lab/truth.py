@@ -1,0 +1,177 @@
+"""Writes down what a capture holds, as a line of pcaps/ground-truth.jsonl.
+
+usage: truth.py CAPTURE --log FILE --values FILE --into FILE
+
+The requests are those the stand-in servers received; tshark, reading the capture, says which of them are readable in it
+and who sent them. The two must agree, or nothing is written. Values are counted (distinct ones), never written.
+"""
+
+import argparse
+import base64
+import json
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+from content import text_of
+from servers.__main__ import HANDLERS as AI_HOSTS
+
+LAB = Path(__file__).parent
+PROXY = "10.20.0.9"
+CLEARTEXT_PORTS = (443, 3128, 11434)
+SEPARATOR = "|"
+
+
+def tshark(capture, frames, *fields, cleartext_ports=()):
+    """The fields of each frame, a list a field: a frame may hold several requests."""
+    command = ["tshark", "-r", capture, "-Y", frames, "-T", "fields", f"-Eaggregator={SEPARATOR}"]
+    command += [f"-dtcp.port=={port},http" for port in cleartext_ports]
+    command += [f"-e{field}" for field in fields]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return [[field.split(SEPARATOR) for field in line.split("\t")] for line in output.splitlines()]
+
+
+def readable(capture):
+    """The requests that anyone can read in the capture, without keys, in its order."""
+    http1 = ("http.request.method", "http.host", "http.request.uri", "http.content_length_header")
+    http2 = ("http2.headers.method", "http2.headers.authority", "http2.headers.path", "http2.headers.content_length")
+    frames = "http.request or (http2.headers.method and not tls)"
+    for [client], *fields in tshark(capture, frames, "ip.src", *http1, *http2, cleartext_ports=CLEARTEXT_PORTS):
+        methods, hosts, uris, lengths = fields[:4] if fields[0] != [""] else fields[4:]
+        if len(lengths) != len(methods):
+            lengths = [""] * len(methods)
+        for method, host, uri, length in zip(methods, hosts, uris, lengths, strict=True):
+            yield {
+                "client": client,
+                "host": host.split(":")[0],
+                "method": method,
+                "path": uri.removeprefix(f"http://{host}") if method != "CONNECT" else uri,
+                "length": int(length) if length else None,
+            }
+
+
+class Planted:
+    """The identifiers planted in the prompts, and the first lines by which a de-identified prompt is known."""
+
+    def __init__(self, values):
+        rows = [line.split("\t") for line in values.read_text().splitlines() if not line.startswith("#")]
+        self.values = {(kind, value) for _, kind, value in rows}
+        self.deidentified = [file.read_text().splitlines()[0] for file in (LAB / "prompts").glob("deidentified-*.txt")]
+
+    def in_text(self, text):
+        return {(kind, value) for kind, value in self.values if stands_in(value, text)}
+
+    def label(self, found, text):
+        if any(kind != "icd10" for kind, _ in found):
+            return "phi"
+        return "deidentified" if any(line in text for line in self.deidentified) else "harmless"
+
+
+def stands_in(value, text):
+    """Whether a value is in the text as a word of its own: I10 is not in I100."""
+    start = text.find(value)
+    while start >= 0:
+        end = start + len(value)
+        if not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum():
+            return True
+        start = text.find(value, end)
+    return False
+
+
+def counts(found):
+    return dict(sorted(Counter(kind for kind, _ in found).items()))
+
+
+def describe(entry, client, planted):
+    text = text_of(entry)
+    found = planted.in_text(text)
+    upload = entry["method"] == "PUT" or entry["path"] == "/v1/files" or "extracted_content" in text
+    request = {key: entry[key] for key in ("host", "method", "path")}
+    size = len(base64.b64decode(entry["body"]))
+    return found, {
+        "client": client, **request, "body_bytes": size, "phi": counts(found), "label": planted.label(found, text),
+        "ai": entry["host"] in AI_HOSTS, "upload": upload,
+    }
+
+
+def truth(capture, entries, planted):
+    unseen = list(entries)
+    tunnels, requests, all_found = {}, [], set()
+    for seen in readable(capture):
+        if seen["method"] == "CONNECT":
+            tunnels[seen["host"]] = seen["client"]
+            requests.append(connect(seen))
+            continue
+        entry = take(unseen, seen)
+        found, request = describe(entry, seen["client"], planted)
+        requests.append(request)
+        all_found |= found
+    hidden, hidden_found = [], set()
+    for entry in unseen:
+        client = tunnels[entry["host"]] if entry["client"] == PROXY else entry["client"]
+        found, request = describe(entry, client, planted)
+        hidden.append(request)
+        hidden_found |= found
+    names = tshark(capture, "tls.handshake.type == 1", "tls.handshake.extensions_server_name")
+    return {
+        "file": Path(capture).name,
+        "tls_sni": sorted({name for [hello] in names for name in hello if name}),
+        "http_hosts": sorted({request["host"] for request in requests}),
+        "phi": counts(all_found),
+        "encrypted_phi": counts(hidden_found),
+        "keys_in_file": capture.endswith(".pcapng"),
+        "requests": requests,
+        "encrypted_requests": hidden,
+        "user_agents": sorted({entry["headers"].get("user-agent", "(none)") for entry in entries}),
+    }
+
+
+def connect(seen):
+    return {
+        "client": seen["client"], "host": seen["host"], "method": "CONNECT", "path": seen["path"], "body_bytes": 0,
+        "phi": {}, "label": "harmless", "ai": seen["host"] in AI_HOSTS, "upload": False,
+    }
+
+
+def take(entries, seen):
+    """Takes the first entry of the servers' log that the request seen in the capture can be."""
+    for entry in entries:
+        size = len(base64.b64decode(entry["body"]))
+        same = all(entry[key] == seen[key] for key in ("host", "method", "path"))
+        if same and seen["length"] in (None, size):
+            entries.remove(entry)
+            return entry
+    raise SystemExit(f"truth.py: the capture has a request that no server received: {seen}")
+
+
+def check(line, capture):
+    """A decrypted capture must hold every request, and none may have holes."""
+    if "-decrypted" in capture and line["encrypted_requests"]:
+        raise SystemExit(f"truth.py: not readable in {capture}: {line['encrypted_requests']}")
+    ports = CLEARTEXT_PORTS if "-decrypted" in capture else ()
+    faults = "tcp.analysis.lost_segment or tcp.analysis.ack_lost_segment or _ws.malformed"
+    holes = tshark(capture, faults, "frame.number", cleartext_ports=ports)
+    if holes:
+        raise SystemExit(f"truth.py: holes or malformed frames in {capture}: {holes}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("capture")
+    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--values", type=Path, required=True)
+    parser.add_argument("--into", type=Path, required=True)
+    options = parser.parse_args()
+
+    entries = [json.loads(line) for line in options.log.read_text().splitlines()]
+    line = truth(options.capture, entries, Planted(options.values))
+    check(line, options.capture)
+
+    file = options.into
+    lines = [json.loads(old) for old in file.read_text().splitlines()] if file.exists() else []
+    lines = [old for old in lines if old["file"] != line["file"]] + [line]
+    file.write_text("".join(json.dumps(each) + "\n" for each in sorted(lines, key=lambda each: each["file"])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+//! From findings and words to a document class. Two sums carry the model:
+//!
+//! - **health** H: each health term found adds its category's weight once; each identifier type found with at least
+//!   medium confidence adds its `health` (an MRN or a diagnosis code speaks of care). Words of a single category count
+//!   for at most [`ONE_CATEGORY_HEALTH`]: a list of drugs is no chart.
+//! - **identifiers** I: each type found adds its `weight`, times the worth of its best confidence ([`worth`]).
+//!
+//! | class | when |
+//! |---|---|
+//! | `phi` | a person's identifier of at least medium confidence and H ≥ 4, or a `strong` one with its label (high) and H ≥ 2.5 |
+//! | `pii_only` | a person's identifier of at least medium confidence otherwise |
+//! | `health_only` | H ≥ 4 otherwise |
+//! | `none` | all else |
+//!
+//! Severity: of `phi`, the gravest of its identifiers' severities, 1 from [`MANY_INDIVIDUALS`] people on; of
+//! `pii_only`, 4; else none. The score is at least 0.5 exactly when the class is `phi`.
+//!
+//! Does not: tell a patient's identifier from a provider's.
+
+use super::rules::{Identifier, Term};
+use crate::event::{Classification, Confidence, Deidentified};
+
+/// H at which any personal identifier makes PHI, and without one, `health_only`.
+const CLEAR_HEALTH: f64 = 4.0;
+/// H at which a labelled strong identifier makes PHI.
+const SOME_HEALTH: f64 = 2.5;
+/// The most that words of a single category count.
+const ONE_CATEGORY_HEALTH: f64 = 2.0;
+/// Distinct people from which PHI is always critical.
+const MANY_INDIVIDUALS: u64 = 10;
+
+/// The class of an exchange or document, and how sure and how grave it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    pub classification: Classification,
+    /// 0 to 1; from 0.5 on it is PHI.
+    pub score: f64,
+    pub deidentified: Deidentified,
+    /// 1 critical to 4 low.
+    pub severity: Option<u8>,
+    /// Fewest and most distinct people that the findings can belong to.
+    pub individuals: [u64; 2],
+}
+
+/// What was found so far, as far as the class depends on it.
+pub(super) struct Evidence {
+    health: f64,
+    /// A bit per category of health terms.
+    categories: u32,
+    /// By slot.
+    identifiers: Vec<Option<Found>>,
+    pub(super) placeholders: u32,
+    pub(super) statements: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Found {
+    best: Confidence,
+    person: bool,
+    strong: bool,
+    weight: f64,
+    health: f64,
+    severity: u8,
+}
+
+impl Evidence {
+    pub(super) fn new(slots: usize) -> Self {
+        Self { health: 0.0, categories: 0, identifiers: vec![None; slots], placeholders: 0, statements: 0 }
+    }
+
+    pub(super) fn add_term(&mut self, term: Term) {
+        self.health += term.weight;
+        self.categories |= 1 << term.category;
+    }
+
+    pub(super) fn add_identifier(&mut self, identifier: &Identifier, confidence: Confidence) {
+        let Some(found) = self.identifiers.get_mut(usize::from(identifier.slot)) else { return };
+        if found.is_some_and(|found| found.best >= confidence) {
+            return;
+        }
+        *found = Some(Found {
+            best: confidence,
+            person: identifier.person,
+            strong: identifier.strong,
+            weight: identifier.weight,
+            health: identifier.health,
+            severity: identifier.severity,
+        });
+    }
+
+    fn found(&self) -> impl Iterator<Item = &Found> {
+        self.identifiers.iter().flatten()
+    }
+
+    /// Identifiers of a person that are believed.
+    fn people(&self) -> impl Iterator<Item = &Found> {
+        self.found().filter(|found| found.person && found.best >= Confidence::Medium)
+    }
+
+    fn health_score(&self) -> f64 {
+        let codes: f64 = self.found().filter(|found| found.best >= Confidence::Medium).map(|found| found.health).sum();
+        let words = if self.categories.count_ones() > 1 { self.health } else { self.health.min(ONE_CATEGORY_HEALTH) };
+        words + codes
+    }
+
+    fn identifier_score(&self) -> f64 {
+        self.found().filter(|found| found.person).map(|found| found.weight * worth(found.best)).sum()
+    }
+
+    fn deidentified(&self, health: f64) -> Deidentified {
+        // A statement weighs as much as two placeholders: one "[name]" alone may be a template.
+        let traces = self.placeholders.saturating_add(self.statements.saturating_mul(2));
+        if traces == 0 || health < SOME_HEALTH {
+            Deidentified::None
+        } else if traces > 1 && self.people().next().is_none() {
+            Deidentified::Apparent
+        } else {
+            Deidentified::Partial
+        }
+    }
+}
+
+/// What an identifier of this confidence is worth beside a certain one.
+fn worth(confidence: Confidence) -> f64 {
+    match confidence {
+        Confidence::High => 1.0,
+        Confidence::Medium => 0.55,
+        Confidence::Low => 0.1,
+    }
+}
+
+pub(super) fn verdict(evidence: &Evidence, individuals: [u64; 2]) -> Verdict {
+    let health = evidence.health_score();
+    let labelled = evidence.people().any(|found| found.strong && found.best == Confidence::High);
+    let classification = match evidence.people().next() {
+        Some(_) if health >= CLEAR_HEALTH || labelled && health >= SOME_HEALTH => Classification::Phi,
+        Some(_) => Classification::PiiOnly,
+        None if health >= CLEAR_HEALTH => Classification::HealthOnly,
+        None => Classification::None,
+    };
+    let severity = match classification {
+        Classification::Phi if individuals[0] >= MANY_INDIVIDUALS => Some(1),
+        Classification::Phi => evidence.people().map(|found| found.severity).min(),
+        Classification::PiiOnly => Some(4),
+        Classification::HealthOnly | Classification::None => None,
+    };
+    // Both sums saturate: the tenth term adds little to the third.
+    let strength = (1.0 - (-health / 4.0).exp()) * (1.0 - (-evidence.identifier_score() / 2.0).exp());
+    let half = if classification == Classification::Phi { 0.5 } else { 0.0 };
+    let score = ((half + 0.499 * strength) * 1000.0).round() / 1000.0;
+    Verdict { classification, score, deidentified: evidence.deidentified(health), severity, individuals }
+}

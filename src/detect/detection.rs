@@ -1,0 +1,430 @@
+//! The state machine of one exchange or document. In: an arena as it grows; out: findings and, at any time, a verdict.
+//!
+//! Each hit belongs to the one window in which all the text it depends on is there: windows overlap by
+//! [`Detector::context_bytes`], hits are taken in order of (end, pattern), and those too near the end of what has come
+//! wait until more comes or the input ends. So findings, their order and the verdict do not depend on how the text
+//! was cut. Text before that is given back to the arena.
+//!
+//! Bounds: `max_findings_per_exchange`, `max_individuals_per_exchange`; what is beyond is counted and [`Detection::capped`] says so.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::classify::{self, Evidence, Verdict};
+use super::detector::{Detector, LABEL_REACH_BYTES, Scanner, VETO_REACH_BYTES, identity};
+use super::reading::{LOOKAHEAD_BYTES, Reading};
+use super::rules::{CompiledShape, Identifier, Role};
+use super::validate::{Accepted, Context};
+use crate::content::Arena;
+use crate::event::{Confidence, Finding, IdentifierType};
+use crate::redact::Redacted;
+
+/// A finding on its way to `correlate`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Detected {
+    pub finding: Finding,
+    /// Where the value stands in the arena.
+    pub arena_range: Range<u64>,
+    /// Keyed hash of the value, to count distinct ones. For memory only: it implements no `Serialize`.
+    pub identity: u64,
+}
+
+/// What one exchange or document was found to hold so far.
+pub struct Detection {
+    /// Hits that end at or before this arena offset have been taken.
+    taken: u64,
+    slots: Vec<Slot>,
+    /// A bit per health term that was seen.
+    terms: SmallVec<[u64; 10]>,
+    evidence: Evidence,
+    placeholder_end: u64,
+    told: u64,
+    capped: bool,
+}
+
+/// State of one identifier type.
+#[derive(Default)]
+struct Slot {
+    label: Option<Label>,
+    /// Arena offset after the last value.
+    value_end: u64,
+    count: u64,
+    individuals: HashSet<u64, ahash::RandomState>,
+}
+
+/// The last label of a type. Offsets in the arena.
+#[derive(Clone, Copy)]
+struct Label {
+    start: u64,
+    end: u64,
+    identifier: u16,
+    form: u16,
+    name: u16,
+}
+
+/// The text that hits of one scan are read in.
+struct Window<'a> {
+    text: &'a [u8],
+    /// Arena offset of its first byte.
+    base: u64,
+    arena: &'a Arena,
+}
+
+/// A value of the right form at a place.
+struct Candidate<'a> {
+    identifier: &'a Identifier,
+    /// In the window.
+    range: Range<usize>,
+    label: Option<Label>,
+    confidence: Confidence,
+    accepted: Accepted,
+}
+
+impl Detection {
+    #[must_use]
+    pub fn new(detector: &Detector) -> Self {
+        let mut slots = Vec::new();
+        slots.resize_with(detector.rules.identifiers.len(), Slot::default);
+        Self {
+            taken: 0,
+            slots,
+            terms: SmallVec::from_elem(0, detector.rules.terms.len().div_ceil(64)),
+            evidence: Evidence::new(detector.rules.identifiers.len()),
+            placeholder_end: 0,
+            told: 0,
+            capped: false,
+        }
+    }
+
+    /// Scans what is new in `arena`, adds to `found`, and gives back the text that is no longer needed. With
+    /// `end_of_input`, what waited for more text waits no longer.
+    pub fn push(
+        &mut self,
+        detector: &Detector,
+        scanner: &mut Scanner,
+        arena: &mut Arena,
+        end_of_input: bool,
+        found: &mut Vec<Detected>,
+    ) {
+        let (before, after) = (detector.context_before() as u64, detector.context_after() as u64);
+        let span = (detector.window_bytes as u64).max(2 * (before + after));
+        loop {
+            let from = self.taken.saturating_sub(before).max(arena.base());
+            let to = arena.end().min(from + span);
+            let limit = if end_of_input && to == arena.end() { to } else { to.saturating_sub(after) };
+            if limit <= self.taken {
+                return;
+            }
+            self.scan(detector, scanner, arena, from..to, limit, found);
+            self.taken = limit;
+            arena.discard_before(limit.saturating_sub(before));
+        }
+    }
+
+    /// What the text so far amounts to.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        classify::verdict(&self.evidence, self.individuals())
+    }
+
+    /// Findings so far by type, those beyond the cap too.
+    #[must_use]
+    pub fn counts(&self, detector: &Detector) -> BTreeMap<IdentifierType, u64> {
+        let slots = detector.rules.identifiers.iter().zip(&self.slots);
+        slots.filter(|(_, slot)| slot.count > 0).map(|(identifier, slot)| (identifier.identifier, slot.count)).collect()
+    }
+
+    /// Arena bytes that have been read to the end.
+    #[must_use]
+    pub fn scanned_bytes(&self) -> u64 {
+        self.taken
+    }
+
+    /// Whether a cap was hit: findings or individuals were counted no further.
+    #[must_use]
+    pub fn capped(&self) -> bool {
+        self.capped
+    }
+
+    /// Fewest and most people that the findings can belong to: a person has one value of each type, so the type with
+    /// most distinct values gives the fewest; if no two values belong together, all of them give the most.
+    fn individuals(&self) -> [u64; 2] {
+        let distinct = self.slots.iter().map(|slot| slot.individuals.len() as u64);
+        [distinct.clone().max().unwrap_or(0), distinct.sum()]
+    }
+
+    fn scan(
+        &mut self,
+        detector: &Detector,
+        scanner: &mut Scanner,
+        arena: &Arena,
+        range: Range<u64>,
+        limit: u64,
+        found: &mut Vec<Detected>,
+    ) {
+        let start = (range.start - arena.base()) as usize;
+        let end = (range.end - arena.base()) as usize;
+        let Some(text) = arena.text().get(start..end) else { return };
+        let window = Window { text, base: range.start, arena };
+        detector.engine.scan(&mut scanner.scratch, text, &mut scanner.hits);
+        for hit in &scanner.hits {
+            let end = range.start + u64::from(hit.end);
+            if end <= self.taken || end > limit {
+                continue;
+            }
+            let Some(roles) = detector.rules.roles.get(hit.pattern as usize) else { continue };
+            for role in roles {
+                self.take(detector, &window, hit.end as usize, *role, found);
+            }
+        }
+    }
+
+    fn take(&mut self, detector: &Detector, window: &Window<'_>, end: usize, role: Role, found: &mut Vec<Detected>) {
+        match role {
+            Role::Term { term, length } => {
+                let (word, bit) = (usize::from(term / 64), 1 << (term % 64));
+                let Some(seen) = self.terms.get_mut(word).filter(|seen| **seen & bit == 0) else { return };
+                if window.is_word(end, length, true)
+                    && let Some(term) = detector.rules.terms.get(usize::from(term))
+                {
+                    *seen |= bit;
+                    self.evidence.add_term(*term);
+                }
+            }
+            Role::Label { identifier, form, name, length } => {
+                if let Some(start) = window.label_start(end, length) {
+                    let label = Label { start: window.base + start as u64, end: window.base + end as u64, identifier, form, name };
+                    self.take_label(detector, window, end, label, found);
+                }
+            }
+            Role::Shape { identifier, shape } => {
+                let Some(identifier) = detector.rules.identifiers.get(usize::from(identifier)) else { return };
+                let Some(shape) = identifier.shapes.get(usize::from(shape)) else { return };
+                if let Some(candidate) = self.confirm_shape(detector, window, identifier, shape, end) {
+                    self.tell(detector, window, candidate, found);
+                }
+            }
+            Role::Placeholder { .. } => {
+                // One trace gives several hits where shapes are of variable width.
+                let at = window.base + end as u64;
+                if self.placeholder_end == 0 || at > self.placeholder_end + 4 {
+                    self.evidence.placeholders = self.evidence.placeholders.saturating_add(1);
+                }
+                self.placeholder_end = at;
+            }
+            Role::Statement { length } => {
+                if window.is_word(end, length, false) {
+                    self.evidence.statements = self.evidence.statements.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    fn take_label(&mut self, detector: &Detector, window: &Window<'_>, end: usize, label: Label, found: &mut Vec<Detected>) {
+        let Some(identifier) = detector.rules.identifiers.get(usize::from(label.identifier)) else { return };
+        let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
+        slot.label = Some(label);
+        let value_end = slot.value_end;
+        if let Some(candidate) = confirm_labelled(detector, window, identifier, end, label)
+            && window.base + candidate.range.start as u64 >= value_end
+        {
+            self.tell(detector, window, candidate, found);
+        }
+    }
+
+    fn confirm_shape<'a>(
+        &self,
+        detector: &'a Detector,
+        window: &Window<'_>,
+        identifier: &'a Identifier,
+        shape: &'a CompiledShape,
+        end: usize,
+    ) -> Option<Candidate<'a>> {
+        if window.runs_on(end) {
+            return None;
+        }
+        let start = shape.starts.start(window.text, end)?;
+        let slot = self.slots.get(usize::from(identifier.slot))?;
+        if window.base + (start as u64) < slot.value_end || window.comes_from(start) {
+            return None;
+        }
+        if let Some((open, close)) = shape.enclosed
+            && (window.before(start) != Some(open) || window.text.get(end) != Some(&close))
+        {
+            return None;
+        }
+        let label = slot.label.filter(|label| window.reaches(label.end, start));
+        let form = label.and_then(|label| detector.rules.identifiers.get(usize::from(label.identifier))?.forms.get(usize::from(label.form)));
+        let confidence = match form {
+            Some(form) => form.confidence,
+            None if shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(start, veto)) => return None,
+            None => shape.confidence?,
+        };
+        let context = Context { codes: &detector.rules.codes };
+        let accepted = (identifier.validator)(window.text.get(start..end)?, &context)?;
+        Some(Candidate { identifier, range: start..end, label, confidence, accepted })
+    }
+
+    /// Counts a candidate and, below the cap, makes a finding of it.
+    fn tell(&mut self, detector: &Detector, window: &Window<'_>, candidate: Candidate<'_>, found: &mut Vec<Detected>) {
+        let Candidate { identifier, range, label, confidence, accepted } = candidate;
+        let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
+        let confidence = confidence.min(accepted.at_most);
+        let arena_range = window.base + range.start as u64..window.base + range.end as u64;
+        let identity = identity(&identifier.name, &accepted.canonical);
+        slot.value_end = arena_range.end;
+        slot.count += 1;
+        if identifier.person && confidence >= Confidence::Medium {
+            if slot.individuals.len() < detector.max_individuals {
+                slot.individuals.insert(identity);
+            } else if !slot.individuals.contains(&identity) {
+                self.capped = true;
+            }
+        }
+        self.evidence.add_identifier(identifier, confidence);
+        if self.told >= detector.max_findings {
+            self.capped = true;
+            return;
+        }
+        self.told += 1;
+        let place = window.arena.place(arena_range.start);
+        let (start, path) = (place.source, place.path.to_owned());
+        let finding = Finding {
+            identifier: identifier.identifier,
+            start,
+            end: window.arena.source_end(arena_range.end),
+            path,
+            confidence,
+            masked: Redacted::mask(window.text.get(range).unwrap_or_default()),
+            fingerprint: detector.fingerprints.as_ref().map(|key| key.fingerprint(&identifier.name, &accepted.canonical)),
+            reasons: reasons(detector, &accepted, label, arena_range.start),
+        };
+        found.push(Detected { finding, arena_range, identity });
+    }
+}
+
+/// Reads the value behind a label that ends at `end`.
+fn confirm_labelled<'a>(
+    detector: &'a Detector,
+    window: &Window<'_>,
+    identifier: &'a Identifier,
+    end: usize,
+    label: Label,
+) -> Option<Candidate<'a>> {
+    let form = identifier.forms.get(usize::from(label.form))?;
+    let raw = window.text.get(end..)?;
+    // Most labels in prose have no number behind them: do not read so far for them.
+    raw.iter().take(LOOKAHEAD_BYTES).find(|byte| byte.is_ascii_digit() || !byte.is_ascii())?;
+    let reading = Reading::of(raw);
+    let text = reading.text();
+    let start = detector.rules.filler.skip(text)?;
+    let text_ends = raw.len() < LOOKAHEAD_BYTES;
+    let rest = text.get(start..)?;
+    let length = form.value.longest(rest, |end| match rest.get(end..) {
+        Some([]) | None => text_ends,
+        Some([next, ..]) if next.is_ascii_alphanumeric() => false,
+        Some([b'-' | b'.', next, ..]) => !next.is_ascii_digit(),
+        Some(_) => true,
+    })?;
+    let value = rest.get(..length)?;
+    let context = Context { codes: &detector.rules.codes };
+    let accepted = (identifier.validator)(value, &context)?;
+    let range = reading.raw_range(start..start + length)?;
+    let range = end + range.start..end + range.end;
+    Some(Candidate { identifier, range, label: Some(label), confidence: form.confidence, accepted })
+}
+
+/// Why it was believed. Labels are named as the rules spell them, never as the text does.
+fn reasons(detector: &Detector, accepted: &Accepted, label: Option<Label>, value: u64) -> Vec<String> {
+    let mut reasons = vec![accepted.reason.to_owned()];
+    reasons.push(match label {
+        Some(label) => {
+            let identifier = detector.rules.identifiers.get(usize::from(label.identifier));
+            let form = identifier.and_then(|identifier| identifier.forms.get(usize::from(label.form)));
+            let name = form.and_then(|form| form.names.get(usize::from(label.name))).map_or("", String::as_str);
+            format!("label '{name}' {} bytes before", value.saturating_sub(label.start))
+        }
+        None => "no label near".to_owned(),
+    });
+    reasons
+}
+
+impl Window<'_> {
+    /// The byte before `at`.
+    fn before(&self, at: usize) -> Option<u8> {
+        self.text.get(at.checked_sub(1)?).copied()
+    }
+
+    /// Whether the literal of `length` that ends at `end` stands as a word; `plural`: an s may follow.
+    fn is_word(&self, end: usize, length: u8, plural: bool) -> bool {
+        let start = end.saturating_sub(usize::from(length));
+        let is_letter = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let next = |ahead: usize| self.text.get(end + ahead).copied();
+        if is_letter(self.text.get(start).copied()) && is_letter(self.before(start)) {
+            return false;
+        }
+        if !is_letter(self.before(end)) || !is_letter(next(0)) {
+            return true;
+        }
+        plural && matches!(next(0), Some(b's' | b'S')) && !is_letter(next(1))
+    }
+
+    /// Where a label that ends at `end` starts, if it stands as a word; digits may follow it at once ("SSN536…").
+    fn label_start(&self, end: usize, length: u8) -> Option<usize> {
+        let start = end.checked_sub(usize::from(length))?;
+        let first = self.text.get(start)?;
+        let joined_before = first.is_ascii_alphanumeric() && self.before(start).is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let last = self.before(end)?;
+        let mut next = self.text.get(end..)?.iter();
+        let mut after = next.next();
+        // "SSNs:" names several.
+        if matches!(after, Some(b's' | b'S')) {
+            after = next.next();
+        }
+        let joined_after = last.is_ascii_alphabetic() && after.is_some_and(u8::is_ascii_alphabetic);
+        (!joined_before && !joined_after).then_some(start)
+    }
+
+    /// Whether a longer word or number goes on at `end`: `-1`, `.5`, `_x`, a letter, a digit.
+    fn runs_on(&self, end: usize) -> bool {
+        match self.text.get(end..) {
+            Some([next, ..]) if next.is_ascii_alphanumeric() => true,
+            Some([b'-' | b'.' | b'_', next, ..]) => next.is_ascii_alphanumeric(),
+            Some([b'/', next, ..]) => next.is_ascii_digit(),
+            _ => false,
+        }
+    }
+
+    /// Whether `start` lies inside a longer word or number.
+    fn comes_from(&self, start: usize) -> bool {
+        let Some(before) = self.before(start) else { return false };
+        match before {
+            b'-' | b'.' | b'_' | b'/' | b'\\' | b'%' => {
+                self.before(start - 1).is_some_and(|byte| byte.is_ascii_alphanumeric())
+            }
+            byte => byte.is_ascii_alphanumeric(),
+        }
+    }
+
+    /// Whether a label that ends at arena offset `label_end` speaks for a value at `start`: near, on the same line or
+    /// the one before.
+    fn reaches(&self, label_end: u64, start: usize) -> bool {
+        let Some(from) = label_end.checked_sub(self.base) else { return false };
+        let Some(between) = self.text.get(from as usize..start) else { return false };
+        between.len() <= LABEL_REACH_BYTES && between.iter().filter(|byte| **byte == b'\n').count() <= 1
+    }
+
+    /// Whether a veto word stands before `start` on its line.
+    fn is_vetoed(&self, start: usize, veto: &aho_corasick::AhoCorasick) -> bool {
+        let Some(before) = self.text.get(start.saturating_sub(VETO_REACH_BYTES)..start) else { return false };
+        let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let first = start - before.len() + line;
+        let Some(before) = self.text.get(first..start) else { return false };
+        veto.find_overlapping_iter(before).any(|word| {
+            let length = (word.end() - word.start()).min(usize::from(u8::MAX)) as u8;
+            self.is_word(first + word.end(), length, false)
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! The rules with their engine, shared by all workers, and what each worker keeps for itself.
+//!
+//! What a hit means depends on text around it and on nothing else: at most [`Detector::context_before`] bytes before
+//! its end and [`Detector::context_after`] behind. Both follow from the rules' widths and the constants here; an
+//! arena keeps that much, so that where its windows cut cannot change a finding.
+
+use std::sync::{Arc, OnceLock};
+
+use super::reading::LOOKAHEAD_BYTES;
+use super::rules::Rules;
+use super::settings::Settings;
+use super::signatures::Signatures;
+use crate::redact::FingerprintKey;
+use crate::scan::{self, Engine, EngineReport, RawHit, ScanError, Scratch};
+use crate::yaml::{Fault, Source};
+
+/// Bytes between a label's end and a value that it still speaks for, when its own value was read before.
+pub(super) const LABEL_REACH_BYTES: usize = 64;
+
+/// Bytes before an unlabelled value in which a veto word refuses it.
+pub(super) const VETO_REACH_BYTES: usize = 40;
+
+/// Bytes beside a value that tell whether it stands alone.
+const BOUNDARY_BYTES: usize = 4;
+
+/// Compiled rules and their engine.
+pub struct Detector {
+    pub(super) rules: Rules,
+    pub(super) engine: Arc<dyn Engine>,
+    report: EngineReport,
+    pub(super) fingerprints: Option<FingerprintKey>,
+    pub(super) window_bytes: usize,
+    pub(super) max_findings: u64,
+    pub(super) max_individuals: usize,
+}
+
+/// One worker's working memory. Holds no text; hits are positions.
+pub struct Scanner {
+    pub(super) scratch: Scratch,
+    pub(super) hits: Vec<RawHit>,
+}
+
+impl Detector {
+    /// Compiles `signatures` under `settings`. `config` is the file the settings came from, for the places of faults;
+    /// `fingerprints` is `redaction.key`.
+    pub fn load(
+        settings: &Settings,
+        config: Option<&Source>,
+        signatures: &Signatures,
+        fingerprints: Option<FingerprintKey>,
+    ) -> Result<Self, Vec<Fault>> {
+        let rules = Rules::compile(signatures, settings, config)?;
+        let samples: Vec<Vec<u8>> = rules.examples.iter().map(|example| example.text.clone().into_bytes()).collect();
+        let of_settings = |error: ScanError| {
+            let name = config.map_or("detect", |config| &*config.name);
+            vec![Fault::of_file(name, format!("detect.engine: {error}"))]
+        };
+        let (engine, report) = scan::build(settings.engine, &rules.patterns, &samples).map_err(of_settings)?;
+        Ok(Self {
+            rules,
+            engine,
+            report,
+            fingerprints,
+            window_bytes: settings.window_bytes(),
+            max_findings: settings.max_findings_per_exchange,
+            max_individuals: settings.max_individuals_per_exchange,
+        })
+    }
+
+    /// Which engine scans, and what was noticed while building it.
+    #[must_use]
+    pub fn engine_report(&self) -> &EngineReport {
+        &self.report
+    }
+
+    /// A worker's working memory.
+    #[must_use]
+    pub fn scanner(&self) -> Scanner {
+        Scanner { scratch: self.engine.scratch(), hits: Vec::new() }
+    }
+
+    /// Bytes before a hit's end on which its meaning can depend.
+    #[must_use]
+    pub fn context_before(&self) -> usize {
+        self.rules.max_width + LABEL_REACH_BYTES.max(VETO_REACH_BYTES) + BOUNDARY_BYTES
+    }
+
+    /// Bytes behind a hit's end on which its meaning can depend.
+    #[must_use]
+    pub fn context_after(&self) -> usize {
+        LOOKAHEAD_BYTES
+    }
+
+    /// How far consecutive windows overlap, in bytes.
+    #[must_use]
+    pub fn context_bytes(&self) -> usize {
+        self.context_before() + self.context_after()
+    }
+}
+
+/// Keyed hash of a value: equal values in one process get equal numbers, and nobody else can compute them.
+pub(super) fn identity(kind: &str, canonical: &[u8]) -> u64 {
+    // Outlives detectors, so that counts of individuals go on over a reload.
+    static KEY: OnceLock<ahash::RandomState> = OnceLock::new();
+    KEY.get_or_init(ahash::RandomState::new).hash_one((kind, canonical))
+}

@@ -1,0 +1,55 @@
+//! The `detect` part of the configuration.
+
+use serde::{Deserialize, Serialize};
+
+use crate::scan::{EngineChoice, MAX_WINDOW_BYTES};
+use crate::yaml::Located;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Which engine scans: `auto` (Hyperscan if it passes its self-test, else native), `hyperscan` or `native`.
+    pub engine: EngineChoice,
+    /// The site's forms of medical record numbers: a label and, as a regular expression of bounded width, what
+    /// follows it.
+    pub mrn: Vec<MrnForm>,
+    /// Text scanned in one go, in bytes. Larger windows repeat less, smaller ones stay in the cache.
+    pub max_window_bytes: usize,
+    /// Findings told one by one for one exchange or document; beyond it they are only counted (flag `cap`).
+    pub max_findings_per_exchange: u64,
+    /// Distinct values remembered for one exchange and identifier; beyond it the count of individuals stands still
+    /// (flag `cap`). 8 bytes each.
+    pub max_individuals_per_exchange: usize,
+}
+
+/// One site form of a medical record number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MrnForm {
+    /// What stands before the number, in any case: `HN`.
+    pub label: Located<String>,
+    /// The number itself, e.g. `[0-9]{7}`.
+    pub pattern: Located<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            engine: EngineChoice::Auto,
+            mrn: Vec::new(),
+            max_window_bytes: 64 << 10,
+            max_findings_per_exchange: 4096,
+            max_individuals_per_exchange: 4096,
+        }
+    }
+}
+
+impl Settings {
+    /// Smallest window, in bytes: less would be mostly overlap.
+    pub const MIN_WINDOW_BYTES: usize = 4 << 10;
+
+    /// `max_window_bytes`, kept within what engines read.
+    pub(super) fn window_bytes(&self) -> usize {
+        self.max_window_bytes.clamp(Self::MIN_WINDOW_BYTES, MAX_WINDOW_BYTES)
+    }
+}

@@ -1,0 +1,212 @@
+//! The identifier files, `signatures/phi/*.yaml` and `icd10cm.txt`, as they stand: built into the binary, or read
+//! from a directory in their place. In: files; out: one [`Entries`] or faults with their places. A file may hold any
+//! of the sections; files are read in the order of their names and add up.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::event::{Confidence, IdentifierType};
+use crate::yaml::{Fault, Located, Source};
+
+/// The files in the binary.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("phi/context.yaml", include_str!("../../signatures/phi/context.yaml")),
+    ("phi/deidentified.yaml", include_str!("../../signatures/phi/deidentified.yaml")),
+    ("phi/dob.yaml", include_str!("../../signatures/phi/dob.yaml")),
+    ("phi/health.yaml", include_str!("../../signatures/phi/health.yaml")),
+    ("phi/icd10.yaml", include_str!("../../signatures/phi/icd10.yaml")),
+    ("phi/mrn.yaml", include_str!("../../signatures/phi/mrn.yaml")),
+    ("phi/ssn.yaml", include_str!("../../signatures/phi/ssn.yaml")),
+];
+
+const ICD10CM: &str = include_str!("../../signatures/phi/icd10cm.txt");
+
+/// Name of the code list in a signature directory.
+const ICD10CM_FILE: &str = "icd10cm.txt";
+
+/// Files of signatures, not yet parsed.
+#[derive(Clone, Debug)]
+pub struct Signatures {
+    pub files: Vec<Source>,
+    /// The ICD-10-CM code list (see `icd10cm.py` for its form).
+    pub icd10cm: Source,
+}
+
+impl Signatures {
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self {
+            files: BUILT_IN.iter().map(|(name, text)| Source::new(*name, *text)).collect(),
+            icd10cm: Source::new("phi/icd10cm.txt", ICD10CM),
+        }
+    }
+
+    /// Reads `directory/phi/`. A directory without a code list uses the built-in one.
+    pub fn read(directory: &Path) -> Result<Self, Vec<Fault>> {
+        let folder = directory.join("phi");
+        let unreadable = |error: std::io::Error| vec![Fault::of_file(folder.display().to_string(), error.to_string())];
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
+            paths.push(entry.map_err(unreadable)?.path());
+        }
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        paths.sort();
+        if paths.is_empty() {
+            return Err(vec![Fault::of_file(folder.display().to_string(), "holds no .yaml file")]);
+        }
+        let (mut files, mut faults) = (Vec::new(), Vec::new());
+        for path in paths {
+            match Source::read(&path) {
+                Ok(source) => files.push(source),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let list = folder.join(ICD10CM_FILE);
+        let icd10cm = if list.exists() { Source::read(&list) } else { Ok(Self::built_in().icd10cm) };
+        match icd10cm {
+            Ok(icd10cm) if faults.is_empty() => Ok(Self { files, icd10cm }),
+            Ok(_) => Err(faults),
+            Err(fault) => {
+                faults.push(fault);
+                Err(faults)
+            }
+        }
+    }
+
+    pub(super) fn parse(&self) -> Result<Entries, Vec<Fault>> {
+        let (mut entries, mut faults) = (Entries::default(), Vec::new());
+        for source in &self.files {
+            match source.parse::<SignatureFile>() {
+                Ok(file) => entries.add(source, file),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(entries) } else { Err(faults) }
+    }
+}
+
+/// All files together; what faults may point into keeps its source.
+#[derive(Default)]
+pub(super) struct Entries {
+    pub(super) identifiers: Vec<(Source, IdentifierEntry)>,
+    pub(super) health: Vec<(Source, HealthEntry)>,
+    pub(super) deidentified: Vec<(Source, DeidentifiedEntry)>,
+    pub(super) filler_words: Vec<String>,
+    pub(super) vetoes: BTreeMap<String, Vec<String>>,
+}
+
+impl Entries {
+    fn add(&mut self, source: &Source, file: SignatureFile) {
+        self.identifiers.extend(file.identifiers.into_iter().map(|entry| (source.clone(), entry)));
+        self.health.extend(file.health.into_iter().map(|entry| (source.clone(), entry)));
+        self.deidentified.extend(file.deidentified.map(|entry| (source.clone(), entry)));
+        self.filler_words.extend(file.filler_words);
+        for (name, words) in file.vetoes {
+            self.vetoes.entry(name).or_default().extend(words);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignatureFile {
+    #[serde(default)]
+    identifiers: Vec<IdentifierEntry>,
+    #[serde(default)]
+    health: Vec<HealthEntry>,
+    deidentified: Option<DeidentifiedEntry>,
+    /// Words that may stand between any label and its value.
+    #[serde(default)]
+    filler_words: Vec<String>,
+    /// Named word lists: behind such a word, an unlabelled value is something else.
+    #[serde(default)]
+    vetoes: BTreeMap<String, Vec<String>>,
+}
+
+/// One identifier.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdentifierEntry {
+    #[serde(rename = "type")]
+    pub(super) identifier: Located<IdentifierType>,
+    /// Function in `detect/validate`; without one, the form alone decides.
+    pub(super) validator: Option<Located<String>>,
+    /// Whether it names a person.
+    #[serde(default)]
+    pub(super) person: bool,
+    /// Whether, with a label, little health context makes it PHI.
+    #[serde(default)]
+    pub(super) strong: bool,
+    /// What it adds to the identifier score.
+    #[serde(default)]
+    pub(super) weight: f64,
+    /// What it adds to the health score.
+    #[serde(default)]
+    pub(super) health: f64,
+    /// Severity (1 to 4) of a PHI document that holds it.
+    pub(super) severity: Option<Located<u8>>,
+    #[serde(default)]
+    pub(super) labels: Vec<LabelEntry>,
+    #[serde(default)]
+    pub(super) shapes: Vec<ShapeEntry>,
+    #[serde(default)]
+    pub(super) examples: Vec<ExampleEntry>,
+    /// Texts in which nothing of this type is found.
+    #[serde(default)]
+    pub(super) negative_examples: Vec<Located<String>>,
+}
+
+/// Labels, and what the value behind them looks like.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LabelEntry {
+    pub(super) names: Vec<Located<String>>,
+    pub(super) value: Located<String>,
+    pub(super) confidence: Confidence,
+}
+
+/// A value that is looked for without a label.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShapeEntry {
+    pub(super) pattern: Located<String>,
+    /// Confidence without a label; left out with `labelled_only`.
+    pub(super) confidence: Option<Confidence>,
+    /// Counts only within reach of a label.
+    #[serde(default)]
+    pub(super) labelled_only: bool,
+    /// Two characters that must stand around it: `()`.
+    pub(super) enclosed: Option<Located<String>>,
+    /// Word list that refuses it (see `vetoes`).
+    pub(super) veto: Option<Located<String>>,
+}
+
+/// A text and the values that are found in it.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExampleEntry {
+    pub(super) text: Located<String>,
+    pub(super) find: Vec<String>,
+    /// Confidence of all of them.
+    pub(super) confidence: Option<Confidence>,
+}
+
+/// Words of health care, one category.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HealthEntry {
+    pub(super) category: Located<String>,
+    pub(super) weight: f64,
+    pub(super) terms: Vec<Located<String>>,
+}
+
+/// Traces of de-identification.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeidentifiedEntry {
+    pub(super) placeholders: Vec<Located<String>>,
+    pub(super) placeholder_shapes: Vec<Located<String>>,
+    pub(super) statements: Vec<Located<String>>,
+}

@@ -1,0 +1,592 @@
+//! One flow: what the table keeps of it, and how a packet or a timer moves it on.
+//!
+//! Who is client: the SYN's sender, or the receiver of a SYN-ACK. Without either, the side with the lower port is the
+//! server (in UDP: the side whose port is below 1024 when the other's is not, else the receiver of the first packet); with
+//! equal ports, the receiver of the first packet is. A TCP flow without SYN stays unopened for `midstream_timeout`, so that a late SYN can
+//! still tell.
+
+use super::{
+    CloseReason, FlowCounters, FlowNotes, FlowRecord, FlowTableCounters, Interest, ORDINALS_PER_CALL, Settings,
+    StreamConsumer, StreamEvent,
+    budget::Budget,
+    half::{Context, Half, Outlet, Segment},
+    key::FlowKey,
+    timers::Due,
+};
+use crate::{
+    event::{Direction, FlowIdentity, Stamp, Timestamp, Transport},
+    packet::{Decoded, TcpHeader},
+};
+
+/// Ports below this are services'.
+const WELL_KNOWN_PORTS: u16 = 1024;
+
+/// A SYN that did not fit the flow: it may begin another one on the same five-tuple.
+#[derive(Clone, Copy, Debug)]
+struct Rival {
+    direction: Direction,
+    /// Of its first byte.
+    sequence: u32,
+}
+
+pub(super) struct Flow<S> {
+    pub(super) key: FlowKey,
+    pub(super) record: FlowRecord,
+    pub(super) last_frame: u64,
+    /// Deadline of the entry in the timers that counts.
+    pub(super) armed: Option<Timestamp>,
+    /// `None` until the flow is opened.
+    state: Option<S>,
+    lower_is_client: bool,
+    halves: [Half; 2],
+    macs: [Option<[u8; 6]>; 2],
+    /// Client and server are known for sure.
+    oriented: bool,
+    data_seen: bool,
+    reset: [bool; 2],
+    /// Resets already told.
+    reset_told: [bool; 2],
+    wake: Option<Timestamp>,
+    rival: Option<Rival>,
+    ordinals: Ordinals,
+}
+
+/// Numbers the calls of one (time, frame).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ordinals {
+    time: Timestamp,
+    frame: u64,
+    next: u32,
+}
+
+impl Ordinals {
+    fn stamp(&mut self, time: Timestamp, frame: u64) -> Stamp {
+        if (self.time, self.frame) != (time, frame) {
+            *self = Self { time, frame, next: 0 };
+        }
+        let ordinal = self.next;
+        self.next = ordinal.saturating_add(ORDINALS_PER_CALL);
+        Stamp { time, frame, ordinal }
+    }
+}
+
+/// What all flows of a table share.
+pub(super) struct Shared<'a, C> {
+    pub(super) consumer: &'a mut C,
+    pub(super) settings: &'a Settings,
+    pub(super) budget: &'a mut Budget,
+    pub(super) counters: &'a mut FlowTableCounters,
+}
+
+/// A packet on its way into a flow.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival<'a> {
+    pub(super) number: u64,
+    pub(super) time: Timestamp,
+    pub(super) packet: &'a Decoded,
+    pub(super) payload: &'a [u8],
+    pub(super) source_is_lower: bool,
+}
+
+/// What a packet means for the flow that its five-tuple names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Belongs {
+    Here,
+    /// It begins a new flow, whose client is the packet's sender.
+    NewFlow,
+    /// It is the second packet of a new flow; the first, a SYN whose data began at this sequence number, came before.
+    NewFlowSince {
+        client_is_sender: bool,
+        client_sequence: u32,
+    },
+}
+
+/// Hands events to the consumer, opening the flow before the first.
+struct ToConsumer<'a, C: StreamConsumer> {
+    consumer: &'a mut C,
+    record: &'a mut FlowRecord,
+    state: &'a mut Option<C::State>,
+    ordinals: &'a mut Ordinals,
+    direction: Direction,
+    time: Timestamp,
+    frame: u64,
+}
+
+impl<C: StreamConsumer> Outlet for ToConsumer<'_, C> {
+    #[inline]
+    fn put(&mut self, event: StreamEvent<'_>) -> Interest {
+        if self.state.is_none() {
+            // Only a cap makes bytes come before the opening.
+            self.record.notes.midstream = true;
+            let stamp = self.ordinals.stamp(self.time, self.frame);
+            *self.state = Some(self.consumer.opened(self.record, stamp));
+        }
+        let Some(state) = self.state else { return Interest::Nothing };
+        let stamp = self.ordinals.stamp(self.time, self.frame);
+        self.consumer.event(self.record, state, self.direction, event, stamp)
+    }
+
+    #[inline]
+    fn notes(&mut self) -> &mut FlowNotes {
+        &mut self.record.notes
+    }
+}
+
+impl<S> Flow<S> {
+    /// A flow that begins with `arrival`. `follows`: the flow that it replaces on the same frame.
+    pub(super) fn new(key: FlowKey, arrival: &Arrival<'_>, follows: Option<Ordinals>) -> Self {
+        let packet = arrival.packet;
+        let (source_is_client, oriented) = orientation(packet);
+        let (client, server) =
+            if source_is_client { (packet.source, packet.destination) } else { (packet.destination, packet.source) };
+        let identity = FlowIdentity {
+            id: key.id(arrival.time, arrival.number),
+            client,
+            server,
+            transport: packet.transport,
+            vlans: packet.vlans.iter().copied().filter(|vlan| *vlan != 0).collect(),
+            client_mac: None,
+            started: arrival.time,
+        };
+        Self {
+            key,
+            record: FlowRecord {
+                identity,
+                counters: FlowCounters::default(),
+                notes: FlowNotes { one_way: true, ..FlowNotes::default() },
+                last: arrival.time,
+                established: false,
+            },
+            last_frame: arrival.number,
+            armed: None,
+            state: None,
+            lower_is_client: source_is_client == arrival.source_is_lower,
+            halves: [Half::new(), Half::new()],
+            macs: [None; 2],
+            oriented,
+            data_seen: false,
+            reset: [false; 2],
+            reset_told: [false; 2],
+            wake: None,
+            rival: None,
+            ordinals: follows.unwrap_or_default(),
+        }
+    }
+
+    fn direction_of(&self, source_is_lower: bool) -> Direction {
+        if source_is_lower == self.lower_is_client { Direction::ToServer } else { Direction::ToClient }
+    }
+
+    fn half(&self, direction: Direction) -> &Half {
+        let [to_server, to_client] = &self.halves;
+        match direction {
+            Direction::ToServer => to_server,
+            Direction::ToClient => to_client,
+        }
+    }
+
+    /// Makes the other side the client. Only before the flow is opened.
+    fn turn_round(&mut self) {
+        self.lower_is_client = !self.lower_is_client;
+        let identity = &mut self.record.identity;
+        std::mem::swap(&mut identity.client, &mut identity.server);
+        self.halves.reverse();
+        self.macs.reverse();
+        self.reset.reverse();
+        self.record.counters.packets.reverse();
+        self.record.counters.bytes.reverse();
+        let [client_mac, _] = self.macs;
+        identity.client_mac = client_mac;
+    }
+
+    fn is_closing(&self) -> bool {
+        let [to_server, to_client] = &self.halves;
+        let (first, second) = (to_server.has_fin(), to_client.has_fin());
+        self.reset != [false; 2] || (first && second) || (self.record.notes.one_way && (first || second))
+    }
+
+    fn idle_deadline(&self, settings: &Settings) -> Timestamp {
+        let timeout = match self.record.identity.transport {
+            Transport::Udp => settings.udp_idle_timeout(),
+            Transport::Tcp if self.is_closing() => settings.closing_timeout(),
+            Transport::Tcp if self.data_seen || self.record.established => settings.tcp_idle_timeout(),
+            Transport::Tcp => settings.tcp_handshake_timeout(),
+        };
+        self.record.last.after(timeout)
+    }
+
+    /// When a flow that is not opened yet is opened as it is.
+    fn opening_deadline(&self, settings: &Settings) -> Option<Timestamp> {
+        let waits = self.state.is_none();
+        waits.then(|| self.record.identity.started.after(settings.midstream_timeout()))
+    }
+
+    /// What comes next by itself.
+    pub(super) fn due(&self, settings: &Settings) -> Due {
+        let [to_server, to_client] = &self.halves;
+        let others =
+            [self.opening_deadline(settings), self.wake, to_server.deadline(settings), to_client.deadline(settings)];
+        let deadline = others.into_iter().flatten().fold(self.idle_deadline(settings), Timestamp::min);
+        Due { deadline, last_frame: self.last_frame }
+    }
+
+    /// Whether a packet is this flow's, or begins another on the same five-tuple.
+    pub(super) fn belongs(&mut self, arrival: &Arrival<'_>, settings: &Settings) -> Belongs {
+        let Some(tcp) = arrival.packet.tcp else { return Belongs::Here };
+        let direction = self.direction_of(arrival.source_is_lower);
+        match (tcp.syn, tcp.ack) {
+            (true, false) => self.belongs_syn(&tcp, direction, settings),
+            (true, true) => self.belongs_syn_ack(&tcp, direction, settings),
+            (false, _) => self.belongs_later(&tcp, direction),
+        }
+    }
+
+    fn belongs_syn(&mut self, tcp: &TcpHeader, direction: Direction, settings: &Settings) -> Belongs {
+        let sequence = tcp.sequence_number.wrapping_add(1);
+        if self.half(direction).could_begin_at(sequence, settings) {
+            return Belongs::Here;
+        }
+        if self.is_closing() || self.state.is_none() {
+            return Belongs::NewFlow;
+        }
+        // A connect tried anew: nothing was lost with the first try.
+        let unused = !self.record.established && !self.data_seen;
+        if !unused {
+            self.rival = Some(Rival { direction, sequence });
+        }
+        Belongs::Here
+    }
+
+    fn belongs_syn_ack(&mut self, tcp: &TcpHeader, direction: Direction, settings: &Settings) -> Belongs {
+        let server_sequence = tcp.sequence_number.wrapping_add(1);
+        let client_sequence = tcp.acknowledgment_number;
+        if let Some(rival) = self.rival
+            && rival.direction == direction.reverse()
+            && rival.sequence == client_sequence
+        {
+            return Belongs::NewFlowSince { client_is_sender: false, client_sequence };
+        }
+        let fits = self.half(direction).could_begin_at(server_sequence, settings);
+        if !fits && (self.is_closing() || self.state.is_none()) { Belongs::NewFlow } else { Belongs::Here }
+    }
+
+    /// Without the SYN-ACK (a capture of one direction), the next segment after a rival SYN shows that it was meant.
+    fn belongs_later(&self, tcp: &TcpHeader, direction: Direction) -> Belongs {
+        match self.rival {
+            Some(rival)
+                if tcp.ack
+                    && !tcp.rst
+                    && rival.direction == direction
+                    && rival.sequence == tcp.sequence_number
+                    && !self.half(direction).is_at(tcp.sequence_number) =>
+            {
+                Belongs::NewFlowSince { client_is_sender: true, client_sequence: rival.sequence }
+            }
+            _ => Belongs::Here,
+        }
+    }
+
+    /// Takes a packet that belongs here.
+    #[inline]
+    pub(super) fn take<C: StreamConsumer<State = S>>(&mut self, arrival: &Arrival<'_>, shared: &mut Shared<'_, C>) {
+        let packet = arrival.packet;
+        self.record.last = arrival.time;
+        self.last_frame = arrival.number;
+        if let Some(tcp) = &packet.tcp {
+            if tcp.syn {
+                self.orient(tcp, arrival.source_is_lower);
+            }
+            let direction = self.direction_of(arrival.source_is_lower);
+            self.count(arrival, direction);
+            self.take_tcp(tcp, arrival, direction, shared);
+        } else {
+            let direction = self.direction_of(arrival.source_is_lower);
+            self.count(arrival, direction);
+            self.take_datagram(arrival, direction, shared);
+        }
+        self.ask_wake(arrival.time, shared);
+    }
+
+    fn count(&mut self, arrival: &Arrival<'_>, direction: Direction) {
+        let packet = arrival.packet;
+        let index = direction.index();
+        let counters = &mut self.record.counters;
+        if let (Some(packets), Some(bytes)) = (counters.packets.get_mut(index), counters.bytes.get_mut(index)) {
+            *packets += 1;
+            *bytes += arrival.payload.len() as u64 + u64::from(packet.missing_payload);
+        }
+        if packet.missing_payload > 0 {
+            self.record.notes.sliced = true;
+        }
+        if self.record.notes.one_way {
+            self.record.notes.one_way = counters.packets.contains(&0);
+        }
+        if let Some(mac) = self.macs.get_mut(index)
+            && mac.is_none()
+        {
+            *mac = packet.source_mac;
+            if direction == Direction::ToServer {
+                self.record.identity.client_mac = packet.source_mac;
+            }
+        }
+    }
+
+    /// A SYN tells who is client; a flow that is opened already keeps what it was told.
+    fn orient(&mut self, tcp: &TcpHeader, source_is_lower: bool) {
+        let sender_is_client = !tcp.ack;
+        let sender_guessed_client = self.direction_of(source_is_lower) == Direction::ToServer;
+        if !self.oriented && self.state.is_none() {
+            if sender_is_client != sender_guessed_client {
+                self.turn_round();
+            }
+            self.oriented = true;
+        }
+    }
+
+    fn take_tcp<C: StreamConsumer<State = S>>(
+        &mut self,
+        tcp: &TcpHeader,
+        arrival: &Arrival<'_>,
+        direction: Direction,
+        shared: &mut Shared<'_, C>,
+    ) {
+        let packet = arrival.packet;
+        if tcp.syn {
+            self.synchronize(tcp, arrival, direction, shared);
+        }
+        if tcp.ack && !tcp.rst {
+            let [to_server, to_client] = &mut self.halves;
+            let other = if direction == Direction::ToServer { to_client } else { to_server };
+            other.acknowledge(tcp.acknowledgment_number, arrival.time, shared.settings);
+        }
+        if !arrival.payload.is_empty() || packet.missing_payload > 0 {
+            self.data_seen = true;
+        }
+        if !tcp.rst {
+            let segment = Segment {
+                sequence: tcp.sequence_number.wrapping_add(u32::from(tcp.syn)),
+                bytes: arrival.payload,
+                missing: packet.missing_payload,
+                fin: tcp.fin,
+                bare: !(tcp.psh || tcp.syn || tcp.fin),
+            };
+            self.with_half(direction, arrival.time, shared, |half, context, out| {
+                half.receive(segment, context, out);
+            });
+        } else if self.half(direction).could_reset_at(tcp.sequence_number, shared.settings) {
+            if let Some(reset) = self.reset.get_mut(direction.index()) {
+                *reset = true;
+            }
+            self.tell_resets(arrival.time, shared);
+        } else {
+            shared.counters.stray_resets += 1;
+        }
+        if !self.record.established {
+            let [to_server, to_client] = &self.halves;
+            self.record.established = (to_server.is_started() && to_client.is_started())
+                || (to_server.delivered_any() && to_client.delivered_any());
+        }
+    }
+
+    /// A SYN or SYN-ACK: opens the flow and says where its streams begin.
+    fn synchronize<C: StreamConsumer<State = S>>(
+        &mut self,
+        tcp: &TcpHeader,
+        arrival: &Arrival<'_>,
+        direction: Direction,
+        shared: &mut Shared<'_, C>,
+    ) {
+        let own = tcp.sequence_number.wrapping_add(1);
+        let half = self.half(direction);
+        if half.delivered_any() && !half.could_begin_at(own, shared.settings) {
+            return;
+        }
+        self.record.notes.midstream = false;
+        self.open(arrival.time, shared);
+        self.with_half(direction, arrival.time, shared, |half, context, out| half.begin(own, context, out));
+        if tcp.ack {
+            let begins = tcp.acknowledgment_number;
+            self.with_half(direction.reverse(), arrival.time, shared, |half, context, out| {
+                half.begin_as_acknowledged(begins, context, out);
+            });
+        }
+    }
+
+    /// The stream of the client began so, before the packet that opens this flow.
+    pub(super) fn begin_client<C: StreamConsumer<State = S>>(
+        &mut self,
+        client_sequence: u32,
+        client_is_sender: bool,
+        arrival: &Arrival<'_>,
+        shared: &mut Shared<'_, C>,
+    ) {
+        let sender_is_client = self.direction_of(arrival.source_is_lower) == Direction::ToServer;
+        if sender_is_client != client_is_sender {
+            self.turn_round();
+        }
+        self.oriented = true;
+        self.open(arrival.time, shared);
+        self.with_half(Direction::ToServer, arrival.time, shared, |half, context, out| {
+            half.begin(client_sequence, context, out);
+        });
+    }
+
+    fn take_datagram<C: StreamConsumer<State = S>>(
+        &mut self,
+        arrival: &Arrival<'_>,
+        direction: Direction,
+        shared: &mut Shared<'_, C>,
+    ) {
+        self.open(arrival.time, shared);
+        self.record.established |= !self.record.notes.one_way;
+        if self.half(direction).interest() == Interest::Data {
+            self.with_half(direction, arrival.time, shared, |half, _, out| {
+                half.pass(StreamEvent::Datagram(arrival.payload), out);
+            });
+        }
+    }
+
+    /// Tells the consumer of the flow, if that did not happen yet.
+    fn open<C: StreamConsumer<State = S>>(&mut self, time: Timestamp, shared: &mut Shared<'_, C>) {
+        if self.state.is_none() {
+            let stamp = self.ordinals.stamp(time, self.last_frame);
+            self.state = Some(shared.consumer.opened(&self.record, stamp));
+        }
+    }
+
+    fn tell_resets<C: StreamConsumer<State = S>>(&mut self, time: Timestamp, shared: &mut Shared<'_, C>) {
+        if self.state.is_none() {
+            return;
+        }
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            let index = direction.index();
+            let is_reset = self.reset.get(index).copied().unwrap_or_default();
+            let Some(told) = self.reset_told.get_mut(index) else { continue };
+            if is_reset && !*told {
+                *told = true;
+                self.with_half(direction, time, shared, |half, _, out| half.pass(StreamEvent::Reset, out));
+            }
+        }
+    }
+
+    /// Runs `act` on a direction, with what it needs.
+    #[inline]
+    fn with_half<C: StreamConsumer<State = S>>(
+        &mut self,
+        direction: Direction,
+        time: Timestamp,
+        shared: &mut Shared<'_, C>,
+        act: impl FnOnce(&mut Half, &mut Context<'_>, &mut ToConsumer<'_, C>),
+    ) {
+        let settled = time >= self.record.identity.started.after(shared.settings.midstream_timeout());
+        let [to_server, to_client] = &mut self.halves;
+        let (half, other) = match direction {
+            Direction::ToServer => (to_server, to_client),
+            Direction::ToClient => (to_client, to_server),
+        };
+        let mut context = Context {
+            settings: shared.settings,
+            budget: shared.budget,
+            counters: shared.counters,
+            now: time,
+            room: shared.settings.max_reassembly_bytes_per_flow.saturating_sub(other.pending_cost()),
+            settled,
+        };
+        let mut out = ToConsumer {
+            consumer: shared.consumer,
+            record: &mut self.record,
+            state: &mut self.state,
+            ordinals: &mut self.ordinals,
+            direction,
+            time,
+            frame: self.last_frame,
+        };
+        act(half, &mut context, &mut out);
+    }
+
+    #[inline]
+    fn ask_wake<C: StreamConsumer<State = S>>(&mut self, time: Timestamp, shared: &Shared<'_, C>) {
+        self.wake = self.state.as_ref().and_then(|state| shared.consumer.wake_at(state)).map(|wake| wake.max(time));
+    }
+
+    /// Does what was due at `deadline`. True when the flow ended with it.
+    pub(super) fn expire<C: StreamConsumer<State = S>>(
+        &mut self,
+        deadline: Timestamp,
+        shared: &mut Shared<'_, C>,
+    ) -> bool {
+        if self.opening_deadline(shared.settings).is_some_and(|due| due <= deadline) {
+            self.open_midstream(deadline, shared);
+        }
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            if self.half(direction).deadline(shared.settings).is_some_and(|due| due <= deadline) {
+                self.note_midstream(direction);
+                self.with_half(direction, deadline, shared, |half, context, out| half.expire(context, out));
+            }
+        }
+        self.ask_wake_after(deadline, shared);
+        if self.wake.is_some_and(|due| due <= deadline) {
+            if let Some(state) = &mut self.state {
+                let stamp = self.ordinals.stamp(deadline, self.last_frame);
+                shared.consumer.wake(&self.record, state, stamp);
+            }
+            self.ask_wake(Timestamp(deadline.0.saturating_add(1)), shared);
+        }
+        self.idle_deadline(shared.settings) <= deadline
+    }
+
+    /// After a hole expired the state may want to be woken at another time; what was due stays due.
+    fn ask_wake_after<C: StreamConsumer<State = S>>(&mut self, deadline: Timestamp, shared: &Shared<'_, C>) {
+        if self.wake.is_none_or(|due| due > deadline) {
+            self.ask_wake(Timestamp(deadline.0.saturating_add(1)), shared);
+        }
+    }
+
+    fn note_midstream(&mut self, direction: Direction) {
+        if !self.half(direction).is_started() && !self.oriented {
+            self.record.notes.midstream = true;
+        }
+    }
+
+    /// No SYN came in time: the flow is opened as guessed.
+    fn open_midstream<C: StreamConsumer<State = S>>(&mut self, time: Timestamp, shared: &mut Shared<'_, C>) {
+        self.record.notes.midstream = !self.oriented;
+        self.open(time, shared);
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            self.with_half(direction, time, shared, |half, context, out| half.expire(context, out));
+        }
+        self.tell_resets(time, shared);
+    }
+
+    /// Ends the flow: hands on what waits, then tells.
+    pub(super) fn close<C: StreamConsumer<State = S>>(
+        mut self,
+        reason: CloseReason,
+        time: Timestamp,
+        shared: &mut Shared<'_, C>,
+    ) -> Ordinals {
+        if self.state.is_none() {
+            self.open_midstream(time, shared);
+        }
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            self.note_midstream(direction);
+            self.with_half(direction, time, shared, |half, context, out| half.finish(context, out));
+        }
+        let reason = if self.is_closing() { CloseReason::Shutdown } else { reason };
+        let stamp = self.ordinals.stamp(time, self.last_frame);
+        if let Some(state) = self.state {
+            shared.consumer.closed(&self.record, state, reason, stamp);
+        }
+        self.ordinals
+    }
+}
+
+/// Whether the source of a flow's first packet is its client, and whether that is sure.
+fn orientation(packet: &Decoded) -> (bool, bool) {
+    let (source, destination) = (packet.source.port(), packet.destination.port());
+    match &packet.tcp {
+        Some(tcp) if tcp.syn => (!tcp.ack, true),
+        Some(_) => (source >= destination, false),
+        None => (!(source < WELL_KNOWN_PORTS && destination >= WELL_KNOWN_PORTS), true),
+    }
+}

@@ -1,0 +1,309 @@
+//! The table of flows. In: packets in order of their frames, ticks, the end of the capture; out: calls of the
+//! [`StreamConsumer`]. Bounds: `max_memory_bytes` (then the flow that was idle longest is evicted, with the note `cap`),
+//! `max_reassembly_bytes_total`.
+//!
+//! Before a packet of time t is taken, all that was due at or before t happens, in order of deadlines and stamped with
+//! them: so it does not matter which packet, tick or end of capture made the table look.
+
+use std::{cmp::Reverse, collections::BinaryHeap, mem};
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+
+use super::{
+    CloseReason, Settings, StreamConsumer,
+    budget::Budget,
+    flow::{Arrival, Belongs, Flow, Ordinals, Shared},
+    key::FlowKey,
+    slab::{Handle, Slab},
+    timers::{Due, Timers},
+};
+use crate::{event::Timestamp, packet::Decoded};
+
+/// What a table counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowTableCounters {
+    pub packets: u64,
+    pub flows: u64,
+    /// Flows that `max_memory_bytes` evicted.
+    pub evicted_flows: u64,
+    pub retransmitted_segments: u64,
+    pub out_of_order_segments: u64,
+    /// Segments farther than `max_window_bytes` from where their stream stands.
+    pub stray_segments: u64,
+    pub stray_resets: u64,
+    /// Holes given up, and their bytes.
+    pub gaps: u64,
+    pub gap_bytes: u64,
+    /// Overlaps with different data, and those whose second copy had no room.
+    pub conflicts: u64,
+    pub conflicts_dropped: u64,
+    /// Holes given up because of `max_reassembly_bytes_per_flow` and `max_reassembly_bytes_total`.
+    pub flow_cap_hits: u64,
+    pub total_cap_hits: u64,
+}
+
+/// Flows of one worker.
+pub struct FlowTable<C: StreamConsumer> {
+    consumer: C,
+    settings: Settings,
+    flows: Slab<Flow<C::State>>,
+    index: HashTable<Handle>,
+    /// Seeded by chance: five-tuples are an attacker's choice. No order depends on it.
+    hasher: RandomState,
+    timers: Timers,
+    budget: Budget,
+    counters: FlowTableCounters,
+    now: Timestamp,
+    eviction: Eviction,
+}
+
+/// Flows by when they were last used, as of the frame at which the list was made. Later use only moves a flow back, so an
+/// entry that still holds is the flow that was idle longest.
+#[derive(Debug, Default)]
+struct Eviction {
+    by_last_frame: BinaryHeap<Reverse<(u64, Handle)>>,
+}
+
+impl<C: StreamConsumer> FlowTable<C> {
+    /// Bytes that a flow takes beside what it holds: its place, its entries in index and timers.
+    const FLOW_BYTES: usize = mem::size_of::<Flow<C::State>>() + 64;
+
+    #[must_use]
+    pub fn new(settings: Settings, consumer: C) -> Self {
+        let budget = Budget::new(settings.max_reassembly_bytes_total);
+        Self {
+            consumer,
+            settings,
+            flows: Slab::new(),
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+            timers: Timers::default(),
+            budget,
+            counters: FlowTableCounters::default(),
+            now: Timestamp::default(),
+            eviction: Eviction::default(),
+        }
+    }
+
+    #[must_use]
+    pub fn consumer(&self) -> &C {
+        &self.consumer
+    }
+
+    #[must_use]
+    pub fn consumer_mut(&mut self) -> &mut C {
+        &mut self.consumer
+    }
+
+    #[must_use]
+    pub fn into_consumer(self) -> C {
+        self.consumer
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> &FlowTableCounters {
+        &self.counters
+    }
+
+    /// Flows that are open.
+    #[must_use]
+    pub fn open_flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Bytes held, of which `max_memory_bytes` is the cap.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.flows.len() * Self::FLOW_BYTES + self.budget.used()
+    }
+
+    /// Takes the packet of frame `number`. Numbers rise, and times never go back.
+    pub fn ingest(&mut self, number: u64, time: Timestamp, packet: &Decoded, payload: &[u8]) {
+        self.advance(time);
+        self.counters.packets += 1;
+        let (key, source_is_lower) = FlowKey::of(packet);
+        let arrival = Arrival { number, time: self.now, packet, payload, source_is_lower };
+        let handle = match self.find(&key) {
+            Some(handle) => self.take(handle, key, &arrival),
+            None => self.begin(key, &arrival, None, None),
+        };
+        if let Some(handle) = handle {
+            self.arm(handle);
+        }
+        if self.memory_bytes() > self.settings.max_memory_bytes {
+            self.evict(number);
+        }
+    }
+
+    /// Packet time is `now`: does all that was due at or before.
+    #[inline]
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        while let Some((entry, handle)) = self.timers.pop(self.now) {
+            self.expire(entry, handle);
+        }
+    }
+
+    /// The capture ended with a frame of time `end`: ends all flows, in order of their last frames. They are stamped one
+    /// nanosecond later, so that they come after all else.
+    pub fn finish(&mut self, end: Timestamp) {
+        self.advance(end);
+        let time = Timestamp(self.now.0.saturating_add(1));
+        let mut open: Vec<(u64, Handle)> = self.flows.iter().map(|(handle, flow)| (flow.last_frame, handle)).collect();
+        open.sort_unstable();
+        for (_, handle) in open {
+            self.close(handle, CloseReason::Forced, time);
+        }
+    }
+
+    #[inline]
+    fn find(&self, key: &FlowKey) -> Option<Handle> {
+        let is_same = |handle: &Handle| self.flows.get(*handle).is_some_and(|flow| flow.key == *key);
+        self.index.find(self.hasher.hash_one(key), is_same).copied()
+    }
+
+    /// A packet of a known five-tuple. Returns the flow that it ended up in.
+    #[inline]
+    fn take(&mut self, handle: Handle, key: FlowKey, arrival: &Arrival<'_>) -> Option<Handle> {
+        let flow = self.flows.get_mut(handle)?;
+        match flow.belongs(arrival, &self.settings) {
+            Belongs::Here => {
+                let mut shared = Shared {
+                    consumer: &mut self.consumer,
+                    settings: &self.settings,
+                    budget: &mut self.budget,
+                    counters: &mut self.counters,
+                };
+                flow.take(arrival, &mut shared);
+                Some(handle)
+            }
+            Belongs::NewFlow => {
+                let follows = self.replace(handle, arrival);
+                self.begin(key, arrival, follows, None)
+            }
+            Belongs::NewFlowSince { client_is_sender, client_sequence } => {
+                let follows = self.replace(handle, arrival);
+                self.begin(key, arrival, follows, Some((client_sequence, client_is_sender)))
+            }
+        }
+    }
+
+    /// Ends a flow on the frame that begins the next of its five-tuple.
+    fn replace(&mut self, handle: Handle, arrival: &Arrival<'_>) -> Option<Ordinals> {
+        self.flows.get_mut(handle)?.last_frame = arrival.number;
+        self.close(handle, CloseReason::Forced, arrival.time)
+    }
+
+    fn begin(
+        &mut self,
+        key: FlowKey,
+        arrival: &Arrival<'_>,
+        follows: Option<Ordinals>,
+        client: Option<(u32, bool)>,
+    ) -> Option<Handle> {
+        let mut flow = Flow::new(key, arrival, follows);
+        let mut shared = Shared {
+            consumer: &mut self.consumer,
+            settings: &self.settings,
+            budget: &mut self.budget,
+            counters: &mut self.counters,
+        };
+        if let Some((client_sequence, client_is_sender)) = client {
+            flow.begin_client(client_sequence, client_is_sender, arrival, &mut shared);
+        }
+        flow.take(arrival, &mut shared);
+        self.counters.flows += 1;
+        let handle = self.flows.insert(flow)?;
+        let (flows, hasher) = (&self.flows, &self.hasher);
+        let rehash = |handle: &Handle| flows.get(*handle).map_or(0, |flow| hasher.hash_one(flow.key));
+        self.index.insert_unique(hasher.hash_one(key), handle, rehash);
+        Some(handle)
+    }
+
+    /// Sees to it that the timers know of the flow's next deadline.
+    #[inline]
+    fn arm(&mut self, handle: Handle) {
+        let Some(flow) = self.flows.get_mut(handle) else { return };
+        let due = flow.due(&self.settings);
+        if flow.armed.is_none_or(|armed| due.deadline < armed) {
+            flow.armed = Some(due.deadline);
+            self.timers.arm(due, handle);
+        }
+    }
+
+    /// An entry of the timers came up. It may be older than the flow's last packet, or than the flow's end.
+    fn expire(&mut self, entry: Due, handle: Handle) {
+        let Some(flow) = self.flows.get_mut(handle) else { return };
+        if flow.armed != Some(entry.deadline) {
+            return;
+        }
+        let due = flow.due(&self.settings);
+        if due > entry {
+            flow.armed = Some(due.deadline);
+            self.timers.arm(due, handle);
+            return;
+        }
+        flow.armed = None;
+        let mut shared = Shared {
+            consumer: &mut self.consumer,
+            settings: &self.settings,
+            budget: &mut self.budget,
+            counters: &mut self.counters,
+        };
+        if flow.expire(entry.deadline, &mut shared) {
+            self.close(handle, CloseReason::Timeout, entry.deadline);
+        } else {
+            self.arm(handle);
+        }
+    }
+
+    fn close(&mut self, handle: Handle, reason: CloseReason, time: Timestamp) -> Option<Ordinals> {
+        let flow = self.flows.remove(handle)?;
+        if let Ok(entry) = self.index.find_entry(self.hasher.hash_one(flow.key), |known| *known == handle) {
+            entry.remove();
+        }
+        let mut shared = Shared {
+            consumer: &mut self.consumer,
+            settings: &self.settings,
+            budget: &mut self.budget,
+            counters: &mut self.counters,
+        };
+        let ordinals = flow.close(reason, time, &mut shared);
+        let flows = &self.flows;
+        self.timers.clear_out(flows.len(), |due, handle| {
+            flows.get(handle).is_some_and(|flow| flow.armed == Some(due.deadline))
+        });
+        Some(ordinals)
+    }
+
+    /// Evicts flows, those idle longest first, until the table is within its cap.
+    fn evict(&mut self, number: u64) {
+        while self.memory_bytes() > self.settings.max_memory_bytes && self.flows.len() > 1 {
+            let Some(handle) = self.idle_longest() else { return };
+            // The flow that needs the memory goes last of all.
+            if self.flows.get(handle).is_some_and(|flow| flow.last_frame == number) {
+                return;
+            }
+            if let Some(flow) = self.flows.get_mut(handle) {
+                flow.record.notes.cap = true;
+            }
+            self.counters.evicted_flows += 1;
+            self.close(handle, CloseReason::Evicted, self.now);
+        }
+    }
+
+    fn idle_longest(&mut self) -> Option<Handle> {
+        for _ in 0..2 {
+            while let Some(Reverse((last_frame, handle))) = self.eviction.by_last_frame.pop() {
+                // A flow used since the list was made is younger than all that are still on it.
+                if self.flows.get(handle).is_some_and(|flow| flow.last_frame == last_frame) {
+                    return Some(handle);
+                }
+            }
+            self.eviction.by_last_frame =
+                self.flows.iter().map(|(handle, flow)| Reverse((flow.last_frame, handle))).collect();
+        }
+        None
+    }
+}

@@ -1,0 +1,115 @@
+//! Link layers down to IP. Ethernet II and IEEE 802.3 with LLC or SNAP, 802.1Q and stacked tags (802.1ad, 0x9100),
+//! Linux cooked v1 and v2, loopback, raw IP. In: a frame; out: where IP begins, the tags, the source's MAC.
+//! Bounds: at most [`MAX_TAGS`] tags, of which three are remembered.
+
+use super::{
+    DropReason,
+    reader::{array, u8_at, u16_at},
+};
+use crate::capture::LinkType;
+
+/// Tags peeled off one frame; more is no network's.
+const MAX_TAGS: usize = 8;
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+/// Below this the field is a length (IEEE 802.3 §3.2.6).
+const FIRST_ETHERTYPE: u16 = 0x0600;
+/// What Linux cooked frames say in place of an EtherType for a frame that begins with LLC.
+const LINUX_LLC: u16 = 0x0004;
+
+/// Where IP begins.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) ip_at: usize,
+    pub(super) vlans: [u16; 3],
+    pub(super) source_mac: Option<[u8; 6]>,
+}
+
+#[inline]
+pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
+    match link {
+        LinkType::Ethernet => {
+            let source_mac = array::<6>(bytes, 6)?;
+            after_type(bytes, 12, Some(source_mac))
+        }
+        LinkType::LinuxCooked => cooked(bytes, u16_at(bytes, 4)? == 6, 6, 14, 16),
+        LinkType::LinuxCooked2 => cooked(bytes, u8_at(bytes, 11)? == 6, 12, 0, 20),
+        LinkType::RawIp => Ok(Link { ip_at: 0, vlans: [0; 3], source_mac: None }),
+        LinkType::Loopback => loopback(bytes),
+        LinkType::Unsupported(_) => Err(DropReason::UnsupportedLink),
+    }
+}
+
+/// `type_at` is where the EtherType, or the length of an 802.3 frame, stands.
+#[inline]
+fn after_type(bytes: &[u8], type_at: usize, source_mac: Option<[u8; 6]>) -> Result<Link, DropReason> {
+    peel(bytes, u16_at(bytes, type_at)?, type_at + 2, source_mac)
+}
+
+/// Peels tags off until IP; `at` is where what `ethertype` names begins.
+#[inline]
+fn peel(bytes: &[u8], mut ethertype: u16, mut at: usize, source_mac: Option<[u8; 6]>) -> Result<Link, DropReason> {
+    let mut vlans = [0; 3];
+    let mut tags = 0;
+    loop {
+        match ethertype {
+            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => return Ok(Link { ip_at: at, vlans, source_mac }),
+            0x8100 | 0x88a8 | 0x9100 => {
+                if tags == MAX_TAGS {
+                    return Err(DropReason::Malformed);
+                }
+                if let Some(vlan) = vlans.get_mut(tags) {
+                    *vlan = u16_at(bytes, at)? & 0x0fff;
+                }
+                tags += 1;
+                ethertype = u16_at(bytes, at + 2)?;
+                at += 4;
+            }
+            length if length < FIRST_ETHERTYPE => (ethertype, at) = after_llc(bytes, at)?,
+            _ => return Err(DropReason::NotIp),
+        }
+    }
+}
+
+/// The EtherType that an LLC header (IEEE 802.2) stands for, and where its payload begins. Never a length again.
+fn after_llc(bytes: &[u8], at: usize) -> Result<(u16, usize), DropReason> {
+    const UNNUMBERED: u8 = 0x03;
+    match array::<3>(bytes, at)? {
+        [0x06, 0x06, UNNUMBERED] => Ok((ETHERTYPE_IPV4, at + 3)),
+        [0xaa, 0xaa, UNNUMBERED] => match array::<3>(bytes, at + 3)? {
+            [0, 0, 0] | [0, 0, 0xf8] => {
+                let ethertype = u16_at(bytes, at + 6)?;
+                if ethertype < FIRST_ETHERTYPE { Err(DropReason::NotIp) } else { Ok((ethertype, at + 8)) }
+            }
+            _ => Err(DropReason::NotIp),
+        },
+        _ => Err(DropReason::NotIp),
+    }
+}
+
+fn cooked(
+    bytes: &[u8],
+    has_mac: bool,
+    mac_at: usize,
+    protocol_at: usize,
+    header_bytes: usize,
+) -> Result<Link, DropReason> {
+    let source_mac = if has_mac { Some(array::<6>(bytes, mac_at)?) } else { None };
+    let protocol = u16_at(bytes, protocol_at)?;
+    if protocol < FIRST_ETHERTYPE && protocol != LINUX_LLC {
+        return Err(DropReason::NotIp);
+    }
+    peel(bytes, protocol, header_bytes, source_mac)
+}
+
+/// Address families of the BSDs, macOS, Linux and Windows, written in the byte order of the machine that captured.
+fn loopback(bytes: &[u8]) -> Result<Link, DropReason> {
+    let family = array::<4>(bytes, 0)?;
+    let native = u32::from_le_bytes(family);
+    let swapped = u32::from_be_bytes(family);
+    match native.min(swapped) {
+        2 | 10 | 23 | 24 | 28 | 30 => Ok(Link { ip_at: 4, vlans: [0; 3], source_mac: None }),
+        _ => Err(DropReason::NotIp),
+    }
+}
