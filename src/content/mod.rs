@@ -18,6 +18,8 @@ mod path;
 mod report;
 mod settings;
 mod sniff;
+#[cfg(test)]
+mod tests;
 mod text;
 mod transfer;
 
