@@ -8,6 +8,7 @@
 
 mod error;
 mod file;
+mod filter;
 mod format;
 mod memory;
 mod numbering;
@@ -20,6 +21,7 @@ use std::{ops::Range, sync::Arc};
 
 pub use error::{CaptureError, CaptureWarning};
 pub use file::CaptureFile;
+pub use filter::{Filter, FilterError, Filtered};
 pub use memory::FrameMemory;
 pub use numbering::{CaptureCounters, Position};
 pub use set::{CaptureSet, FolderListing, list_captures};

@@ -14,10 +14,13 @@ pub use raw::{Mask, Redaction, Signatures, Workers};
 
 use crate::{
     asset::{self, Assets},
-    capture,
+    capture::{self, Filter},
     catalog::{self, Catalog},
-    content, packet,
+    content,
+    detect::{self, Detector, Signatures as PhiSignatures},
+    flow, packet,
     policy::{self, Policy},
+    protocol,
     redact::FingerprintKey,
     yaml::{self, Fault, Located, Source},
 };
@@ -35,7 +38,10 @@ pub struct Config {
     pub capture: capture::Settings,
     pub signatures: Signatures,
     pub packet: packet::Settings,
+    pub flow: flow::Settings,
+    pub protocol: protocol::Settings,
     pub content: content::Settings,
+    pub detect: detect::Settings,
     pub catalog: catalog::Settings,
     pub assets: asset::Settings,
     pub policy: policy::Settings,
@@ -73,13 +79,14 @@ impl Output {
 }
 
 /// What the configuration leads to: all files that it names, read and checked.
-#[derive(Debug)]
 pub struct Compiled {
     pub catalog: Catalog,
     pub assets: Assets,
     pub policy: Policy,
-    /// `None` without `redaction.key`.
-    pub fingerprint_key: Option<FingerprintKey>,
+    /// Knows `redaction.key`, when there is one.
+    pub detector: Detector,
+    /// `None` when `capture.bpf` is empty.
+    pub filter: Option<Filter>,
 }
 
 impl Default for Config {
@@ -113,13 +120,28 @@ impl Config {
         let catalog = kept(Catalog::load(&self.catalog, signatures), &mut faults);
         let assets = kept(Assets::load(&self.assets, &self.source), &mut faults);
         let policy = kept(Policy::load(&self.policy, signatures, &self.source), &mut faults);
-        let fingerprint_key = kept(self.fingerprint_key().map_err(|fault| vec![fault]), &mut faults);
-        match (catalog, assets, policy, fingerprint_key) {
-            (Some(catalog), Some(assets), Some(policy), Some(fingerprint_key)) => {
-                Ok(Compiled { catalog, assets, policy, fingerprint_key })
+        let filter = kept(self.filter().map_err(|fault| vec![fault]), &mut faults);
+        let fingerprint_key = kept(self.fingerprint_key().map_err(|fault| vec![fault]), &mut faults).flatten();
+        let detector = kept(self.detector(fingerprint_key), &mut faults);
+        match (catalog, assets, policy, detector, filter) {
+            (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter)) if faults.is_empty() => {
+                Ok(Compiled { catalog, assets, policy, detector, filter })
             }
             _ => Err(faults),
         }
+    }
+
+    fn detector(&self, fingerprint_key: Option<FingerprintKey>) -> Result<Detector, Vec<Fault>> {
+        let signatures = match self.signatures.directory.as_deref().filter(|folder| folder.join("phi").is_dir()) {
+            Some(folder) => PhiSignatures::read(folder)?,
+            None => PhiSignatures::built_in(),
+        };
+        Detector::load(&self.detect, Some(&self.source), &signatures, fingerprint_key)
+    }
+
+    fn filter(&self) -> Result<Option<Filter>, Fault> {
+        let bpf = &self.capture.bpf;
+        Filter::new(bpf).map_err(|error| self.source.fault(bpf.at, format!("capture.bpf: {error}")))
     }
 
     /// Faults of what the outputs need and nothing but this machine can tell: their folders.
@@ -202,7 +224,10 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
         capture: raw.capture,
         signatures: Signatures { directory: raw.signatures.directory.map(resolve) },
         packet: raw.packet,
+        flow: raw.flow,
+        protocol: raw.protocol,
         content: raw.content,
+        detect: raw.detect,
         catalog: catalog::Settings { registry: raw.catalog.registry.map(resolve) },
         assets,
         policy,

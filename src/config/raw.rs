@@ -5,25 +5,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{asset, capture, catalog, content, packet, policy, yaml::Located};
+use crate::{asset, capture, catalog, content, detect, flow, packet, policy, protocol, yaml::Located};
 
 /// Sections that the design names and this version does not have yet. A key among them is told so, instead of being
 /// called unknown or, worse, taken and ignored.
-pub(super) const NOT_AVAILABLE: &[&str] = &[
-    "flow",
-    "protocol",
-    "proxies",
-    "detect",
-    "store",
-    "metrics",
-    "console",
-    "report",
-    "retention",
-    "evidence",
-    "sandbox",
-    "control",
-    "limits",
-];
+pub(super) const NOT_AVAILABLE: &[&str] =
+    &["proxies", "store", "metrics", "console", "report", "retention", "evidence", "sandbox", "control", "limits"];
 
 /// One field a section, in the order in which `--dump` shows them.
 #[derive(Debug, Default, Deserialize)]
@@ -34,7 +21,10 @@ pub(super) struct RawConfig {
     pub(super) capture: capture::Settings,
     pub(super) signatures: Signatures,
     pub(super) packet: packet::Settings,
+    pub(super) flow: flow::Settings,
+    pub(super) protocol: protocol::Settings,
     pub(super) content: content::Settings,
+    pub(super) detect: detect::Settings,
     pub(super) catalog: catalog::Settings,
     pub(super) assets: asset::Settings,
     pub(super) policy: policy::Settings,
