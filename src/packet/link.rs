@@ -49,12 +49,7 @@ fn after_type(bytes: &[u8], type_at: usize, source_mac: Option<[u8; 6]>) -> Resu
 
 /// Peels tags off until IP; `at` is where what `ethertype` names begins.
 #[inline]
-fn peel(
-    bytes: &[u8],
-    mut ethertype: u16,
-    mut at: usize,
-    source_mac: Option<[u8; 6]>,
-) -> Result<Link, DropReason> {
+fn peel(bytes: &[u8], mut ethertype: u16, mut at: usize, source_mac: Option<[u8; 6]>) -> Result<Link, DropReason> {
     let mut vlans = [0; 3];
     let mut tags = 0;
     loop {

@@ -5,10 +5,7 @@
 //! believed only as far as the capture holds the bytes; the rest is `missing_payload`.
 //! Does not: tunnels, reassembly of fragments.
 
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod checksum;
 mod hash;
@@ -47,14 +44,8 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of their `index`.
-    pub const ALL: [Self; 6] = [
-        Self::UnsupportedLink,
-        Self::NotIp,
-        Self::OtherTransport,
-        Self::Fragment,
-        Self::Truncated,
-        Self::Malformed,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::UnsupportedLink, Self::NotIp, Self::OtherTransport, Self::Fragment, Self::Truncated, Self::Malformed];
 
     /// Place in an array of counters.
     #[must_use]
@@ -138,12 +129,7 @@ pub fn decode(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Decoded, Dr
 ///
 /// # Errors
 /// Why the frame goes no further.
-pub fn decode_with(
-    link: LinkType,
-    bytes: &[u8],
-    wire_len: u32,
-    settings: Settings,
-) -> Result<Decoded, DropReason> {
+pub fn decode_with(link: LinkType, bytes: &[u8], wire_len: u32, settings: Settings) -> Result<Decoded, DropReason> {
     let link = link::decode(link, bytes)?;
     let ip = ip::decode(bytes, &link, wire_len)?;
     let transport = transport::decode(bytes, &ip)?;
