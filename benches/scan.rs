@@ -70,7 +70,14 @@ fn csv() -> Vec<u8> {
     let (mut dice, mut text) = (Dice(0xD1B5_4A32_D192_ED03), String::new());
     while text.len() < BYTES {
         let (a, b, c, d) = (dice.below(1_000_000), dice.below(100), dice.below(10_000), dice.below(1_000_000_000));
-        let _ = writeln!(text, "{a},2026-{:02}-{:02},{b}.{:02},{c},{d:09},10.{b}.{}.7", b % 12 + 1, b % 28 + 1, c % 100, c % 256);
+        let _ = writeln!(
+            text,
+            "{a},2026-{:02}-{:02},{b}.{:02},{c},{d:09},10.{b}.{}.7",
+            b % 12 + 1,
+            b % 28 + 1,
+            c % 100,
+            c % 256
+        );
     }
     text.into_bytes()
 }
@@ -84,7 +91,9 @@ fn clinical() -> Vec<u8> {
             text,
             "Patient seen in clinic, MRN: 77{serial}{area}, DOB {}/{}/19{}, SSN {area}-22-{serial}. Hypertension (I10), diabetes \
              E11.9, on metformin 500 mg BID. Plan: follow-up in 4 weeks, labs, blood pressure check.",
-            dice.below(12) + 1, dice.below(28) + 1, dice.below(80) + 10
+            dice.below(12) + 1,
+            dice.below(28) + 1,
+            dice.below(80) + 10
         );
     }
     text.into_bytes()
@@ -100,7 +109,11 @@ fn load(engine: EngineChoice) -> Detector {
 }
 
 fn engines() -> Vec<EngineChoice> {
-    if cfg!(feature = "hyperscan") { vec![EngineChoice::Hyperscan, EngineChoice::Native] } else { vec![EngineChoice::Native] }
+    if cfg!(feature = "hyperscan") {
+        vec![EngineChoice::Hyperscan, EngineChoice::Native]
+    } else {
+        vec![EngineChoice::Native]
+    }
 }
 
 fn detect(criterion: &mut Criterion) {
@@ -128,7 +141,9 @@ fn detect(criterion: &mut Criterion) {
             let mut group = criterion.benchmark_group(format!("engine/{name}"));
             group.throughput(Throughput::Bytes(text.len() as u64)).sample_size(10);
             group.bench_function(BenchmarkId::from_parameter(detector.engine_report().engine), |bencher| {
-                bencher.iter(|| text.chunks(16 << 10).map(|piece| detector.count_hits(&mut scanner, piece)).sum::<usize>());
+                bencher.iter(|| {
+                    text.chunks(16 << 10).map(|piece| detector.count_hits(&mut scanner, piece)).sum::<usize>()
+                });
             });
             group.finish();
         }
@@ -139,7 +154,9 @@ fn start(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
     group.sample_size(10);
     for engine in engines() {
-        group.bench_function(format!("{engine:?}"), |bencher| bencher.iter(|| black_box(load(engine)).engine_report().literals));
+        group.bench_function(format!("{engine:?}"), |bencher| {
+            bencher.iter(|| black_box(load(engine)).engine_report().literals)
+        });
     }
     group.finish();
 }
