@@ -41,6 +41,8 @@ pub enum LinkType {
     RawIp,
     /// LINKTYPE_NULL 0 and LOOP 108: four bytes of address family, in either byte order.
     Loopback,
+    /// LINKTYPE_ARCNET_LINUX, 129: the token bus that some building systems still run on.
+    ArcnetLinux,
     Unsupported(u32),
 }
 
@@ -53,6 +55,7 @@ impl LinkType {
             276 => Self::LinuxCooked2,
             12 | 14 | 101 | 228 | 229 => Self::RawIp,
             0 | 108 => Self::Loopback,
+            129 => Self::ArcnetLinux,
             other => Self::Unsupported(other),
         }
     }
