@@ -161,7 +161,8 @@ fn csv_fault(source: &Source, error: &csv::Error) -> Fault {
 
 /// A fault at a field. The reader tells lines only, so the field is searched in its line from left to right.
 fn field_fault(source: &Source, line: u64, record: &csv::StringRecord, place: usize, message: String) -> Fault {
-    let text = source.text.lines().nth(usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX)).unwrap_or_default();
+    let text =
+        source.text.lines().nth(usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX)).unwrap_or_default();
     let mut start = 0;
     for (index, field) in record.iter().enumerate().take(place + 1) {
         let found = text.get(start..).and_then(|rest| rest.find(field)).unwrap_or_default();

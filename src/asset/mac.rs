@@ -23,9 +23,7 @@ impl MacPrefix {
         let first = separators.clone().next();
         let grouped = match first {
             None => true,
-            Some(separator @ (b':' | b'-')) => {
-                text.split(char::from(separator)).all(|group| group.len() == 2)
-            }
+            Some(separator @ (b':' | b'-')) => text.split(char::from(separator)).all(|group| group.len() == 2),
             Some(b'.') => text.split('.').all(|group| group.len() == 4),
             Some(_) => false,
         };
@@ -87,10 +85,20 @@ mod tests {
     #[test]
     fn an_address_is_read_in_the_forms_people_write() {
         let whole = [0, 0x1a, 0x2b, 0x3c, 0x4d, 0x5e];
-        for text in ["00:1a:2b:3c:4d:5e", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e", "001A2B3C4D5E", " 00:1a:2b:3c:4d:5e "] {
+        for text in ["00:1a:2b:3c:4d:5e", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e", "001A2B3C4D5E", " 00:1a:2b:3c:4d:5e "]
+        {
             assert_eq!(MacPrefix::parse(text).and_then(|mac| mac.whole()), Some(whole), "{text}");
         }
-        for text in ["", "00:1a", "00:1a:2b:3c:4d:5e:6f", "00:1a:2b:3c:4d:5", "0:1a:2b:3c:4d:5e", "00:1a-2b:3c", "zz:1a:2b", "00 1a 2b"] {
+        for text in [
+            "",
+            "00:1a",
+            "00:1a:2b:3c:4d:5e:6f",
+            "00:1a:2b:3c:4d:5",
+            "0:1a:2b:3c:4d:5e",
+            "00:1a-2b:3c",
+            "zz:1a:2b",
+            "00 1a 2b",
+        ] {
             assert_eq!(MacPrefix::parse(text), None, "{text}");
         }
     }

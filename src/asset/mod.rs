@@ -96,7 +96,9 @@ impl Assets {
         if let (Some(entry), Some(seen)) = (entry, mac)
             && entry.mac.is_some_and(|listed| listed != seen)
         {
-            reasons.push("the inventory lists another MAC for this address: a router between, or another device".to_owned());
+            reasons.push(
+                "the inventory lists another MAC for this address: a router between, or another device".to_owned(),
+            );
         }
         if mac.is_some_and(mac::is_locally_administered) {
             reasons.push("MAC is locally administered: made up by software, as phones do to stay unknown".to_owned());

@@ -32,21 +32,61 @@ address,mac,hostname,department,state
 #[test]
 fn the_more_particular_knowledge_wins() {
     use DeviceState as D;
-    let lists = settings(&["10.20.0.0/16", "10.66.9.0/24", "2001:db8::/32"], &["10.66.0.0/16", "10.20.9.0/24"], &["00:00:5e:00:54"]);
+    let lists = settings(
+        &["10.20.0.0/16", "10.66.9.0/24", "2001:db8::/32"],
+        &["10.66.0.0/16", "10.20.9.0/24"],
+        &["00:00:5e:00:54"],
+    );
     let assets = build(&lists, INVENTORY).unwrap();
     let mac = |last: u8| Some([0, 0, 0x5e, 0, 0x53, last]);
     for (address, mac, state, hostname, reason) in [
-        ("10.20.3.7", None, D::Managed, Some("radiology-ws4"), "managed by its address in the inventory (devices.csv:3)"),
-        ("10.99.0.1", mac(0x37), D::Managed, Some("radiology-ws4"), "managed by its MAC in the inventory (devices.csv:3)"),
-        ("10.20.3.7", mac(0x42), D::Managed, Some("ct-scanner2"), "managed by its MAC in the inventory (devices.csv:5)"),
-        ("10.20.5.11", None, D::Unmanaged, Some("research-nb1"), "unmanaged by its address in the inventory (devices.csv:4)"),
+        (
+            "10.20.3.7",
+            None,
+            D::Managed,
+            Some("radiology-ws4"),
+            "managed by its address in the inventory (devices.csv:3)",
+        ),
+        (
+            "10.99.0.1",
+            mac(0x37),
+            D::Managed,
+            Some("radiology-ws4"),
+            "managed by its MAC in the inventory (devices.csv:3)",
+        ),
+        (
+            "10.20.3.7",
+            mac(0x42),
+            D::Managed,
+            Some("ct-scanner2"),
+            "managed by its MAC in the inventory (devices.csv:5)",
+        ),
+        (
+            "10.20.5.11",
+            None,
+            D::Unmanaged,
+            Some("research-nb1"),
+            "unmanaged by its address in the inventory (devices.csv:4)",
+        ),
         ("2001:db8::7", None, D::Managed, Some("v6-host"), "managed by its address in the inventory (devices.csv:6)"),
-        ("::ffff:10.20.3.7", None, D::Managed, Some("radiology-ws4"), "managed by its address in the inventory (devices.csv:3)"),
+        (
+            "::ffff:10.20.3.7",
+            None,
+            D::Managed,
+            Some("radiology-ws4"),
+            "managed by its address in the inventory (devices.csv:3)",
+        ),
         ("10.20.4.1", None, D::Managed, None, "address is in the managed network 10.20.0.0/16"),
         ("10.20.9.1", None, D::Unmanaged, None, "address is in the unmanaged network 10.20.9.0/24"),
         ("10.66.1.1", None, D::Unmanaged, None, "address is in the unmanaged network 10.66.0.0/16"),
         ("10.66.9.1", None, D::Managed, None, "address is in the managed network 10.66.9.0/24"),
-        ("10.66.1.1", Some([0, 0, 0x5e, 0, 0x54, 1]), D::Managed, None, "MAC is on the list of managed devices (00:00:5e:00:54)"),
+        (
+            "10.66.1.1",
+            Some([0, 0, 0x5e, 0, 0x54, 1]),
+            D::Managed,
+            None,
+            "MAC is on the list of managed devices (00:00:5e:00:54)",
+        ),
         ("192.0.2.1", None, D::Unknown, None, "in no inventory, MAC list or network of the configuration"),
     ] {
         let device = assets.device(address.parse().unwrap(), mac);
@@ -86,23 +126,30 @@ address,mac,hostname,state
 10.20.3.2,,e,managed
 10.20.3.3,f
 ";
-    assert_eq!(build(&Settings::default(), text).unwrap_err(), [
-        "devices.csv:2:1: \"10.20.3.300\" is not an IP address\n 2 | 10.20.3.300,,a,\n   | ^",
-        "devices.csv:3:11: \"zz\" is not a MAC address\n 3 | 10.20.3.1,zz,b,managd\n   |           ^",
-        "devices.csv:3:16: unknown state \"managd\", did you mean \"managed\"?\n 3 | 10.20.3.1,zz,b,managd\n   |                ^",
-        "devices.csv:4:1: a device needs an address or a mac\n 4 | ,,c,\n   | ^",
-        "devices.csv:7:1: 2 fields, but the first line names 4 columns\n 7 | 10.20.3.3,f\n   | ^",
-        "devices.csv:6:1: duplicate address 10.20.3.2, first listed at devices.csv:5\n 6 | 10.20.3.2,,e,managed\n   | ^",
-    ]);
+    assert_eq!(
+        build(&Settings::default(), text).unwrap_err(),
+        [
+            "devices.csv:2:1: \"10.20.3.300\" is not an IP address\n 2 | 10.20.3.300,,a,\n   | ^",
+            "devices.csv:3:11: \"zz\" is not a MAC address\n 3 | 10.20.3.1,zz,b,managd\n   |           ^",
+            "devices.csv:3:16: unknown state \"managd\", did you mean \"managed\"?\n 3 | 10.20.3.1,zz,b,managd\n   |                ^",
+            "devices.csv:4:1: a device needs an address or a mac\n 4 | ,,c,\n   | ^",
+            "devices.csv:7:1: 2 fields, but the first line names 4 columns\n 7 | 10.20.3.3,f\n   | ^",
+            "devices.csv:6:1: duplicate address 10.20.3.2, first listed at devices.csv:5\n 6 | 10.20.3.2,,e,managed\n   | ^",
+        ]
+    );
 }
 
 #[test]
 fn a_header_must_name_known_columns() {
     let faults = |text| build(&Settings::default(), text).unwrap_err();
-    assert_eq!(faults("adress,state\n10.0.0.1,managed\n"), [
-        "devices.csv:1:1: unknown column \"adress\", did you mean \"address\"?\n 1 | adress,state\n   | ^",
-    ]);
-    assert_eq!(faults("hostname,state\nx,managed\n"), [
-        "devices.csv:1:1: the first line must name the columns, among them address or mac\n 1 | hostname,state\n   | ^",
-    ]);
+    assert_eq!(
+        faults("adress,state\n10.0.0.1,managed\n"),
+        ["devices.csv:1:1: unknown column \"adress\", did you mean \"address\"?\n 1 | adress,state\n   | ^",]
+    );
+    assert_eq!(
+        faults("hostname,state\nx,managed\n"),
+        [
+            "devices.csv:1:1: the first line must name the columns, among them address or mac\n 1 | hostname,state\n   | ^",
+        ]
+    );
 }

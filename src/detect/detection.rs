@@ -195,7 +195,13 @@ impl Detection {
             }
             Role::Label { identifier, form, name, length } => {
                 if let Some(start) = window.label_start(end, length) {
-                    let label = Label { start: window.base + start as u64, end: window.base + end as u64, identifier, form, name };
+                    let label = Label {
+                        start: window.base + start as u64,
+                        end: window.base + end as u64,
+                        identifier,
+                        form,
+                        name,
+                    };
                     self.take_label(detector, window, end, label, found);
                 }
             }
@@ -222,7 +228,14 @@ impl Detection {
         }
     }
 
-    fn take_label(&mut self, detector: &Detector, window: &Window<'_>, end: usize, label: Label, found: &mut Vec<Detected>) {
+    fn take_label(
+        &mut self,
+        detector: &Detector,
+        window: &Window<'_>,
+        end: usize,
+        label: Label,
+        found: &mut Vec<Detected>,
+    ) {
         let Some(identifier) = detector.rules.identifiers.get(usize::from(label.identifier)) else { return };
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
         slot.label = Some(label);
@@ -256,7 +269,9 @@ impl Detection {
             return None;
         }
         let label = slot.label.filter(|label| window.reaches(label.end, start));
-        let form = label.and_then(|label| detector.rules.identifiers.get(usize::from(label.identifier))?.forms.get(usize::from(label.form)));
+        let form = label.and_then(|label| {
+            detector.rules.identifiers.get(usize::from(label.identifier))?.forms.get(usize::from(label.form))
+        });
         let confidence = match form {
             Some(form) => form.confidence,
             None if shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(start, veto)) => return None,
@@ -298,7 +313,10 @@ impl Detection {
             path,
             confidence,
             masked: Redacted::mask(window.text.get(range).unwrap_or_default()),
-            fingerprint: detector.fingerprints.as_ref().map(|key| key.fingerprint(&identifier.name, &accepted.canonical)),
+            fingerprint: detector
+                .fingerprints
+                .as_ref()
+                .map(|key| key.fingerprint(&identifier.name, &accepted.canonical)),
             reasons: reasons(detector, &accepted, label, arena_range.start),
         };
         found.push(Detected { finding, arena_range, identity });
@@ -375,7 +393,8 @@ impl Window<'_> {
     fn label_start(&self, end: usize, length: u8) -> Option<usize> {
         let start = end.checked_sub(usize::from(length))?;
         let first = self.text.get(start)?;
-        let joined_before = first.is_ascii_alphanumeric() && self.before(start).is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let joined_before =
+            first.is_ascii_alphanumeric() && self.before(start).is_some_and(|byte| byte.is_ascii_alphanumeric());
         let last = self.before(end)?;
         let mut next = self.text.get(end..)?.iter();
         let mut after = next.next();

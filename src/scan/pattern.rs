@@ -215,7 +215,6 @@ impl StartFinder {
     }
 }
 
-
 /// Matches one shape at a fixed place, forwards.
 #[derive(Clone)]
 pub struct PrefixFinder {

@@ -1,3 +1,5 @@
 //! (being written)
 
+pub mod dissector;
+pub mod laws;
 pub mod traffic;
