@@ -282,7 +282,7 @@ fn word(
             explain(UnknownKey { key: field, accepted: expected }).unwrap_or_else(|| unknown("key", field, expected))
         }
         E::SerdeUnknownVariant { variant, expected, .. } => unknown("value", variant, expected),
-        E::SerdeMissingField { field, .. } => format!("missing key {field:?}"),
+        E::SerdeMissingField { field, .. } => format!("missing key {field:?}{}", beside(text, at)),
         E::DuplicateMappingKey { key, .. } => match key {
             Some(key) => format!("key {key:?} stands here a second time"),
             None => "a key stands here a second time".to_owned(),
@@ -295,6 +295,9 @@ fn word(
         E::NullIntoString { .. } => "expected text, found nothing".to_owned(),
         E::Unexpected { expected, .. } => format!("expected {}", structure_in_words(expected)),
         E::MultipleDocuments { .. } => "a second document begins here; one file holds one".to_owned(),
+        E::Budget { breach: serde_saphyr::budget::BudgetBreach::Documents { .. }, .. } => {
+            "a second document begins here; one file holds one".to_owned()
+        }
         E::Budget { .. } => "the file is nested too deeply or holds too many values".to_owned(),
         E::AliasReplayLimitExceeded { .. }
         | E::AliasExpansionLimitExceeded { .. }
@@ -320,15 +323,31 @@ fn unknown(what: &str, word: &str, accepted: &[&'static str]) -> String {
     format!("unknown {what} {word:?}{hint}")
 }
 
-/// The scanner's message; a tab where blanks must stand is named, as it cannot be seen.
-fn syntax(message: &str, at: Position, text: &str) -> (Position, String) {
+/// ` beside "…"`: the parser places a missing key at the last one that its mapping has.
+fn beside(text: &str, at: Position) -> String {
     let line = text.lines().nth(at.line.saturating_sub(1) as usize).unwrap_or_default();
-    let margin = &line[..line.len() - line.trim_start().len()];
-    if let Some(column) = margin.chars().position(|character| character == '\t') {
-        let column = u32::try_from(column + 1).unwrap_or(u32::MAX);
-        return (Position { line: at.line, column }, "a tab in the indentation; YAML takes blanks only".to_owned());
+    let rest: String = line.chars().skip(at.column.saturating_sub(1) as usize).collect();
+    match rest.split_once(':') {
+        Some((key, _)) if key.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-')) => {
+            format!(" beside {key:?}")
+        }
+        _ => String::new(),
     }
-    (at, format!("is not YAML: {}", first_line(message)))
+}
+
+/// The scanner's message. A tab where blanks must stand is named, as it cannot be seen; the scanner may tell it as a
+/// fault of the line before.
+fn syntax(message: &str, at: Position, text: &str) -> (Position, String) {
+    let first = at.line.saturating_sub(1) as usize;
+    for (line, shown) in (at.line..).zip(text.lines().skip(first)).take(if message.contains("tab") { 2 } else { 1 }) {
+        let margin = shown.chars().take_while(|character| character.is_whitespace());
+        if let Some(column) = margin.into_iter().position(|character| character == '\t') {
+            let column = u32::try_from(column + 1).unwrap_or(u32::MAX);
+            return (Position { line, column }, "a tab in the indentation; YAML takes blanks only".to_owned());
+        }
+    }
+    let hint = if message.contains("quoted scalar") { "; is a quotation mark left open above?" } else { "" };
+    (at, format!("is not YAML: {}{hint}", first_line(message)))
 }
 
 fn type_in_words(rust_type: &str) -> &str {
@@ -357,7 +376,7 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-fn plain(error: &std::io::Error) -> String {
+pub(crate) fn plain(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "no such file".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -442,45 +461,140 @@ mod tests {
         rules: Vec<Located<Rule>>,
     }
 
-    fn fault(text: &str) -> Fault {
-        load::<File>("f.yaml", text).unwrap_err()
+    fn fault(text: &str) -> String {
+        load::<File>("f.yaml", text).unwrap_err().to_string()
+    }
+
+    /// `FIRST` is a rule that is sound; each case adds or changes a line of it.
+    #[test]
+    fn a_fault_says_what_is_wrong_and_shows_the_line() {
+        let bomb: String = std::iter::once("a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned())
+            .chain(
+                ('b'..='h')
+                    .zip('a'..)
+                    .map(|(name, of)| format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 9].join(", "))),
+            )
+            .collect();
+        let found = load::<BTreeMap<String, serde_json::Value>>("f.yaml", &bomb).unwrap_err();
+        assert_eq!(found.message, "the aliases unfold into too many values");
+        for (text, expected) in [
+            (
+                "rules:\n  - id: a\n    serverity: high\n",
+                "f.yaml:3:5: unknown key \"serverity\", did you mean \"severity\"?\n 3 |     serverity: high\n   |     ^",
+            ),
+            (
+                "rules:\n  - id: a\n    colour: high\n",
+                "f.yaml:3:5: unknown key \"colour\"; accepted: id, severity, bytes, on, list\n 3 |     colour: high\n   |     ^",
+            ),
+            (
+                "rules:\n  - id: a\n    severity: hihg\n",
+                "f.yaml:3:15: unknown value \"hihg\", did you mean \"high\"?\n 3 |     severity: hihg\n   |               ^",
+            ),
+            ("rules:\n  - id: a\n", "f.yaml:2:5: missing key \"severity\" beside \"id\"\n 2 |   - id: a\n   |     ^"),
+            (
+                "rules:\n  - id: a\n    severity: high\n    bytes: -1\n",
+                "f.yaml:4:12: expected a whole number, not negative\n 4 |     bytes: -1\n   |            ^",
+            ),
+            (
+                "rules:\n  - id: a\n    severity: high\n    bytes: [1]\n",
+                "f.yaml:4:12: expected one value\n 4 |     bytes: [1]\n   |            ^",
+            ),
+            (
+                "rules:\n  - id: a\n    severity: high\n    on: yes\n",
+                "f.yaml:4:9: expected true or false\n 4 |     on: yes\n   |         ^",
+            ),
+            (
+                "rules:\n  - id: a\n    severity: high\n    list: x\n",
+                "f.yaml:4:11: expected a list\n 4 |     list: x\n   |           ^",
+            ),
+            (
+                "rules:\n  - id: a\n    severity: high\n    id: b\n",
+                "f.yaml:4:5: key \"id\" stands here a second time\n 4 |     id: b\n   |     ^",
+            ),
+            (
+                "rules:\n  - id:\n    severity: high\n",
+                "f.yaml:2:7: expected text, found nothing\n 2 |   - id:\n   |       ^",
+            ),
+            ("rules:\n  - 5\n", "f.yaml:2:5: expected keys with values\n 2 |   - 5\n   |     ^"),
+            (
+                "rules:\n\t- id: a\n",
+                "f.yaml:2:1: a tab in the indentation; YAML takes blanks only\n 2 |  - id: a\n   | ^",
+            ),
+            (
+                "rules:\n  - id: a\n\tseverity: high\n",
+                "f.yaml:3:1: a tab in the indentation; YAML takes blanks only\n 3 |  severity: high\n   | ^",
+            ),
+            (
+                "rules:\n  - id: \"a\n    severity: high\n",
+                "f.yaml:3:5: is not YAML: invalid indentation in multiline quoted scalar; is a quotation mark left open above?\n 3 |     severity: high\n   |     ^",
+            ),
+            (
+                "rules: [{id: a, severity: high}\n",
+                "f.yaml:1:8: is not YAML: unclosed bracket '['\n 1 | rules: [{id: a, severity: high}\n   |        ^",
+            ),
+            (
+                "rules: []\n---\nrules: []\n",
+                "f.yaml:2:1: a second document begins here; one file holds one\n 2 | ---\n   | ^",
+            ),
+            (
+                "rules: [{id: *x, severity: high}]\n",
+                "f.yaml:1:14: no anchor of this name stands before this alias\n 1 | rules: [{id: *x, severity: high}]\n   |              ^",
+            ),
+            ("- a\n", "f.yaml:1:1: expected keys with values\n 1 | - a\n   | ^"),
+            ("just text", "f.yaml:1:1: expected keys with values\n 1 | just text\n   | ^"),
+            ("", "f.yaml: is empty"),
+            ("# a remark only\n---\n", "f.yaml: is empty"),
+        ] {
+            assert_eq!(fault(text), expected, "{text}");
+        }
     }
 
     #[test]
-    fn scratch() {
-        for text in [
-            "rules:\n  - id: a\n    serverity: high\n",
-            "rules:\n  - id: a\n    severity: hihg\n",
-            "rules:\n  - id: a\n",
-            "rules:\n  - id: a\n    severity: high\n    bytes: many\n",
-            "rules:\n  - id: a\n    severity: high\n    bytes: -1\n",
-            "rules:\n  - id: a\n    severity: high\n    bytes: [1]\n",
-            "rules:\n  - id: a\n    severity: high\n    on: yes\n",
-            "rules:\n  - id: a\n    severity: high\n    list: x\n",
-            "rules:\n  - id: a\n    severity: high\n    id: b\n",
-            "rules: x\n",
-            "rules:\n",
-            "rules:\n  - id:\n    severity: high\n",
-            "rules:\n\t- id: a\n",
-            "rules:\n  - id: a\n\tseverity: high\n",
-            "rules:\n  - id: \"a\n    severity: high\n",
-            "",
-            "# only\n---\n",
-            "- a\n- b\n",
-            "just text",
-            "rules: []\n---\nrules: []\n",
-            "rules: [{id: *x, severity: high}]\n",
-            "rules: [{id: a, severity: high}\n",
-            "rules:\n  - id: a\n   severity: high\n",
-            "rules:\n  - id: {a: b}\n    severity: high\n",
-            "rules:\n  - 5\n",
-            "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n",
-        ] {
-            println!("---\n{}", load::<File>("f.yaml", text).map_or_else(|e| format!("{e}"), |v| format!("OK {v:?}")));
-            println!("   {:?}", serde_saphyr::from_str_with_options::<File>(text, options()).map(|_| ()));
-        }
-        let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
-        println!("{}", load::<BTreeMap<String, serde_json::Value>>("f.yaml", bomb).unwrap_err());
-        let _ = fault;
+    fn a_located_value_knows_its_place_and_compares_by_value() {
+        let file: File =
+            load("f.yaml", "\u{feff}rules:\n  - id: a\n    severity: low\n  - { severity: low, id: \"b\" }\n").unwrap();
+        let places: Vec<(&str, u32, u32)> =
+            file.rules.iter().map(|rule| (rule.id.as_str(), rule.id.at.line, rule.id.at.column)).collect();
+        assert_eq!(places, [("a", 2, 9), ("b", 4, 26)]);
+        assert_eq!(file.rules[0].id, Located::from("a".to_owned()));
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_the_fault() {
+        let text = format!("rules: [{}{{id: a, severity: no}}]\n", "{id: a, severity: low}, ".repeat(20));
+        let found = load::<File>("f.yaml", &text).unwrap_err();
+        let mut lines = found.snippet.lines();
+        let (shown, caret) = (lines.next().unwrap(), lines.next().unwrap());
+        assert!(shown.chars().count() <= MAX_SHOWN_CHARS + 6, "{shown}");
+        assert!(shown[caret.find('^').unwrap()..].starts_with("no}]"), "{found}");
+    }
+
+    #[test]
+    fn depth_and_size_are_bounded() {
+        let deep = format!("a: {}{}\n", "[".repeat(40), "]".repeat(40));
+        let found = load::<BTreeMap<String, serde_json::Value>>("f.yaml", &deep).unwrap_err();
+        assert_eq!(found.message, "the file is nested too deeply or holds too many values");
+        let wide = format!("a: [{}]\n", "1,".repeat(MAX_NODES));
+        let found = load::<BTreeMap<String, Vec<u8>>>("f.yaml", &wide).unwrap_err();
+        assert_eq!(found.message, "the file is nested too deeply or holds too many values");
+    }
+
+    #[test]
+    fn the_nearest_word_is_proposed_and_a_far_one_is_not() {
+        assert_eq!(closest("serverity", ["rev", "severity", "sid"]), Some("severity"));
+        assert_eq!(closest("Statsu", ["status"]), Some("status"));
+        assert_eq!(closest("chatgtp", ["chat", "chatgpt"]), Some("chatgpt"));
+        assert_eq!(closest("colour", ["id", "severity"]), None);
+        assert_eq!(closest(&"x".repeat(100_000), ["x"]), None);
+    }
+
+    #[test]
+    fn a_file_that_is_absent_or_no_text_is_told_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.yaml");
+        assert!(Source::read(&path).unwrap_err().message.ends_with("cannot be read: no such file"));
+        std::fs::write(&path, b"rules:\n  - \xff\n").unwrap();
+        let found = Source::read(&path).unwrap_err();
+        assert_eq!((found.line, found.column, found.message.as_str()), (2, 5, "is not UTF-8 from here on"));
     }
 }

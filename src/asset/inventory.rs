@@ -10,6 +10,8 @@ use crate::{
     yaml::{Fault, Position, Source, did_you_mean},
 };
 
+/// Faults told of one file; a file of the wrong kind would else have one for each line.
+const MAX_FAULTS: usize = 100;
 const COLUMNS: [&str; 5] = ["address", "mac", "hostname", "department", "state"];
 
 /// One line of the inventory.
@@ -38,7 +40,11 @@ pub(super) fn read(source: &Source, faults: &mut Vec<Fault>) -> Vec<Entry> {
     };
     let Some(columns) = columns else { return Vec::new() };
     let mut entries = Vec::new();
+    let before = faults.len();
     for record in reader.records() {
+        if faults.len() - before >= MAX_FAULTS {
+            break;
+        }
         match record {
             Ok(record) => entries.extend(check_record(source, &columns, &record, faults)),
             Err(error) => faults.push(csv_fault(source, &error)),

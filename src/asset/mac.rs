@@ -66,15 +66,13 @@ impl fmt::Display for MacPrefix {
 }
 
 /// The usual form, lower case with colons.
-#[must_use]
-pub fn format(mac: [u8; 6]) -> String {
+pub(super) fn format(mac: [u8; 6]) -> String {
     MacPrefix { bytes: mac, length: 6 }.to_string()
 }
 
 /// Whether the address was given by software and not by a maker (IEEE 802, bit 2 of the first byte), as phones do that
 /// hide who they are. Group addresses are no device's.
-#[must_use]
-pub fn is_locally_administered(mac: [u8; 6]) -> bool {
+pub(super) fn is_locally_administered(mac: [u8; 6]) -> bool {
     mac[0] & 0b11 == 0b10
 }
 

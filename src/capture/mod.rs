@@ -8,6 +8,7 @@
 
 mod error;
 mod file;
+mod filter;
 mod format;
 mod memory;
 mod numbering;
@@ -20,6 +21,7 @@ use std::{ops::Range, sync::Arc};
 
 pub use error::{CaptureError, CaptureWarning};
 pub use file::CaptureFile;
+pub use filter::{Filter, FilterError, Filtered};
 pub use memory::FrameMemory;
 pub use numbering::{CaptureCounters, Position};
 pub use set::{CaptureSet, FolderListing, list_captures};
@@ -39,6 +41,10 @@ pub enum LinkType {
     RawIp,
     /// LINKTYPE_NULL 0 and LOOP 108: four bytes of address family, in either byte order.
     Loopback,
+    /// LINKTYPE_ARCNET_BSD, 7.
+    ArcnetBsd,
+    /// LINKTYPE_ARCNET_LINUX, 129.
+    ArcnetLinux,
     Unsupported(u32),
 }
 
@@ -51,6 +57,8 @@ impl LinkType {
             276 => Self::LinuxCooked2,
             12 | 14 | 101 | 228 | 229 => Self::RawIp,
             0 | 108 => Self::Loopback,
+            7 => Self::ArcnetBsd,
+            129 => Self::ArcnetLinux,
             other => Self::Unsupported(other),
         }
     }

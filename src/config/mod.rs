@@ -1,1 +1,244 @@
-//! (being written)
+//! The one YAML file that configures all. In: a path; out: a [`Config`] whose values are sound and whose paths are
+//! resolved against the file's folder, or every fault with its place; and from it the [`Compiled`] catalogue, assets
+//! and policy. Every key has a default. A section is its module's own `Settings` and a field here and in `raw`.
+
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+pub use raw::{Mask, Redaction, Signatures, Workers};
+
+use crate::{
+    asset::{self, Assets},
+    capture::{self, Filter},
+    catalog::{self, Catalog},
+    content,
+    detect::{self, Detector, Signatures as PhiSignatures},
+    flow, packet,
+    policy::{self, Policy},
+    protocol,
+    redact::FingerprintKey,
+    yaml::{self, Fault, Located, Source},
+};
+
+/// The form of configuration that this version reads.
+const VERSION: u32 = 1;
+/// Longest name of sensor and site, in bytes.
+const MAX_NAME_BYTES: usize = 64;
+
+/// The effective configuration.
+#[derive(Clone, Debug, Serialize)]
+pub struct Config {
+    pub version: u32,
+    pub sensor: Sensor,
+    pub capture: capture::Settings,
+    pub signatures: Signatures,
+    pub packet: packet::Settings,
+    pub flow: flow::Settings,
+    pub protocol: protocol::Settings,
+    pub content: content::Settings,
+    pub detect: detect::Settings,
+    pub catalog: catalog::Settings,
+    pub assets: asset::Settings,
+    pub policy: policy::Settings,
+    pub redaction: Redaction,
+    pub outputs: Vec<Output>,
+    pub workers: Workers,
+    /// Where it was read, for faults that are found later. Empty without `--config`.
+    #[serde(skip)]
+    pub source: Source,
+}
+
+/// The `sensor` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sensor {
+    /// `host` of events.
+    pub name: Option<String>,
+    pub site: Option<String>,
+}
+
+/// One of `outputs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Output {
+    /// Suricata's EVE JSON, a line per event.
+    Eve { path: PathBuf },
+}
+
+impl Output {
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Eve { path } => path,
+        }
+    }
+}
+
+/// What the configuration leads to: all files that it names, read and checked.
+pub struct Compiled {
+    pub catalog: Catalog,
+    pub assets: Assets,
+    pub policy: Policy,
+    /// Knows `redaction.key`, when there is one.
+    pub detector: Detector,
+    /// `None` when `capture.bpf` is empty.
+    pub filter: Option<Filter>,
+}
+
+impl Default for Config {
+    /// What holds without `--config`: reads and writes no file.
+    fn default() -> Self {
+        check(Source::new("", ""), raw::RawConfig::default(), &mut Vec::new())
+    }
+}
+
+impl Config {
+    /// The configuration of a file, or the defaults.
+    pub fn load(path: Option<&Path>) -> Result<Self, Vec<Fault>> {
+        match path {
+            None => Ok(Self::default()),
+            Some(path) => Self::from_source(Source::read(path).map_err(|fault| vec![fault])?),
+        }
+    }
+
+    /// The configuration of a text; relative paths count from the folder of the source's name.
+    pub fn from_source(source: Source) -> Result<Self, Vec<Fault>> {
+        let raw = yaml::load_with(&source.name, &source.text, not_available).map_err(|fault| vec![fault])?;
+        let mut faults = Vec::new();
+        let config = check(source, raw, &mut faults);
+        if faults.is_empty() { Ok(config) } else { Err(faults) }
+    }
+
+    /// Reads and checks all files that the configuration names. All faults of all of them are told together.
+    pub fn compile(&self) -> Result<Compiled, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let signatures = self.signatures.directory.as_deref();
+        let catalog = kept(Catalog::load(&self.catalog, signatures), &mut faults);
+        let assets = kept(Assets::load(&self.assets, &self.source), &mut faults);
+        let policy = kept(Policy::load(&self.policy, signatures, &self.source), &mut faults);
+        let filter = kept(self.filter().map_err(|fault| vec![fault]), &mut faults);
+        let fingerprint_key = kept(self.fingerprint_key().map_err(|fault| vec![fault]), &mut faults).flatten();
+        let detector = kept(self.detector(fingerprint_key), &mut faults);
+        match (catalog, assets, policy, detector, filter) {
+            (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter)) if faults.is_empty() => {
+                Ok(Compiled { catalog, assets, policy, detector, filter })
+            }
+            _ => Err(faults),
+        }
+    }
+
+    fn detector(&self, fingerprint_key: Option<FingerprintKey>) -> Result<Detector, Vec<Fault>> {
+        let signatures = match self.signatures.directory.as_deref().filter(|folder| folder.join("phi").is_dir()) {
+            Some(folder) => PhiSignatures::read(folder)?,
+            None => PhiSignatures::built_in(),
+        };
+        Detector::load(&self.detect, Some(&self.source), &signatures, fingerprint_key)
+    }
+
+    fn filter(&self) -> Result<Option<Filter>, Fault> {
+        let bpf = &self.capture.bpf;
+        Filter::new(bpf).map_err(|error| self.source.fault(bpf.at, format!("capture.bpf: {error}")))
+    }
+
+    /// Faults of what the outputs need and nothing but this machine can tell: their folders.
+    #[must_use]
+    pub fn check_outputs(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for output in &self.outputs {
+            let folder = output.path().parent().filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                let message = format!("the output's folder {} is not there", folder.display());
+                faults.push(Fault::of_file(output.path().display().to_string(), message));
+            } else if output.path().is_dir() {
+                faults.push(Fault::of_file(output.path().display().to_string(), "the output is a folder, not a file"));
+            }
+        }
+        faults
+    }
+
+    /// The effective configuration as YAML, which reads back as itself.
+    pub fn dump(&self) -> Result<String, String> {
+        yaml::dump(self)
+    }
+
+    fn fingerprint_key(&self) -> Result<Option<FingerprintKey>, Fault> {
+        let Some(path) = &self.redaction.key else { return Ok(None) };
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path)
+            .map_err(|error| Fault::of_file(&name, format!("cannot be read: {}", yaml::plain(&error))))?;
+        let key = FingerprintKey::new(bytes.trim_ascii());
+        let too_short = || {
+            let message = format!("the fingerprint key has less than {} bytes", FingerprintKey::MIN_BYTES);
+            Fault::of_file(&name, message)
+        };
+        key.ok_or_else(too_short).map(Some)
+    }
+}
+
+fn kept<T>(result: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
+    result.map_err(|found| faults.extend(found)).ok()
+}
+
+fn not_available(unknown: yaml::UnknownKey<'_>) -> Option<String> {
+    // `sensor` stands among the accepted keys at the top alone.
+    (unknown.accepted.contains(&"sensor") && raw::NOT_AVAILABLE.contains(&unknown.key))
+        .then(|| format!("key {:?} is not available in this version", unknown.key))
+}
+
+fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config {
+    let folder = Path::new(&*source.name).parent().unwrap_or(Path::new("")).to_path_buf();
+    let resolve = |path: PathBuf| folder.join(path);
+    let mut fault = |at, message: String| faults.push(source.fault(at, message));
+    if let Some(version) = raw.version.filter(|version| version.value != VERSION) {
+        fault(version.at, format!("version is {}; this program reads version {VERSION}", version.value));
+    }
+    for (what, name) in [("name", &raw.sensor.name), ("site", &raw.sensor.site)] {
+        if let Some(name) = name.as_ref().filter(|name| !is_name(name)) {
+            fault(
+                name.at,
+                format!("sensor {what} must be 1 to {MAX_NAME_BYTES} letters, digits, dots, hyphens or underscores"),
+            );
+        }
+    }
+    let mut outputs: Vec<Output> = Vec::new();
+    for written in raw.outputs {
+        let path = resolve(written.path.value);
+        if outputs.iter().any(|other| other.path() == path) {
+            fault(written.path.at, format!("two outputs write to {}", path.display()));
+        }
+        outputs.push(match written.r#type {
+            raw::OutputType::Eve => Output::Eve { path },
+        });
+    }
+    let mut policy = raw.policy;
+    policy.rules = policy.rules.into_iter().map(resolve).collect();
+    let mut assets = raw.assets;
+    assets.inventory = assets.inventory.into_iter().map(resolve).collect();
+    Config {
+        version: VERSION,
+        sensor: Sensor { name: raw.sensor.name.map(|name| name.value), site: raw.sensor.site.map(|site| site.value) },
+        capture: raw.capture,
+        signatures: Signatures { directory: raw.signatures.directory.map(resolve) },
+        packet: raw.packet,
+        flow: raw.flow,
+        protocol: raw.protocol,
+        content: raw.content,
+        detect: raw.detect,
+        catalog: catalog::Settings { registry: raw.catalog.registry.map(resolve) },
+        assets,
+        policy,
+        redaction: Redaction { key: raw.redaction.key.map(resolve), mask: raw.redaction.mask },
+        outputs,
+        workers: raw.workers.value,
+        source,
+    }
+}
+
+fn is_name(name: &Located<String>) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}

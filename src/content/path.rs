@@ -23,7 +23,7 @@ pub(super) fn is_name(key: &[u8]) -> bool {
 }
 
 /// A path being walked. A mark is its length at some level, to come back to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Path {
     text: String,
     max_bytes: usize,

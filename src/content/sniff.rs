@@ -167,6 +167,8 @@ impl Extractor for Sniffed {
 
     fn finish(&mut self, arena: &mut Arena) {
         if self.open.is_none() && self.first.trim_ascii().is_empty() {
+            // Nothing to read, so nothing is left unread.
+            self.first.clear();
             return;
         }
         if let Some(extractor) = self.choose(arena) {

@@ -1,6 +1,6 @@
 //! Text parts in base64 or quoted-printable (RFC 2045 §6.7, §6.8), as mail and a few clients send them in multipart.
 //! In: coded bytes; out: decoded text, each byte mapped to the source bytes that it came from. What is no base64 is
-//! passed over, what is no quoted-printable stands for itself. Bounds: holds 2 characters.
+//! passed over, what is no quoted-printable stands for itself. Bounds: holds 2 characters, after a hole a line of 1 KiB at most.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -28,7 +28,7 @@ impl Transfer {
     pub(super) fn open(self, path: &str, source: u64) -> Box<dyn Extractor> {
         let inner = Common { path: path.to_owned(), position: source, report: Report::default() };
         match self {
-            Self::Base64 => Box::new(Base64 { inner, bits: 0, bit_count: 0, start: source, lost: false }),
+            Self::Base64 => Box::new(Base64 { inner, bits: 0, bit_count: 0, start: source, line: None }),
             Self::QuotedPrintable => Box::new(QuotedPrintable { inner, pending: None, start: source }),
         }
     }
@@ -54,19 +54,71 @@ struct Base64 {
     bit_count: u8,
     /// Source of the character that the bits held began with.
     start: u64,
-    /// A hole left the phase unknown; lines hold whole groups, so the next line restores it.
-    lost: bool,
+    /// After a hole: the line so far. A part's end may be lost, so each line is looked at before it is decoded.
+    line: Option<Line>,
 }
+
+#[derive(Default)]
+struct Line {
+    bytes: Vec<u8>,
+    /// Its start is lost, and with it the phase of its groups.
+    partial: bool,
+}
+
+/// Longest line held after a hole; RFC 2045 allows 76 characters.
+const MAX_LINE_BYTES: usize = 1024;
 
 fn sextet(byte: u8) -> Option<u32> {
     Some(u32::from(match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
         b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
+        b'+' => 62,
+        b'/' => 63,
         _ => return None,
     }))
+}
+
+impl Base64 {
+    /// One character at `at`.
+    fn character(&mut self, byte: u8, at: u64, arena: &mut Arena) {
+        let Some(value) = sextet(byte) else {
+            if byte == b'=' {
+                self.bit_count = 0;
+            }
+            return;
+        };
+        if self.bit_count == 0 {
+            self.start = at;
+        }
+        self.bits = self.bits << 6 | value;
+        self.bit_count += 6;
+        if self.bit_count >= 8 {
+            self.bit_count -= 8;
+            let decoded = (self.bits >> self.bit_count) as u8;
+            let length = u32::try_from(at + 1 - self.start).unwrap_or(u32::MAX);
+            arena.push_decoded(&[decoded], self.start, length);
+            self.start = at;
+        }
+    }
+
+    /// Decodes the line held if it is base64, else hands it on as the text that it may be.
+    fn end_line(&mut self, arena: &mut Arena) {
+        let Some(line) = self.line.take() else {
+            return;
+        };
+        let start = self.inner.position - line.bytes.len() as u64;
+        let is_coded = |byte: &u8| sextet(*byte).is_some() || matches!(byte, b'=' | b'\r' | b'\n');
+        if !line.partial && line.bytes.iter().all(is_coded) {
+            self.bit_count = 0;
+            for (byte, at) in line.bytes.iter().zip(start..) {
+                self.character(*byte, at, arena);
+            }
+        } else {
+            arena.push(&line.bytes, start);
+        }
+        self.line = Some(Line::default());
+    }
 }
 
 impl Extractor for Base64 {
@@ -75,35 +127,26 @@ impl Extractor for Base64 {
         for byte in bytes {
             let at = self.inner.position;
             self.inner.position += 1;
-            let Some(value) = sextet(*byte) else {
-                if *byte == b'=' || (self.lost && *byte == b'\n') {
-                    self.bit_count = 0;
-                    self.lost = false;
+            if let Some(line) = &mut self.line {
+                line.bytes.push(*byte);
+                if *byte == b'\n' || line.bytes.len() == MAX_LINE_BYTES {
+                    self.end_line(arena);
                 }
-                continue;
-            };
-            if self.bit_count == 0 {
-                self.start = at;
-            }
-            self.bits = self.bits << 6 | value;
-            self.bit_count += 6;
-            if self.bit_count >= 8 {
-                self.bit_count -= 8;
-                let decoded = (self.bits >> self.bit_count) as u8;
-                let length = u32::try_from(at + 1 - self.start).unwrap_or(u32::MAX);
-                arena.push_decoded(&[decoded], self.start, length);
-                self.start = at;
+            } else {
+                self.character(*byte, at, arena);
             }
         }
     }
 
     fn gap(&mut self, lost: u64, arena: &mut Arena) {
-        self.bit_count = 0;
-        self.lost = true;
+        self.end_line(arena);
+        self.line = Some(Line { partial: true, ..Line::default() });
         self.inner.gap(lost, arena);
     }
 
-    fn finish(&mut self, _arena: &mut Arena) {}
+    fn finish(&mut self, arena: &mut Arena) {
+        self.end_line(arena);
+    }
 
     fn report(&self) -> Report {
         self.inner.report

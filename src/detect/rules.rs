@@ -87,6 +87,7 @@ pub(super) struct CompiledShape {
     pub(super) starts: StartFinder,
     /// `None`: counts only within reach of a label.
     pub(super) confidence: Option<Confidence>,
+    pub(super) needs_health: bool,
     pub(super) enclosed: Option<(u8, u8)>,
     pub(super) veto: Option<AhoCorasick>,
 }
@@ -295,7 +296,7 @@ impl Compiler {
         };
         let veto = entry.veto.as_ref().and_then(|name| self.veto(source, name));
         self.add(Pattern::Shape(parsed), Role::Shape { identifier, shape });
-        Some(CompiledShape { starts, confidence: entry.confidence, enclosed, veto })
+        Some(CompiledShape { starts, confidence: entry.confidence, needs_health: entry.needs_health, enclosed, veto })
     }
 
     fn veto(&mut self, source: &Source, name: &Located<String>) -> Option<AhoCorasick> {

@@ -48,7 +48,7 @@ pub(super) struct Flow<S> {
     reset_told: [bool; 2],
     wake: Option<Timestamp>,
     rival: Option<Rival>,
-    ordinals: Ordinals,
+    pub(super) ordinals: Ordinals,
 }
 
 /// Numbers the calls of one (time, frame).

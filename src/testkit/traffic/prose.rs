@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use super::random::Random;
 use crate::event::IdentifierType;
 
-/// Sentences are made once and copied from then on: bodies of a gigabyte are to be written in seconds.
-const POOL_SENTENCES: usize = 20_000;
+/// Sentences and rows are made once and copied from then on: bodies of a gigabyte are to be written in seconds.
+const POOL_SIZE: usize = 20_000;
 
 /// One sentence in so many is a look-alike.
 const LOOKALIKE_EVERY: usize = 30;
@@ -21,23 +21,42 @@ enum Lookalikes {
     Values,
 }
 
+/// Pieces of text, laid end to end.
+#[derive(Debug, Default)]
+struct Pool {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Pool {
+    fn of(count: usize, mut write: impl FnMut(&mut String)) -> Self {
+        let mut pool = Self::default();
+        for _ in 0..count {
+            write(&mut pool.text);
+            pool.ends.push(pool.text.len());
+        }
+        pool
+    }
+
+    fn any(&self, random: &mut Random) -> &[u8] {
+        let index = random.below(self.ends.len());
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text.as_bytes()[start..self.ends[index]]
+    }
+}
+
 /// Makes text.
 #[derive(Debug)]
 pub(super) struct Prose {
-    pool: Vec<u8>,
-    /// Where each sentence of the pool ends.
-    ends: Vec<usize>,
+    sentences: Pool,
+    rows: Pool,
 }
 
 impl Prose {
     pub(super) fn new(random: &mut Random) -> Self {
-        let mut pool = String::new();
-        let mut ends = Vec::with_capacity(POOL_SENTENCES);
-        for _ in 0..POOL_SENTENCES {
-            sentence(&mut pool, random);
-            ends.push(pool.len());
-        }
-        Self { pool: pool.into_bytes(), ends }
+        let sentences = Pool::of(POOL_SIZE, |text| sentence(text, random));
+        let rows = Pool::of(POOL_SIZE, |text| table_row(text, random));
+        Self { sentences, rows }
     }
 
     /// Appends about `bytes` bytes of prose; with `phi` a clinical sentence with these identifiers in its midst.
@@ -53,7 +72,7 @@ impl Prose {
             } else if random.below(LOOKALIKE_EVERY) == 0 {
                 write_lookalike(lookalikes, random, out);
             } else {
-                out.extend_from_slice(self.any_sentence(random));
+                out.extend_from_slice(self.sentences.any(random));
             }
         }
         if clinical {
@@ -66,18 +85,9 @@ impl Prose {
         let end = out.len() + bytes;
         self.write(200, phi, random, out);
         out.extend_from_slice(b"\\n\\nrun,sample,analyte,value,unit,low,high,lot,flag\\n");
-        let mut row = String::new();
         while out.len() < end {
-            row.clear();
-            table_row(&mut row, random);
-            out.extend_from_slice(row.as_bytes());
+            out.extend_from_slice(self.rows.any(random));
         }
-    }
-
-    fn any_sentence(&self, random: &mut Random) -> &[u8] {
-        let index = random.below(self.ends.len());
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.pool[start..self.ends[index]]
     }
 
     fn write_clinical(&self, phi: &[IdentifierType], random: &mut Random, out: &mut Vec<u8>) {

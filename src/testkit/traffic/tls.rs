@@ -107,9 +107,22 @@ fn server_flight(client: Client, random: &mut Random) -> Vec<u8> {
             }
         }
         Client::Tls12 => {
-            for (message, len) in [(11, certificates), (12, 329), (14, 0)] {
-                let body = handshake(message, |body| random.fill(body, len));
-                record(HANDSHAKE, body.len(), &mut out, |out, _| out.extend_from_slice(&body));
+            let certificate = handshake(11, |body| {
+                // The list's length and the only certificate's, three bytes each.
+                let [_, list_high, list_middle, list_low] = (certificates as u32 + 3).to_be_bytes();
+                let [_, high, middle, low] = (certificates as u32).to_be_bytes();
+                body.extend_from_slice(&[list_high, list_middle, list_low, high, middle, low]);
+                random.fill(body, certificates);
+            });
+            let key_exchange = handshake(12, |body| {
+                // A named curve, P-256 with its point, RSA-SHA256 with its signature.
+                body.extend_from_slice(&[3, 0, 23, 65, 4]);
+                random.fill(body, 64);
+                body.extend_from_slice(&[4, 1, 1, 0]);
+                random.fill(body, 256);
+            });
+            for message in [certificate, key_exchange, handshake(14, |_| {})] {
+                record(HANDSHAKE, message.len(), &mut out, |out, _| out.extend_from_slice(&message));
             }
         }
     }
@@ -119,7 +132,10 @@ fn server_flight(client: Client, random: &mut Random) -> Vec<u8> {
 fn client_finish(client: Client, random: &mut Random) -> Vec<u8> {
     let mut out = Vec::new();
     if client == Client::Tls12 {
-        let exchange = handshake(16, |body| random.fill(body, 66));
+        let exchange = handshake(16, |body| {
+            body.extend_from_slice(&[65, 4]);
+            random.fill(body, 64);
+        });
         record(HANDSHAKE, exchange.len(), &mut out, |out, _| out.extend_from_slice(&exchange));
     }
     record(CHANGE_CIPHER_SPEC, 1, &mut out, |out, _| out.push(1));

@@ -1,0 +1,122 @@
+//! The configuration as written: one YAML mapping whose sections are the modules' own `Settings`. In: text; out:
+//! [`RawConfig`], or the fault of form. What the sections mean together is checked in `super`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{asset, capture, catalog, content, detect, flow, packet, policy, protocol, yaml::Located};
+
+/// Sections that the design names and this version does not have yet. A key among them is told so, instead of being
+/// called unknown or, worse, taken and ignored.
+pub(super) const NOT_AVAILABLE: &[&str] =
+    &["proxies", "store", "metrics", "console", "report", "retention", "evidence", "sandbox", "control", "limits"];
+
+/// One field a section, in the order in which `--dump` shows them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawConfig {
+    pub(super) version: Option<Located<u32>>,
+    pub(super) sensor: RawSensor,
+    pub(super) capture: capture::Settings,
+    pub(super) signatures: Signatures,
+    pub(super) packet: packet::Settings,
+    pub(super) flow: flow::Settings,
+    pub(super) protocol: protocol::Settings,
+    pub(super) content: content::Settings,
+    pub(super) detect: detect::Settings,
+    pub(super) catalog: catalog::Settings,
+    pub(super) assets: asset::Settings,
+    pub(super) policy: policy::Settings,
+    pub(super) redaction: Redaction,
+    pub(super) outputs: Vec<RawOutput>,
+    pub(super) workers: Located<Workers>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawSensor {
+    pub(super) name: Option<Located<String>>,
+    pub(super) site: Option<Located<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOutput {
+    pub(super) r#type: OutputType,
+    pub(super) path: Located<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OutputType {
+    Eve,
+}
+
+/// The `signatures` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Signatures {
+    /// A folder whose `providers`, `policies/default.yaml` and patterns take the place of those in the binary.
+    pub directory: Option<PathBuf>,
+}
+
+/// The `redaction` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redaction {
+    /// File with the fingerprint key. Without it, events carry no fingerprints.
+    pub key: Option<PathBuf>,
+    pub mask: Mask,
+}
+
+/// What a mask shows of a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mask {
+    /// Its shape alone: `***-**-****`.
+    #[default]
+    Shape,
+}
+
+/// How many threads dissect and scan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Workers {
+    /// One for each processor.
+    #[default]
+    Auto,
+    Exactly(u16),
+}
+
+impl Workers {
+    pub const MAX: u16 = 256;
+
+    /// The number, on this machine.
+    #[must_use]
+    pub fn count(self) -> usize {
+        match self {
+            Self::Auto => std::thread::available_parallelism().map_or(1, usize::from).min(usize::from(Self::MAX)),
+            Self::Exactly(count) => usize::from(count),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Workers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.parse::<u16>() {
+            _ if text == "auto" => Ok(Self::Auto),
+            Ok(count) if (1..=Self::MAX).contains(&count) => Ok(Self::Exactly(count)),
+            _ => Err(serde::de::Error::custom(format!("workers is {text:?}; give auto or 1 to {}", Self::MAX))),
+        }
+    }
+}
+
+impl Serialize for Workers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Exactly(count) => serializer.serialize_u16(*count),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Bodies of every format to try the laws of [`super::extractors`] on. All patients are invented.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+
+use super::extractors::Sample;
+
+/// Stands near the end of every sample, in characters that no format changes.
+pub const CANARY: &str = "Canary Testcase";
+
+fn sample(name: &'static str, content_type: Option<&'static str>, bytes: impl Into<Vec<u8>>) -> Sample {
+    let expected = vec![CANARY, "00412345"];
+    Sample { name, content_type, codings: Vec::new(), bytes: bytes.into(), expected, survives_gaps: true }
+}
+
+/// One gzip member.
+#[must_use]
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::GzBuilder::new()
+        .filename("notes")
+        .comment("c")
+        .extra(vec![1, 2, 3])
+        .write(Vec::new(), Compression::new(6));
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default()
+}
+
+/// DEFLATE with a zlib header, or without.
+#[must_use]
+pub fn deflate(bytes: &[u8], zlib: bool) -> Vec<u8> {
+    let level = Compression::new(6);
+    let coded = if zlib {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
+        encoder.write_all(bytes).and_then(|()| encoder.finish())
+    } else {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), level);
+        encoder.write_all(bytes).and_then(|()| encoder.finish())
+    };
+    coded.unwrap_or_default()
+}
+
+/// A chat request with what SDKs send: escapes, non-ASCII, surrogates, base64, JSON in a string, odd keys.
+#[must_use]
+pub fn chat() -> String {
+    let image = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ".repeat(8);
+    format!(
+        r#"{{"model": "gpt-4o-mini", "stream": true, "max_tokens": 512, "messages": [
+ {{"role":"system","content":"You are a helpful assistant."}},
+ {{"role":"user","content":[{{"type":"text","text":"Patient: Jos\u00e9 \ud83d\ude00 M\u00fcller\nMRN: 0041\u00323\u00345\tseen\/today \"ok\" \\ Zoë"}},
+  {{"type":"image_url","image_url":{{"url":"data:image\/png;base64,{image}"}}}}]}},
+ {{"role":"assistant","tool_calls":[{{"function":{{"name":"lookup","arguments":"{{\"mrn\": \"00412345\", \"note\": \"line\\nDOB 1947-03-02 \\u0041\"}}"}}}}]}}],
+ "536-22-8741":{{"Jane Testcase":null,"empty":{{}},"list":[1,2.5e3,-7,true,[],""]}},"user":"Canary Testcase, ward 7"}}"#
+    )
+}
+
+fn multipart() -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut part = |headers: &str, content: &[u8]| {
+        body.extend_from_slice(b"--XbX\r\n");
+        body.extend_from_slice(headers.as_bytes());
+        body.extend_from_slice(b"\r\n\r\n");
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    };
+    part("Content-Disposition: form-data; name=\"model\"", b"whisper-1");
+    part("Content-Disposition: form-data; name=\"empty\"", b"");
+    part(
+        "Content-Disposition: form-data; name=\"data\"\r\nContent-Type: application/json",
+        br#"{"inputs":"note\r\n--XbY\n","ids":[7]}"#,
+    );
+    part(
+        "Content-Disposition: form-data; name=\"file\"; filename=\"Jane Testcase.csv\"\r\nContent-Type: text/csv",
+        b"mrn,name\r\n00412345,Jane Testcase\r\n--XbX-almost\r\n\r--\r\n--Xb\r\n",
+    );
+    part(
+        "Content-Disposition: form-data; name=\"scan\"; filename*=UTF-8''a%20b.png\r\nContent-Type: image/png",
+        &[b"\x89PNG\r\n\x1a\n".as_slice(), &[0, 255, 13, 10, 45, 45].repeat(40)].concat(),
+    );
+    part(
+        "Content-Disposition: form-data; name=\"mail\"\r\nContent-Transfer-Encoding: quoted-printable",
+        b"MRN=3A 0041=\r\n2345 =E2=82=AC =zz=",
+    );
+    part(
+        "Content-Disposition: form-data; name=\"coded\"\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64",
+        b"RE9C\r\nIDE5NDctMDMtMDIK\r\nTVJOIDAw\r\nNDEyMzQ1Cg==",
+    );
+    part("Content-Disposition: form-data; name=\"last\"", b"Canary Testcase");
+    body.extend_from_slice(b"--XbX--\r\n");
+    body
+}
+
+fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(unit).collect()
+}
+
+/// Plain formats first, then the same under content codings.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    let lines =
+        "{\"mrn\":\"00412345\"}\n{\"mrn\":7}\r\n[\"a\",\"\\u00e9\"] 12 true \"x\"\n{\"name\":\"Canary Testcase\"}\n";
+    let notes = "MRN: 00412345\r\nName:\tJane Testcase, Zo\u{eb} \u{1f600}\n\nSeen by Canary Testcase\n";
+    let events =
+        "event: delta\ndata: {\"text\":\"MRN 00412345\"}\n\ndata: {\"text\":\"Canary Testcase\"}\n\ndata: [DONE]\n\n";
+    let protobuf = [
+        b"\x00\x00\x00\x00\x40\x0a\x0d".as_slice(),
+        b"MRN: 00412345\x12\x04abcd\x1a\xff\x00\x0f",
+        CANARY.as_bytes(),
+        b"\x08\x01",
+    ];
+    let mut samples = vec![
+        sample("json", Some("application/json"), chat()),
+        sample("json without a type", None, chat()),
+        sample("json lines", Some("application/x-ndjson"), lines),
+        sample("broken json", Some("application/json"), chat().replace("\",\"", "\"\"").replace("},", "}")),
+        sample("text", Some("text/plain; charset=utf-8"), notes),
+        sample("text called json", Some("application/json"), notes),
+        sample("event stream", Some("text/event-stream"), events),
+        sample("multipart", Some("multipart/form-data; boundary=XbX"), multipart()),
+        sample("multipart without a type", None, multipart()),
+        sample("protobuf", Some("application/grpc"), protobuf.concat()),
+    ];
+    let coded = |name, coding: &[&str], bytes: Vec<u8>| Sample {
+        codings: coding.iter().map(|coding| (*coding).to_owned()).collect(),
+        survives_gaps: false,
+        ..sample(name, Some("application/json"), bytes)
+    };
+    let chat = chat();
+    let (first, second) = chat.as_bytes().split_at(chat.len() / 3);
+    samples.extend([
+        Sample { survives_gaps: false, ..sample("utf-16le", None, utf16(notes, u16::to_le_bytes)) },
+        Sample { survives_gaps: false, ..sample("utf-16be", Some("text/csv"), utf16(notes, u16::to_be_bytes)) },
+        coded("gzip", &["gzip"], gzip(chat.as_bytes())),
+        coded("gzip members", &["x-gzip"], [gzip(first), gzip(b""), gzip(second), vec![0; 9]].concat()),
+        coded("zlib", &["deflate"], deflate(chat.as_bytes(), true)),
+        coded("raw deflate", &["deflate"], deflate(chat.as_bytes(), false)),
+        coded("gzip over deflate", &["deflate", "gzip"], gzip(&deflate(chat.as_bytes(), true))),
+        coded("not coded after all", &["gzip"], chat.clone().into_bytes()),
+        coded("gzip multipart", &["gzip"], gzip(&multipart())),
+    ]);
+    if let Some(last) = samples.last_mut() {
+        last.content_type = Some("multipart/form-data; boundary=\"XbX\"");
+    }
+    samples
+}
