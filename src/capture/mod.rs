@@ -43,7 +43,9 @@ pub enum LinkType {
     RawIp,
     /// LINKTYPE_NULL 0 and LOOP 108: four bytes of address family, in either byte order.
     Loopback,
-    /// LINKTYPE_ARCNET_LINUX, 129: the token bus that some building systems still run on.
+    /// LINKTYPE_ARCNET_BSD, 7.
+    ArcnetBsd,
+    /// LINKTYPE_ARCNET_LINUX, 129.
     ArcnetLinux,
     Unsupported(u32),
 }
@@ -57,6 +59,7 @@ impl LinkType {
             276 => Self::LinuxCooked2,
             12 | 14 | 101 | 228 | 229 => Self::RawIp,
             0 | 108 => Self::Loopback,
+            7 => Self::ArcnetBsd,
             129 => Self::ArcnetLinux,
             other => Self::Unsupported(other),
         }

@@ -1,5 +1,5 @@
 //! Link layers down to IP. Ethernet II and IEEE 802.3 with LLC or SNAP, 802.1Q and stacked tags (802.1ad, 0x9100),
-//! Linux cooked v1 and v2, loopback, ARCNET, raw IP. In: a frame; out: where IP begins, the tags, the source's MAC.
+//! Linux cooked v1 and v2, loopback, ARCnet, raw IP. In: a frame; out: where IP begins, the tags, the source's MAC.
 //! Bounds: at most [`MAX_TAGS`] tags, of which three are remembered.
 
 use super::{
@@ -37,7 +37,8 @@ pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
         LinkType::LinuxCooked2 => cooked(bytes, u8_at(bytes, 11)? == 6, 12, 0, 20),
         LinkType::RawIp => Ok(Link { ip_at: 0, vlans: [0; 3], source_mac: None }),
         LinkType::Loopback => loopback(bytes),
-        LinkType::ArcnetLinux => arcnet(bytes),
+        LinkType::ArcnetBsd => arcnet(bytes, 2),
+        LinkType::ArcnetLinux => arcnet(bytes, 4),
         LinkType::Unsupported(_) => Err(DropReason::UnsupportedLink),
     }
 }
@@ -104,6 +105,21 @@ fn cooked(
     peel(bytes, protocol, header_bytes, source_mac)
 }
 
+/// ARCnet after its addresses: a packet type, which RFC 1201 follows with a split flag and a sequence number. A packet
+/// in several frames is not put together. ARCnet addresses are one byte and no MAC.
+fn arcnet(bytes: &[u8], type_at: usize) -> Result<Link, DropReason> {
+    const RFC_1051_IP: u8 = 240;
+    const RFC_1201_IP: u8 = 212;
+    const RFC_1201_IPV6: u8 = 196;
+    let ip_at = match u8_at(bytes, type_at)? {
+        RFC_1051_IP => type_at + 1,
+        RFC_1201_IP | RFC_1201_IPV6 if u8_at(bytes, type_at + 1)? == 0 => type_at + 4,
+        RFC_1201_IP | RFC_1201_IPV6 => return Err(DropReason::Fragment),
+        _ => return Err(DropReason::NotIp),
+    };
+    Ok(Link { ip_at, vlans: [0; 3], source_mac: None })
+}
+
 /// Address families of the BSDs, macOS, Linux and Windows, written in the byte order of the machine that captured.
 fn loopback(bytes: &[u8]) -> Result<Link, DropReason> {
     let family = array::<4>(bytes, 0)?;
@@ -113,18 +129,4 @@ fn loopback(bytes: &[u8]) -> Result<Link, DropReason> {
         2 | 10 | 23 | 24 | 28 | 30 => Ok(Link { ip_at: 4, vlans: [0; 3], source_mac: None }),
         _ => Err(DropReason::NotIp),
     }
-}
-
-/// IP on ARCNET as Linux hands it on: source, destination, two bytes of offset, then the protocol. RFC 1051 puts the
-/// datagram right behind it; RFC 1201 a split flag and a sequence number first.
-fn arcnet(bytes: &[u8]) -> Result<Link, DropReason> {
-    const IP_RFC1051: u8 = 240;
-    const IP_RFC1201: u8 = 212;
-    let ip_at = match (u8_at(bytes, 4)?, u8_at(bytes, 5)?) {
-        (IP_RFC1051, _) => 5,
-        (IP_RFC1201, 0) => 8,
-        (IP_RFC1201, _) => return Err(DropReason::Fragment),
-        _ => return Err(DropReason::NotIp),
-    };
-    Ok(Link { ip_at, vlans: [0; 3], source_mac: None })
 }
