@@ -20,7 +20,7 @@ pub struct Args {
     pub dump: bool,
 }
 
-/// Something else to check in a configuration that is sound by itself: the patterns' own examples, for one.
+/// Something else to check in a configuration that can be read.
 pub type Check = fn(&Config) -> Vec<Fault>;
 
 /// Checks, prints, and answers with the exit code.
@@ -34,6 +34,9 @@ pub fn run(args: &Args, more: &[Check]) -> anyhow::Result<ExitCode> {
         Err(faults) => (None, faults),
     };
     faults.extend(config.check_outputs());
+    if compiled.is_some() {
+        faults.extend(config.check_examples());
+    }
     faults.extend(more.iter().flat_map(|check| check(&config)));
     if args.dump {
         let text = config.dump().map_err(anyhow::Error::msg).context("the configuration cannot be written as YAML")?;

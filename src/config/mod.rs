@@ -16,9 +16,13 @@ use crate::{
     asset::{self, Assets},
     capture,
     catalog::{self, Catalog},
-    content, packet,
+    content,
+    detect::{self, Detector},
+    flow, packet,
     policy::{self, Policy},
+    protocol,
     redact::FingerprintKey,
+    scan::EngineChoice,
     yaml::{self, Fault, Located, Source},
 };
 
@@ -35,7 +39,10 @@ pub struct Config {
     pub capture: capture::Settings,
     pub signatures: Signatures,
     pub packet: packet::Settings,
+    pub flow: flow::Settings,
+    pub protocol: protocol::Settings,
     pub content: content::Settings,
+    pub detect: detect::Settings,
     pub catalog: catalog::Settings,
     pub assets: asset::Settings,
     pub policy: policy::Settings,
@@ -73,13 +80,11 @@ impl Output {
 }
 
 /// What the configuration leads to: all files that it names, read and checked.
-#[derive(Debug)]
 pub struct Compiled {
+    pub detector: Detector,
     pub catalog: Catalog,
     pub assets: Assets,
     pub policy: Policy,
-    /// `None` without `redaction.key`.
-    pub fingerprint_key: Option<FingerprintKey>,
 }
 
 impl Default for Config {
@@ -113,13 +118,37 @@ impl Config {
         let catalog = kept(Catalog::load(&self.catalog, signatures), &mut faults);
         let assets = kept(Assets::load(&self.assets, &self.source), &mut faults);
         let policy = kept(Policy::load(&self.policy, signatures, &self.source), &mut faults);
-        let fingerprint_key = kept(self.fingerprint_key().map_err(|fault| vec![fault]), &mut faults);
-        match (catalog, assets, policy, fingerprint_key) {
-            (Some(catalog), Some(assets), Some(policy), Some(fingerprint_key)) => {
-                Ok(Compiled { catalog, assets, policy, fingerprint_key })
+        let detector = kept(self.detector(&self.detect), &mut faults);
+        match (catalog, assets, policy, detector) {
+            (Some(catalog), Some(assets), Some(policy), Some(detector)) => {
+                Ok(Compiled { detector, catalog, assets, policy })
             }
             _ => Err(faults),
         }
+    }
+
+    /// Every pattern whose own examples fail, on each engine of this build.
+    #[must_use]
+    pub fn check_examples(&self) -> Vec<Fault> {
+        let engines = [EngineChoice::Native, EngineChoice::Hyperscan];
+        let engines = engines.into_iter().take(if cfg!(feature = "hyperscan") { 2 } else { 1 });
+        let mut faults = Vec::new();
+        for engine in engines {
+            let failed = match self.detector(&detect::Settings { engine, ..self.detect.clone() }) {
+                Ok(detector) => detector.check_examples(),
+                Err(faults) => faults,
+            };
+            // An example that fails on both engines is one fault.
+            faults.extend(failed.into_iter().filter(|fault| !faults.contains(fault)).collect::<Vec<_>>());
+        }
+        faults
+    }
+
+    fn detector(&self, settings: &detect::Settings) -> Result<Detector, Vec<Fault>> {
+        let folder = self.signatures.directory.as_deref().filter(|folder| folder.join("phi").is_dir());
+        let signatures = folder.map_or_else(|| Ok(detect::Signatures::built_in()), detect::Signatures::read)?;
+        let key = self.fingerprint_key().map_err(|fault| vec![fault])?;
+        Detector::load(settings, Some(&self.source), &signatures, key)
     }
 
     /// Faults of what the outputs need and nothing but this machine can tell: their folders.
@@ -202,7 +231,10 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
         capture: raw.capture,
         signatures: Signatures { directory: raw.signatures.directory.map(resolve) },
         packet: raw.packet,
+        flow: raw.flow,
+        protocol: raw.protocol,
         content: raw.content,
+        detect: raw.detect,
         catalog: catalog::Settings { registry: raw.catalog.registry.map(resolve) },
         assets,
         policy,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{asset, capture, catalog, content, packet, policy, yaml::Located};
+use crate::{asset, capture, catalog, content, detect, flow, packet, policy, protocol, yaml::Located};
 
 /// Sections that the design names and this version does not have yet. A key among them is told so, instead of being
 /// called unknown or, worse, taken and ignored.
@@ -34,7 +34,10 @@ pub(super) struct RawConfig {
     pub(super) capture: capture::Settings,
     pub(super) signatures: Signatures,
     pub(super) packet: packet::Settings,
+    pub(super) flow: flow::Settings,
+    pub(super) protocol: protocol::Settings,
     pub(super) content: content::Settings,
+    pub(super) detect: detect::Settings,
     pub(super) catalog: catalog::Settings,
     pub(super) assets: asset::Settings,
     pub(super) policy: policy::Settings,

@@ -1,9 +1,9 @@
 //! The `protocol:` section of the configuration: every bound of the stream tree and the dissectors, with its default.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Bounds, each per flow or per stream. All memory that a stream can hold follows from them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Bytes per direction of a stream kept for a dissector that could not consume them yet.
