@@ -187,8 +187,7 @@ fn simple_packets_have_the_time_of_the_packet_before_and_the_interfaces_snaplen(
 
 #[test]
 fn a_frame_cut_by_a_snaplen_knows_its_length_on_the_wire() {
-    let cut: Vec<WrittenFrame> =
-        frames(50, &mut Dice::new(6)).into_iter().map(|frame| frame.cut(20)).collect();
+    let cut: Vec<WrittenFrame> = frames(50, &mut Dice::new(6)).into_iter().map(|frame| frame.cut(20)).collect();
     for file in dialects(&cut) {
         assert_eq!(read_all(file).0, cut);
     }

@@ -77,11 +77,6 @@ impl Pending {
         self.pieces.iter().find(|(_, piece)| !matches!(piece, Piece::Zeros(_))).map(|(at, _)| *at)
     }
 
-    /// Whether a piece that is surely of the stream begins at `at`.
-    pub(super) fn is_certain_at(&self, at: u64) -> bool {
-        self.pieces.get(&at).is_some_and(|piece| !matches!(piece, Piece::Zeros(_)))
-    }
-
     /// The first piece, if it begins at `at`.
     pub(super) fn peek_at(&self, at: u64) -> Option<&Piece> {
         self.pieces.first_key_value().filter(|(first, _)| **first == at).map(|(_, piece)| piece)

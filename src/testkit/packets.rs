@@ -118,6 +118,7 @@ impl Packet {
                 header
             }
             LinkType::Loopback => vec![if self.source.is_ipv4() { 2 } else { 30 }, 0, 0, 0],
+            LinkType::ArcnetBsd => vec![0xbe, 0x50, 212, 0, 0, 1],
             LinkType::ArcnetLinux => vec![0xbe, 0x50, 0, 0, 212, 0, 0, 1],
             LinkType::RawIp | LinkType::Unsupported(_) => Vec::new(),
         };
