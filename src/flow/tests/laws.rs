@@ -335,13 +335,7 @@ fn a_consumer_may_have_no_state() {
             None
         }
         fn wake(&mut self, _: &crate::flow::FlowRecord, (): &mut (), _: crate::event::Stamp) {}
-        fn closed(
-            &mut self,
-            _: &crate::flow::FlowRecord,
-            (): (),
-            _: crate::flow::CloseReason,
-            _: crate::event::Stamp,
-        ) {
+        fn closed(&mut self, _: &crate::flow::FlowRecord, (): (), _: crate::flow::CloseReason, _: crate::event::Stamp) {
         }
     }
     let mut table = FlowTable::new(Settings::default(), Counting(0));
