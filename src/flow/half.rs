@@ -447,7 +447,7 @@ impl Half {
                 Some(Piece::Zeros(length)) => {
                     // A sender counts padding nowhere: whatever it sends from `end` on says that it sent these.
                     let end = self.next + length;
-                    pending.peek_at(end).is_some() || self.fin == Some(end)
+                    pending.begins_at(end) || self.fin == Some(end)
                 }
                 Some(_) => true,
                 None => false,

@@ -77,6 +77,11 @@ impl Pending {
         self.pieces.iter().find(|(_, piece)| !matches!(piece, Piece::Zeros(_))).map(|(at, _)| *at)
     }
 
+    /// Whether a piece begins at `at`.
+    pub(super) fn begins_at(&self, at: u64) -> bool {
+        self.pieces.contains_key(&at)
+    }
+
     /// The first piece, if it begins at `at`.
     pub(super) fn peek_at(&self, at: u64) -> Option<&Piece> {
         self.pieces.first_key_value().filter(|(first, _)| **first == at).map(|(_, piece)| piece)
