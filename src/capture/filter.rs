@@ -101,6 +101,8 @@ mod programs {
             // libpcap's own number for raw IP on Linux.
             LinkType::RawIp => 12,
             LinkType::Loopback => 0,
+            LinkType::ArcnetBsd => 7,
+            LinkType::ArcnetLinux => 129,
             LinkType::Unsupported(number) => i32::try_from(number).unwrap_or(1),
         };
         Capture::dead(Linktype(number))?.compile(expression, true)
