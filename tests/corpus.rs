@@ -50,7 +50,10 @@ fn allowed(truth: &Value) -> BTreeSet<String> {
         match value {
             Value::String(text) => drop(into.insert(text.clone())),
             Value::Array(items) => items.iter().for_each(|item| gather(item, into)),
-            Value::Object(map) => map.values().for_each(|item| gather(item, into)),
+            Value::Object(map) => {
+                into.extend(map.keys().cloned());
+                map.values().for_each(|item| gather(item, into));
+            }
             _ => {}
         }
     }

@@ -37,20 +37,20 @@ impl Filter {
 }
 
 /// A source behind a filter.
-pub struct Filtered<S> {
-    source: S,
+pub struct Filtered<'s> {
+    source: &'s mut dyn Source,
     programs: programs::Programs,
     filtered: u64,
 }
 
-impl<S: Source> Filtered<S> {
+impl<'s> Filtered<'s> {
     #[must_use]
-    pub fn new(source: S, filter: &Filter) -> Self {
+    pub fn new(source: &'s mut dyn Source, filter: &Filter) -> Self {
         Self { source, programs: programs::Programs::new(&filter.expression), filtered: 0 }
     }
 }
 
-impl<S: Source> Source for Filtered<S> {
+impl Source for Filtered<'_> {
     fn next_batch(&mut self) -> Result<Option<FrameBatch>, CaptureError> {
         while let Some(mut batch) = self.source.next_batch()? {
             let before = batch.frames.len();

@@ -16,6 +16,8 @@ mod pcap;
 mod pcapng;
 mod set;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::{ops::Range, sync::Arc};
 

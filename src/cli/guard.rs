@@ -4,7 +4,7 @@
 use super::say;
 
 /// Takes effect for the whole process; called before anything else.
-pub(super) fn protect() {
+pub fn protect() {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
     // Refusals leave the process as it was; there is nobody to tell yet and nothing better to do.

@@ -1,14 +1,11 @@
 //! From `--config` to what the pipeline works by. In: a path or none; out: rules, or every fault on stderr.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use super::say;
 use crate::{
-    capture::{Filter, Filtered, Source},
-    config::{Compiled, Config, Output},
-    correlate,
+    config::{Config, Output},
     pipeline::Rules,
-    protocol,
     sink::{EveFile, Sink, SinkError},
     yaml::Fault,
 };
@@ -17,28 +14,17 @@ use crate::{
 pub(super) struct Loaded {
     pub(super) rules: Rules,
     pub(super) config: Config,
-    pub(super) filter: Option<Filter>,
 }
 
 /// Loads and compiles; `None` when there were faults, which are told.
 pub(super) fn rules(path: Option<&Path>) -> Option<Loaded> {
     let told = |faults: Vec<Fault>| faults.iter().for_each(|fault| say(&fault.to_string()));
     let config = Config::load(path).map_err(told).ok()?;
-    let Compiled { catalog, assets, policy, detector, filter } = config.compile().map_err(told).ok()?;
-    for warning in &detector.engine_report().warnings {
+    let rules = Rules::load(&config).map_err(told).ok()?;
+    for warning in &rules.detector.engine_report().warnings {
         say(&format!("shadowtap: {warning}"));
     }
-    let catalog = Arc::new(catalog);
-    let rules = Rules {
-        catalog: Arc::clone(&catalog),
-        detector,
-        flow: config.flow.clone(),
-        protocol: Arc::new(config.protocol.clone()),
-        content: config.content.clone(),
-        protocols: protocol::PROTOCOLS,
-        correlate: correlate::Rules { catalog, assets: Arc::new(assets), policy: Arc::new(policy) },
-    };
-    Some(Loaded { rules, config, filter })
+    Some(Loaded { rules, config })
 }
 
 /// The outputs that the configuration names.
@@ -49,12 +35,4 @@ pub(super) fn outputs(config: &Config) -> Result<Vec<Box<dyn Sink>>, SinkError> 
         }
     };
     config.outputs.iter().map(open).collect()
-}
-
-/// The source behind the filter, if there is one.
-pub(super) fn filtered<'a>(source: impl Source + 'a, filter: Option<&Filter>) -> Box<dyn Source + 'a> {
-    match filter {
-        Some(filter) => Box::new(Filtered::new(source, filter)),
-        None => Box::new(source),
-    }
 }

@@ -4,7 +4,7 @@
 mod catalog;
 mod check;
 mod demo;
-mod guard;
+pub mod guard;
 mod load;
 mod replay;
 mod scan;

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use super::{Outcome, colour, load, say};
 use crate::{
-    capture::{self, CaptureError, CaptureFile, CaptureSet, Filter, Source, list_captures},
+    capture::{self, CaptureError, CaptureFile, CaptureSet, Source, list_captures},
     pipeline::{self, Options, ReplayError, Rules},
     sink::{AlertLines, EveFile, Sink, Summary},
 };
@@ -57,7 +57,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut replay = Replay {
         rules: Arc::new(loaded.rules),
         capture: loaded.config.capture.clone(),
-        filter: loaded.filter,
         workers,
         sinks,
         at_fault: false,
@@ -125,7 +124,6 @@ impl Plan {
 struct Replay<'a> {
     rules: Arc<Rules>,
     capture: capture::Settings,
-    filter: Option<Filter>,
     workers: usize,
     sinks: Vec<&'a mut dyn Sink>,
     at_fault: bool,
@@ -148,10 +146,9 @@ impl Replay<'_> {
         }
     }
 
-    fn read(&mut self, source: impl Source, pcap_filename: Option<String>) -> Result<(), ReplayError> {
-        let mut source = load::filtered(source, self.filter.as_ref());
+    fn read(&mut self, mut source: impl Source, pcap_filename: Option<String>) -> Result<(), ReplayError> {
         let options = Options { workers: self.workers, pcap_filename };
-        let faults = pipeline::replay(&mut *source, &self.rules, &options, &mut self.sinks)?;
+        let faults = pipeline::replay(&mut source, &self.rules, &options, &mut self.sinks)?;
         self.faults(&faults.errors);
         faults.warnings.iter().for_each(|warning| say(&format!("shadowtap: {warning}")));
         Ok(())

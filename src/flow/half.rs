@@ -236,7 +236,7 @@ impl Half {
         self.start = position;
         self.hole_since = None;
         if let Some(pending) = &mut self.pending {
-            pending.drop_before(position, context.budget);
+            pending.begin_at(position, context.budget);
         }
         self.drain(context, out);
         self.settle(context, out);

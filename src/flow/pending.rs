@@ -156,6 +156,20 @@ impl Pending {
         self.put(at, Piece::Missing(missing.min(next - at)), budget);
     }
 
+    /// The stream begins at `at`: nothing before it was ever part of it.
+    pub(super) fn begin_at(&mut self, at: u64, budget: &mut Budget) {
+        self.drop_before(at, budget);
+        let conflicts = std::mem::take(&mut self.conflicts);
+        for (start, bytes) in conflicts {
+            if start >= at {
+                self.conflicts.push((start, bytes));
+            } else {
+                self.conflict_bytes -= bytes.len();
+                self.pay_back(bytes.len() + PIECE_OVERHEAD, budget);
+            }
+        }
+    }
+
     /// Drops what lies before `at`.
     pub(super) fn drop_before(&mut self, at: u64, budget: &mut Budget) {
         while self.first().is_some_and(|first| first < at) {

@@ -130,19 +130,3 @@ fn loopback(bytes: &[u8]) -> Result<Link, DropReason> {
         _ => Err(DropReason::NotIp),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arcnet_carries_ip_whole_in_either_form_and_in_parts_in_none() {
-        let ip_at = |link, bytes: &[u8]| decode(link, bytes).map(|link| link.ip_at).map_err(DropReason::name);
-        assert_eq!(ip_at(LinkType::ArcnetLinux, &[1, 2, 0, 0, 240, 0x45]), Ok(5));
-        assert_eq!(ip_at(LinkType::ArcnetLinux, &[1, 2, 0, 0, 212, 0, 0, 1, 0x45]), Ok(8));
-        assert_eq!(ip_at(LinkType::ArcnetBsd, &[1, 2, 212, 0, 0, 1, 0x45]), Ok(6));
-        assert_eq!(ip_at(LinkType::ArcnetBsd, &[1, 2, 212, 3, 0, 1, 0x45]), Err(DropReason::Fragment.name()));
-        assert_eq!(ip_at(LinkType::ArcnetBsd, &[1, 2, 213, 0, 0, 1]), Err(DropReason::NotIp.name()));
-        assert_eq!(ip_at(LinkType::ArcnetBsd, &[1, 2]), Err(DropReason::Truncated.name()));
-    }
-}

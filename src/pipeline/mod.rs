@@ -26,8 +26,9 @@ use self::{
     worker::{Tick, Told, Work},
 };
 use crate::{
-    capture::Source,
+    capture::{Filter, Filtered, Source},
     catalog::Catalog,
+    config::{Compiled, Config},
     content,
     correlate::{self, Correlator},
     detect::Detector,
@@ -36,6 +37,7 @@ use crate::{
     protocol::{self, Protocol},
     sink::{Sink, SinkError},
     spool::{self, SpoolError},
+    yaml::Fault,
 };
 
 /// Batches that may wait in each channel.
@@ -45,12 +47,35 @@ const QUEUED_BATCHES: usize = 4;
 pub struct Rules {
     pub catalog: Arc<Catalog>,
     pub detector: Detector,
+    /// Frames that it does not match are left out.
+    pub filter: Option<Filter>,
     pub flow: flow::Settings,
     pub protocol: Arc<protocol::Settings>,
     pub content: content::Settings,
     /// The protocols that streams are probed for.
     pub protocols: &'static [Protocol],
     pub correlate: correlate::Rules,
+}
+
+impl Rules {
+    /// What a configuration leads to.
+    ///
+    /// # Errors
+    /// Every fault of every file that the configuration names.
+    pub fn load(config: &Config) -> Result<Self, Vec<Fault>> {
+        let Compiled { catalog, assets, policy, detector, filter } = config.compile()?;
+        let catalog = Arc::new(catalog);
+        Ok(Self {
+            catalog: Arc::clone(&catalog),
+            detector,
+            filter,
+            flow: config.flow.clone(),
+            protocol: Arc::new(config.protocol.clone()),
+            content: config.content.clone(),
+            protocols: protocol::PROTOCOLS,
+            correlate: correlate::Rules { catalog, assets: Arc::new(assets), policy: Arc::new(policy) },
+        })
+    }
 }
 
 /// How a replay is run.
@@ -102,7 +127,10 @@ pub fn replay(
         let correlating = spawn(scope, "correlate".into(), move || sensing.run(&told_receiver, &counters_receiver))?;
         let telling = spawn(scope, "tell".into(), move || tell(&reader, sinks))?;
 
-        let faults = reader::run(source, queues, &counters_sender);
+        let faults = match &rules.filter {
+            Some(filter) => reader::run(&mut Filtered::new(source, filter), queues, &counters_sender),
+            None => reader::run(source, queues, &counters_sender),
+        };
         drop(counters_sender);
         let correlated = correlating.join().map_err(|_| ReplayError::Internal);
         let told = telling.join().map_err(|_| ReplayError::Internal)?;

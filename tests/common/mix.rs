@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// One record of a little-endian pcap file with microseconds.
 #[derive(Clone)]
-pub struct Record {
+pub(crate) struct Record {
     /// Microseconds since the epoch.
     pub time: u64,
     pub length_on_wire: u32,
@@ -18,7 +18,7 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// The records of an Ethernet capture; `None` for another dialect or link.
-pub fn records(path: &Path) -> Option<Vec<Record>> {
+pub(crate) fn records(path: &Path) -> Option<Vec<Record>> {
     let file = std::fs::read(path).expect("readable");
     if number(&file, 0) != 0xa1b2_c3d4 || number(&file, 20) != 1 {
         return None;
@@ -38,7 +38,7 @@ pub fn records(path: &Path) -> Option<Vec<Record>> {
 }
 
 /// Writes an Ethernet capture.
-pub fn write(path: &Path, records: &[Record]) {
+pub(crate) fn write(path: &Path, records: &[Record]) {
     let mut file = Vec::new();
     for field in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1] {
         file.extend_from_slice(&field.to_le_bytes());
@@ -60,7 +60,7 @@ pub fn write(path: &Path, records: &[Record]) {
 }
 
 /// All records as if the captures had run at the same time: each begins within the same second.
-pub fn interleaved(captures: &[Vec<Record>]) -> Vec<Record> {
+pub(crate) fn interleaved(captures: &[Vec<Record>]) -> Vec<Record> {
     const BEGIN: u64 = 1_760_000_000_000_000;
     let mut all: Vec<Record> = Vec::new();
     for (index, records) in captures.iter().enumerate() {

@@ -135,9 +135,12 @@ proptest! {
                 for (at, byte) in told.bytes.iter().enumerate() {
                     prop_assert!(lost(at) || *byte == whole[at], "wrong byte at {}", at);
                 }
-                let source = if direction == Direction::ToServer { said.client } else { said.server };
-                let sent: usize =
-                    kept.iter().filter(|packet| packet.source == source).map(|packet| packet.payload.len()).sum();
+                let ends = match direction {
+                    Direction::ToServer => (said.client, said.server),
+                    Direction::ToClient => (said.server, said.client),
+                };
+                let own = kept.iter().filter(|packet| (packet.source, packet.destination) == ends);
+                let sent: usize = own.map(|packet| packet.payload.len()).sum();
                 let gaps: u64 = told.gaps.iter().map(|(_, length)| length).sum();
                 prop_assert_eq!(sent as u64 + gaps, whole.len() as u64, "nothing that came is called lost");
                 prop_assert_eq!((told.fins, told.conflicts.len()), (1, 0));
