@@ -96,10 +96,10 @@ impl Recorder {
     pub fn body(&self, in_stream: u32, of: u32, direction: Direction) -> Vec<u8> {
         let mut body = Vec::new();
         for told in &self.told {
-            if let Told::Bytes { stream, bulk: Bulk::Body, exchange, to_server, bytes } = told {
-                if (*stream, exchange.0, *to_server) == (in_stream, of, direction == Direction::ToServer) {
-                    body.extend_from_slice(bytes);
-                }
+            if let Told::Bytes { stream, bulk: Bulk::Body, exchange, to_server, bytes } = told
+                && (*stream, exchange.0, *to_server) == (in_stream, of, direction == Direction::ToServer)
+            {
+                body.extend_from_slice(bytes);
             }
         }
         body

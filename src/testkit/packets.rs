@@ -101,6 +101,7 @@ impl Packet {
             tags.splice(0..0, tag);
             ethertype = if index == 0 && self.vlans.len() > 1 { 0x88a8 } else { 0x8100 };
         }
+        let arcnet_type = if self.source.is_ipv4() { 212 } else { 196 };
         let mut frame = match link {
             LinkType::Ethernet => [&MAC[..], &ethertype.to_be_bytes()].concat(),
             LinkType::LinuxCooked => {
@@ -118,8 +119,8 @@ impl Packet {
                 header
             }
             LinkType::Loopback => vec![if self.source.is_ipv4() { 2 } else { 30 }, 0, 0, 0],
-            LinkType::ArcnetBsd => vec![0xbe, 0x50, 212, 0, 0, 1],
-            LinkType::ArcnetLinux => vec![0xbe, 0x50, 0, 0, 212, 0, 0, 1],
+            LinkType::ArcnetBsd => vec![0xbe, 0x50, arcnet_type, 0, 0, 1],
+            LinkType::ArcnetLinux => vec![0xbe, 0x50, 0, 0, arcnet_type, 0, 0, 1],
             LinkType::RawIp | LinkType::Unsupported(_) => Vec::new(),
         };
         frame.extend_from_slice(&tags);
@@ -388,6 +389,8 @@ mod tests {
                     LinkType::LinuxCooked2,
                     LinkType::RawIp,
                     LinkType::Loopback,
+                    LinkType::ArcnetBsd,
+                    LinkType::ArcnetLinux,
                 ] {
                     let frame = packet.frame(link);
                     let decoded = decode(link, &frame, frame.len() as u32).unwrap();

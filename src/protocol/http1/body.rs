@@ -82,18 +82,14 @@ impl Body {
                 }
             },
             Self::Unframed { chunk_due } => {
-                if *chunk_due {
-                    if let Some((at, whole)) = find_chunk(bytes) {
-                        if whole && at == 0 {
-                            *self = Self::Chunked(Chunk::DataEnd);
-                            return self.advance(bytes, max_trailer_bytes, seek);
-                        }
-                        return if at == 0 {
-                            Step::NeedMore(bytes.len() + 1)
-                        } else {
-                            Step::Read { consumed: at, content: 0..at }
-                        };
+                match find_chunk(bytes).filter(|_| *chunk_due) {
+                    Some((0, true)) => {
+                        *self = Self::Chunked(Chunk::DataEnd);
+                        return self.advance(bytes, max_trailer_bytes, seek);
                     }
+                    Some((0, false)) => return Step::NeedMore(bytes.len() + 1),
+                    Some((at, _)) => return Step::Read { consumed: at, content: 0..at },
+                    None => {}
                 }
                 match seek(bytes) {
                     Found::At(at) => Step::End { consumed: at, content: 0..at, complete: false },

@@ -193,15 +193,14 @@ fn maybe_request_at_end(bytes: &[u8]) -> Option<usize> {
     };
     let (before, last) = window.split_at_checked(stop + 1)?;
     if window.get(stop) == Some(&b' ') {
-        if b"HTTP/1.".starts_with(last) {
-            if let Some(start) = request_before(bytes, offset + stop) {
-                return Some(start);
-            }
+        if b"HTTP/1.".starts_with(last)
+            && let Some(start) = request_before(bytes, offset + stop)
+        {
+            return Some(start);
         }
-        if let Some(method) = method_at_end(before.get(..stop)?) {
-            if is_common_target(method, last) {
-                return Some(offset + stop - method.len());
-            }
+        let method = method_at_end(before.get(..stop)?).filter(|method| is_common_target(method, last));
+        if let Some(method) = method {
+            return Some(offset + stop - method.len());
         }
     }
     method_start_at_end(bytes)

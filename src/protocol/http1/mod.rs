@@ -9,6 +9,8 @@ mod exchange;
 mod head;
 mod host;
 mod line;
+mod loss;
+mod tunnel;
 
 #[cfg(test)]
 mod tests;
@@ -29,9 +31,6 @@ use head::{Framing, Length};
 use line::Line;
 
 pub const PROTOCOL: Protocol = Protocol { name: "http", probe, find, open };
-
-/// Bytes after a CONNECT that look like a request, with no response seen, after which they are taken for the tunnel's.
-const MAX_UNANSWERED_TUNNEL_BYTES: usize = 4 << 10;
 
 fn probe(_: Direction, bytes: &[u8]) -> Probe {
     match line::look(bytes, &mut 0) {
@@ -421,130 +420,9 @@ impl Http1 {
         }
     }
 
-    // Tunnels.
-
-    /// From here on the connection is the tunnel of `id`, as soon as each side has ended its message.
-    fn enter_tunnel(&mut self, id: ExchangeId) {
-        self.tunnel = Some(id);
-        if let Some(exchange) = self.exchanges.get(id) {
-            exchange.tunnel = true;
-        }
-        for side in &mut self.sides {
-            let between = matches!(side.reading, Reading::Resync | Reading::Unanswered | Reading::Head { .. });
-            // A response that is late is still to be read.
-            if between && (side.last == Some(id) || matches!(side.reading, Reading::Unanswered)) {
-                side.reading = Reading::Tunnel;
-            }
-        }
-    }
-
-    fn unanswered(&mut self, role: Role, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
-        match line::look(bytes, &mut 0) {
-            // After a refusal that was not seen the client asks again.
-            Line::Request if bytes.starts_with(b"CONNECT ") => {
-                self.sides[0].reading = Reading::default();
-                return self.head(role, bytes, out);
-            }
-            Line::Request | Line::Partial if bytes.len() < MAX_UNANSWERED_TUNNEL_BYTES => return Progress::Blocked,
-            _ => {}
-        }
-        self.assume_tunnel();
-        self.step(role, bytes, out)
-    }
-
-    /// A CONNECT was accepted, as what the client sends after it shows.
-    fn assume_tunnel(&mut self) {
-        match self.sides[0].last {
-            Some(id) => self.enter_tunnel(id),
-            None => self.sides[0].reading = Reading::Resync,
-        }
-    }
-
-    fn tell_tunnel(&mut self, role: Role, event: StreamEvent<'_>, out: &mut dyn ProtocolSink) {
-        if let Some(id) = self.tunnel {
-            out.event(ProtocolEvent::Tunnel { exchange: id, direction: role.direction(), event });
-        }
-    }
-
-    // Ends and losses.
-
     fn tell_cap(&mut self, cap: Cap, out: &mut dyn ProtocolSink) {
         if !mem::replace(&mut self.told_cap, true) {
             out.event(ProtocolEvent::Capped(cap));
-        }
-    }
-
-    fn lose(&mut self, role: Role, lost: u64, out: &mut dyn ProtocolSink) {
-        let side = self.side(role);
-        let body = match &mut side.reading {
-            Reading::Tunnel => return self.tell_tunnel(role, StreamEvent::Gap(lost), out),
-            Reading::Unanswered => {
-                self.assume_tunnel();
-                return self.tell_tunnel(role, StreamEvent::Gap(lost), out);
-            }
-            Reading::Head { .. } | Reading::Resync => return self.lose_place(role),
-            Reading::Doubtful(body) => *body,
-            Reading::Body(body) => *body,
-        };
-        let mut body = body;
-        let (bytes, goes_on) = body.lose(lost);
-        side.reading = Reading::Body(body);
-        side.damaged = true;
-        if let Some(id) = side.current {
-            if let Some(exchange) = self.exchanges.get(id) {
-                exchange.spoil(DoneReason::Lost);
-            }
-            if bytes > 0 {
-                out.event(ProtocolEvent::BodyGap { exchange: id, direction: role.direction(), bytes });
-            }
-        }
-        if !goes_on {
-            self.end_message(role, false, out);
-            if bytes < lost {
-                self.lose_place(role);
-            }
-            self.close_finished(out);
-        }
-    }
-
-    /// Messages may be lost; the next start line is looked for.
-    fn lose_place(&mut self, role: Role) {
-        self.side(role).reading = Reading::Resync;
-        match role {
-            Role::Client => self.exchanges.requests_lost(),
-            Role::Server => self.exchanges.responses_lost(),
-        }
-    }
-
-    /// The rest of a direction that ended: what was held back to see how it goes on.
-    fn finish_rest(&mut self, role: Role, rest: &[u8], end: End, out: &mut dyn ProtocolSink) {
-        let fin = end == End::Fin;
-        match &self.side(role).reading {
-            Reading::Head { started: true, .. } => {
-                // A head without its empty line names its host all the same.
-                let lines = memchr::memrchr(b'\n', rest).map_or(0, |end| end + 1);
-                let head = rest.get(..lines).unwrap_or_default();
-                match role {
-                    Role::Client => self.request(head, false, out),
-                    Role::Server => self.response(head, false, out),
-                }
-                self.end_message(role, false, out);
-            }
-            Reading::Unanswered if !rest.is_empty() => {
-                self.assume_tunnel();
-                self.tell_tunnel(role, StreamEvent::Data(rest), out);
-            }
-            Reading::Doubtful(body) | Reading::Body(body) => {
-                let until_close = *body == Body::UntilClose;
-                if matches!(body, Body::UntilClose | Body::Unframed { .. }) {
-                    self.tell_body(role, rest, out);
-                }
-                self.end_message(role, fin && until_close, out);
-            }
-            _ => {}
-        }
-        if let (Reading::Tunnel, true) = (&self.side(role).reading, fin) {
-            self.tell_tunnel(role, StreamEvent::Fin, out);
         }
     }
 }

@@ -3,7 +3,13 @@
 //! any stream (STARTTLS), all protocols in one that was picked up late. Content decides, never the port.
 //! Bounds: `max_probe_bytes` held, `max_upgrade_search_bytes` and `max_midstream_search_bytes` searched.
 
-use super::super::{Found, Probe, Protocol, Search, Settings};
+use std::borrow::Cow;
+use std::mem;
+use std::sync::Arc;
+
+use super::super::{DoneReason, Found, Probe, Protocol, Search, Settings, Start};
+use super::node::{Node, State};
+use super::{StreamTree, TreeSink};
 use crate::event::Direction;
 
 /// How far the search in one direction has come.
@@ -108,5 +114,126 @@ impl Question<'_> {
         }
         *left = left.saturating_sub(keep as u64);
         Verdict::Wait { keep }
+    }
+}
+
+impl StreamTree {
+    /// Recognises again what dissectors gave back. Each round turns a protocol down, so there are few.
+    pub(super) fn reconsider(&mut self, slot: usize, out: &mut dyn TreeSink) {
+        while let Some(node) = self.node(slot) {
+            if !mem::take(&mut node.reconsider) {
+                return;
+            }
+            for direction in [Direction::ToServer, Direction::ToClient] {
+                let Some(Node { state: State::Recognising, sides, .. }) = self.node(slot) else { continue };
+                let Some(side) = sides.get(direction.index()) else { continue };
+                let last = side.ended.is_some();
+                if last || !side.buffer.is_empty() {
+                    self.recognise(slot, direction, &[], last, out);
+                }
+            }
+        }
+    }
+
+    /// More bytes of a direction whose protocol is not known.
+    pub(super) fn recognise(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        bytes: &[u8],
+        last: bool,
+        out: &mut dyn TreeSink,
+    ) {
+        let protocols = self.protocols;
+        let settings = Arc::clone(&self.settings);
+        let Some(node) = self.node(slot) else { return };
+        let question = Question {
+            protocols,
+            excluded: node.excluded,
+            settings: &settings,
+            direction,
+            midstream: node.midstream,
+            last,
+        };
+        let side = node.side(direction);
+        let mut held = mem::take(&mut side.buffer);
+        let mut bytes = if held.is_empty() {
+            Cow::Borrowed(bytes)
+        } else {
+            held.extend_from_slice(bytes);
+            Cow::Owned(held)
+        };
+        let was_probing = side.phase == Phase::Probing;
+        let start = if was_probing && !question.midstream { Start::Beginning } else { Start::Middle };
+        let mut verdict = question.decide(&mut side.phase, &bytes);
+        if was_probing && side.phase != Phase::Probing && !matches!(verdict, Verdict::Open { .. }) {
+            // The first copy is of no protocol: perhaps the second is.
+            if let Some(second) = side.overlay(&bytes)
+                && let (Probe::Certain, protocol) = question.probe(&second)
+            {
+                bytes = Cow::Owned(second);
+                verdict = Verdict::Open { protocol, at: 0 };
+            }
+        }
+        match verdict {
+            Verdict::Open { protocol, at } => {
+                side.position = side.position.saturating_add(at as u64);
+                let rest = bytes.get(at..).unwrap_or_default();
+                self.open(slot, direction, protocol, start, rest, out);
+            }
+            Verdict::Wait { keep } => {
+                side.position = side.position.saturating_add(keep as u64);
+                side.buffer = match bytes {
+                    Cow::Borrowed(bytes) => bytes.get(keep..).unwrap_or_default().to_vec(),
+                    Cow::Owned(mut bytes) => {
+                        bytes.drain(..keep.min(bytes.len()));
+                        bytes
+                    }
+                };
+            }
+            Verdict::Exhausted => {
+                side.position = side.position.saturating_add(bytes.len() as u64);
+                side.discard();
+                if node.sides.iter().all(|side| side.phase == Phase::Exhausted || side.ended.is_some()) {
+                    self.retire(slot, DoneReason::Unrecognised, out);
+                }
+            }
+        }
+    }
+
+    /// A second copy of bytes whose first copy was of no protocol.
+    pub(super) fn recognise_copy(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        start: u64,
+        bytes: &[u8],
+        out: &mut dyn TreeSink,
+    ) {
+        let protocols = self.protocols;
+        let settings = Arc::clone(&self.settings);
+        let Some(node) = self.node(slot) else { return };
+        let (excluded, midstream) = (node.excluded, node.midstream);
+        let side = node.side(direction);
+        let delivered = side.end();
+        let known = usize::try_from(delivered.saturating_sub(start)).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..known).unwrap_or(bytes);
+        let question = Question { protocols, excluded, settings: &settings, direction, midstream, last: true };
+        let mut phase = if start == side.origin {
+            Phase::Probing
+        } else {
+            Phase::Searching { left: settings.max_upgrade_search_bytes }
+        };
+        let begins_at_start = phase == Phase::Probing;
+        let Verdict::Open { protocol, at } = question.decide(&mut phase, bytes) else { return };
+        let start_kind = if begins_at_start && at == 0 && !midstream { Start::Beginning } else { Start::Middle };
+        let side = node.side(direction);
+        side.discard();
+        side.position = start.saturating_add(at as u64);
+        self.open(slot, direction, protocol, start_kind, bytes.get(at..).unwrap_or_default(), out);
+        // What of the first copy lay behind the second is gone.
+        let Some(node) = self.node(slot) else { return };
+        let behind = delivered.saturating_sub(node.side(direction).end());
+        self.gap(slot, direction, behind, out);
     }
 }
