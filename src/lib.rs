@@ -11,7 +11,6 @@ pub mod redact;
 
 pub mod event;
 
-pub mod metrics;
 pub mod yaml;
 
 pub mod capture;

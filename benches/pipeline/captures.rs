@@ -35,7 +35,8 @@ impl Capture {
         let plan = Plan { kind, seed, scale };
         let at = |error: io::Error| format!("{}: {error}", folder.display());
         fs::create_dir_all(folder).map_err(at)?;
-        let file = |ending: &str| folder.join(format!("{}.{ending}", kind.name()));
+        let stem = if scale == 1.0 { kind.name().into() } else { format!("{}-{scale}", kind.name()) };
+        let file = |ending: &str| folder.join(format!("{stem}.{ending}"));
         let (path, truth, origin_path) = (file("pcap"), file("truth.jsonl"), file("origin.json"));
         let generator = fingerprint(kind);
         let known: Option<Origin> = fs::read(&origin_path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());

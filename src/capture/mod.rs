@@ -8,6 +8,7 @@
 
 mod error;
 mod file;
+mod filter;
 mod format;
 mod memory;
 mod numbering;
@@ -15,11 +16,14 @@ mod pcap;
 mod pcapng;
 mod set;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::{ops::Range, sync::Arc};
 
 pub use error::{CaptureError, CaptureWarning};
 pub use file::CaptureFile;
+pub use filter::{Filter, FilterError, Filtered};
 pub use memory::FrameMemory;
 pub use numbering::{CaptureCounters, Position};
 pub use set::{CaptureSet, FolderListing, list_captures};
@@ -39,6 +43,10 @@ pub enum LinkType {
     RawIp,
     /// LINKTYPE_NULL 0 and LOOP 108: four bytes of address family, in either byte order.
     Loopback,
+    /// LINKTYPE_ARCNET_BSD, 7.
+    ArcnetBsd,
+    /// LINKTYPE_ARCNET_LINUX, 129.
+    ArcnetLinux,
     Unsupported(u32),
 }
 
@@ -51,6 +59,8 @@ impl LinkType {
             276 => Self::LinuxCooked2,
             12 | 14 | 101 | 228 | 229 => Self::RawIp,
             0 | 108 => Self::Loopback,
+            7 => Self::ArcnetBsd,
+            129 => Self::ArcnetLinux,
             other => Self::Unsupported(other),
         }
     }

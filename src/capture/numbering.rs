@@ -24,6 +24,8 @@ pub struct CaptureCounters {
     pub cut_frames: u64,
     /// Frames of link types that are not read.
     pub unknown_link: u64,
+    /// Frames that `capture.bpf` left out; they are counted in `frames` too.
+    pub filtered: u64,
     /// Times that `max_batch_memory_bytes` was overstepped, after waiting in vain for a batch to come back.
     pub memory_overdrawn: u64,
 }
@@ -35,6 +37,7 @@ impl CaptureCounters {
         self.clock_back += other.clock_back;
         self.cut_frames += other.cut_frames;
         self.unknown_link += other.unknown_link;
+        self.filtered += other.filtered;
         self.memory_overdrawn += other.memory_overdrawn;
     }
 }

@@ -19,7 +19,10 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +31,7 @@ pub use provider::{Carries, HostRule, Known, LocalRule, PathRule, ServiceEntry, 
 pub use registry::{Decision, Defaults};
 
 use crate::{
-    event::{HostRole, Operation, Service, Timestamp},
+    event::{HostRole, Operation, Service, ServiceIndex, ServiceMatch, Timestamp},
     yaml::{Fault, Source},
 };
 
@@ -39,10 +42,6 @@ pub struct Settings {
     /// What the site decided about services. Without it, all are unreviewed.
     pub registry: Option<PathBuf>,
 }
-
-/// A service within a [`Catalog`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceIndex(pub u32);
 
 /// What a host, or a host and a path, stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +59,22 @@ pub struct Match<'c> {
     pub operation: Option<Operation>,
 }
 
+impl Match<'_> {
+    /// What facts carry of it.
+    #[must_use]
+    pub fn service_match(&self) -> ServiceMatch {
+        ServiceMatch { service: self.service, role: self.role }
+    }
+}
+
 /// All services and what the site decided about them. Immutable: a reload makes a new one.
 #[derive(Debug)]
 pub struct Catalog {
     services: Vec<ServiceEntry>,
     decisions: Vec<Decision>,
     index: index::HostIndex,
+    /// Segments of all path rules: words of public APIs, that may stand in events.
+    path_words: HashSet<String>,
 }
 
 impl Catalog {
@@ -88,7 +97,9 @@ impl Catalog {
             Some(source) => registry::load(source, &ids)?,
             None => vec![Decision::of_defaults(Defaults::default()); services.len()],
         };
-        Ok(Self { index: index::HostIndex::new(&services), services, decisions })
+        let prefixes = services.iter().flat_map(|service| &service.paths).flat_map(|rule| rule.prefix.split('/'));
+        let path_words = prefixes.filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        Ok(Self { index: index::HostIndex::new(&services), services, decisions, path_words })
     }
 
     /// The service that `host` (in any form) and `path` stand for. Without a path, what a shared host carries is
@@ -168,6 +179,12 @@ impl Catalog {
             baa: decision.baa_at(time),
             baa_offered: entry.baa_offered,
         })
+    }
+
+    /// Whether a path segment is a word of some service's public API.
+    #[must_use]
+    pub fn is_path_word(&self, segment: &str) -> bool {
+        self.path_words.contains(segment)
     }
 
     /// All that is known of a service.

@@ -4,27 +4,27 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
-    process::ExitCode,
     time::SystemTime,
 };
 
 use serde::Serialize;
 
+use super::{Outcome, say};
 use crate::{
-    catalog::{Catalog, Match, ServiceEntry, ServiceIndex},
+    catalog::{Catalog, Match, ServiceEntry},
     config::Config,
-    event::{Baa, HostRole, Service, ServiceStatus, Timestamp},
+    event::{Baa, HostRole, Service, ServiceIndex, ServiceStatus, Timestamp},
     yaml::Fault,
 };
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Arguments {
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 }
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+enum Command {
     /// Names the AI service behind a host, or a host and path
     Lookup {
         /// A JSON object per query
@@ -48,27 +48,24 @@ pub enum Command {
 }
 
 /// Runs the command, and answers with the exit code.
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (Command::Lookup { config, .. } | Command::List { config, .. }) = &args.command;
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let (Command::Lookup { config, .. } | Command::List { config, .. }) = &arguments.command;
     let catalog = match load(config.as_deref()) {
         Ok(catalog) => catalog,
         Err(faults) => {
-            faults.iter().for_each(|fault| eprintln!("{fault}"));
-            return Ok(ExitCode::from(1));
+            faults.iter().for_each(|fault| say(&fault.to_string()));
+            return Ok(Outcome::InputAtFault);
         }
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let written = match &args.command {
+    let written = match &arguments.command {
         Command::Lookup { json: true, queries, .. } => lookup_json(&catalog, queries, &mut out),
         Command::Lookup { queries, .. } => lookup_text(&catalog, queries, &mut out),
         Command::List { json: true, .. } => list_json(&catalog, &mut out),
         Command::List { .. } => list_text(&catalog, &mut out),
     };
-    match written.and_then(|()| out.flush()) {
-        // Whoever read enough (`| head`) closes the pipe; that is no fault.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    written.and_then(|()| out.flush())?;
+    Ok(Outcome::Done)
 }
 
 fn load(config: Option<&std::path::Path>) -> Result<Catalog, Vec<Fault>> {

@@ -14,7 +14,7 @@ pub use raw::{Mask, Redaction, Signatures, Workers};
 
 use crate::{
     asset::{self, Assets},
-    capture,
+    capture::{self, Filter},
     catalog::{self, Catalog},
     content,
     detect::{self, Detector},
@@ -85,6 +85,8 @@ pub struct Compiled {
     pub catalog: Catalog,
     pub assets: Assets,
     pub policy: Policy,
+    /// `None` when `capture.bpf` is empty.
+    pub filter: Option<Filter>,
 }
 
 impl Default for Config {
@@ -119,12 +121,18 @@ impl Config {
         let assets = kept(Assets::load(&self.assets, &self.source), &mut faults);
         let policy = kept(Policy::load(&self.policy, signatures, &self.source), &mut faults);
         let detector = kept(self.detector(&self.detect), &mut faults);
-        match (catalog, assets, policy, detector) {
-            (Some(catalog), Some(assets), Some(policy), Some(detector)) => {
-                Ok(Compiled { detector, catalog, assets, policy })
+        let filter = kept(self.filter().map_err(|fault| vec![fault]), &mut faults);
+        match (catalog, assets, policy, detector, filter) {
+            (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter)) => {
+                Ok(Compiled { detector, catalog, assets, policy, filter })
             }
             _ => Err(faults),
         }
+    }
+
+    fn filter(&self) -> Result<Option<Filter>, Fault> {
+        let bpf = &self.capture.bpf;
+        Filter::new(bpf).map_err(|error| self.source.fault(bpf.at, format!("capture.bpf: {error}")))
     }
 
     /// Every pattern whose own examples fail, on each engine of this build.

@@ -9,21 +9,8 @@ use crate::{asset, capture, catalog, content, detect, flow, packet, policy, prot
 
 /// Sections that the design names and this version does not have yet. A key among them is told so, instead of being
 /// called unknown or, worse, taken and ignored.
-pub(super) const NOT_AVAILABLE: &[&str] = &[
-    "flow",
-    "protocol",
-    "proxies",
-    "detect",
-    "store",
-    "metrics",
-    "console",
-    "report",
-    "retention",
-    "evidence",
-    "sandbox",
-    "control",
-    "limits",
-];
+pub(super) const NOT_AVAILABLE: &[&str] =
+    &["proxies", "store", "metrics", "console", "report", "retention", "evidence", "sandbox", "control", "limits"];
 
 /// One field a section, in the order in which `--dump` shows them.
 #[derive(Debug, Default, Deserialize)]

@@ -65,8 +65,8 @@ impl<T> Default for Trimmed<T> {
 }
 
 impl<T: Copy> Trimmed<T> {
-    /// Capacity in items beyond which memory that stays unused is returned to the allocator.
-    const KEEP_ITEMS: usize = 64 << 10;
+    /// Capacity beyond which memory that stays unused is returned to the allocator: 256 KiB, some large pushes.
+    const KEEP_ITEMS: usize = (256 << 10) / size_of::<T>();
 
     fn live(&self) -> &[T] {
         self.items.get(self.head..).unwrap_or_default()

@@ -62,8 +62,8 @@ pub trait Extractor: Send {
     }
 }
 
-/// What a format needs to know to start reading.
-#[derive(Clone, Copy, Debug)]
+/// What a format needs to know to start reading. No `Debug`: it holds bytes from the wire.
+#[derive(Clone, Copy)]
 pub struct Opening<'a> {
     pub hint: &'a ContentHint<'a>,
     /// The first bytes, which are pushed again.

@@ -20,10 +20,17 @@ pub(super) fn is_name(key: &[u8]) -> bool {
         && key.len() <= MAX_KEY_BYTES
         && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-$:".contains(byte))
         && key.iter().filter(|byte| byte.is_ascii_digit()).count() < DATA_DIGITS
+        && !may_be_a_persons_name(key)
+}
+
+/// A capital and then small letters alone, `Quackenbush`, is how people are written; programmers write `messages`,
+/// `toolCalls`, `MRN`.
+fn may_be_a_persons_name(key: &[u8]) -> bool {
+    key.first().is_some_and(u8::is_ascii_uppercase) && key.iter().any(u8::is_ascii_lowercase)
 }
 
 /// A path being walked. A mark is its length at some level, to come back to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Path {
     text: String,
     max_bytes: usize,

@@ -28,10 +28,12 @@ pub enum Reason {
     PathTooLong,
     /// `max_part_headers_bytes` was exceeded: the rest was read as text.
     PartHeadersTooLong,
+    /// `max_parts` was reached: the rest was read as text.
+    TooManyParts,
 }
 
 impl Reason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::UnknownCoding,
         Self::MalformedCoding,
         Self::DecodedTooLarge,
@@ -43,6 +45,7 @@ impl Reason {
         Self::TooDeep,
         Self::PathTooLong,
         Self::PartHeadersTooLong,
+        Self::TooManyParts,
     ];
 
     #[must_use]
@@ -59,6 +62,7 @@ impl Reason {
             Self::TooDeep => "too_deep",
             Self::PathTooLong => "path_too_long",
             Self::PartHeadersTooLong => "part_headers_too_long",
+            Self::TooManyParts => "too_many_parts",
         }
     }
 

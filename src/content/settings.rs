@@ -23,6 +23,8 @@ pub struct Settings {
     pub max_path_bytes: usize,
     /// Bytes of one multipart part's headers; the rest of such a part is read as its text.
     pub max_part_headers_bytes: usize,
+    /// Parts of one multipart document; what follows the last is read as one text.
+    pub max_parts: u64,
     /// Printable bytes in a row that count as text in a body of unknown binary form.
     pub min_text_run_bytes: usize,
 }
@@ -37,6 +39,7 @@ impl Default for Settings {
             max_json_depth: 128,
             max_path_bytes: 256,
             max_part_headers_bytes: 8 << 10,
+            max_parts: 4096,
             min_text_run_bytes: 6,
         }
     }

@@ -88,6 +88,11 @@ impl Evidence {
         });
     }
 
+    /// Whether words of health were seen at all, whatever they add up to.
+    pub(super) fn speaks_of_health(&self) -> bool {
+        self.health >= 1.0
+    }
+
     fn found(&self) -> impl Iterator<Item = &Found> {
         self.identifiers.iter().flatten()
     }

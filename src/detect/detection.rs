@@ -15,11 +15,11 @@ use smallvec::SmallVec;
 use super::classify::{self, Evidence, Verdict};
 use super::detector::{Detector, LABEL_REACH_BYTES, Scanner, VETO_REACH_BYTES, identity};
 use super::reading::{LOOKAHEAD_BYTES, Reading};
-use super::rules::{CompiledShape, Identifier, Role};
+use super::rules::{Identifier, Role};
 use super::validate::{Accepted, Context};
 use crate::content::Arena;
 use crate::event::{Confidence, Finding, IdentifierType};
-use crate::redact::Redacted;
+use crate::redact::{FingerprintKey, Redacted};
 
 /// A finding on its way to `correlate`.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,8 +40,21 @@ pub struct Detection {
     terms: SmallVec<[u64; 10]>,
     evidence: Evidence,
     placeholder_end: u64,
+    /// Findings that count once the text speaks of health.
+    held: Vec<Held>,
+    /// More were to be held than [`MAX_HELD`].
+    held_more: bool,
     told: u64,
     capped: bool,
+}
+
+/// Most findings that wait for words of health; where that many wait, they will hardly come.
+const MAX_HELD: usize = 64;
+
+/// A confirmed value, counted or waiting to be.
+struct Held {
+    identifier: u16,
+    detected: Detected,
 }
 
 /// State of one identifier type.
@@ -74,11 +87,14 @@ struct Window<'a> {
 
 /// A value of the right form at a place.
 struct Candidate<'a> {
+    /// Index of its entry.
+    entry: u16,
     identifier: &'a Identifier,
     /// In the window.
     range: Range<usize>,
     label: Option<Label>,
     confidence: Confidence,
+    needs_health: bool,
     accepted: Accepted,
 }
 
@@ -93,6 +109,8 @@ impl Detection {
             terms: SmallVec::from_elem(0, detector.rules.terms.len().div_ceil(64)),
             evidence: Evidence::new(detector.rules.identifiers.len()),
             placeholder_end: 0,
+            held: Vec::new(),
+            held_more: false,
             told: 0,
             capped: false,
         }
@@ -191,17 +209,24 @@ impl Detection {
                 {
                     *seen |= bit;
                     self.evidence.add_term(*term);
+                    if self.evidence.speaks_of_health() {
+                        self.release(detector, found);
+                    }
                 }
             }
             Role::Label { identifier, form, name, length } => {
                 if let Some(start) = window.label_start(end, length) {
-                    let label = Label { start: window.base + start as u64, end: window.base + end as u64, identifier, form, name };
+                    let label = Label {
+                        start: window.base + start as u64,
+                        end: window.base + end as u64,
+                        identifier,
+                        form,
+                        name,
+                    };
                     self.take_label(detector, window, end, label, found);
                 }
             }
             Role::Shape { identifier, shape } => {
-                let Some(identifier) = detector.rules.identifiers.get(usize::from(identifier)) else { return };
-                let Some(shape) = identifier.shapes.get(usize::from(shape)) else { return };
                 if let Some(candidate) = self.confirm_shape(detector, window, identifier, shape, end) {
                     self.tell(detector, window, candidate, found);
                 }
@@ -222,12 +247,19 @@ impl Detection {
         }
     }
 
-    fn take_label(&mut self, detector: &Detector, window: &Window<'_>, end: usize, label: Label, found: &mut Vec<Detected>) {
+    fn take_label(
+        &mut self,
+        detector: &Detector,
+        window: &Window<'_>,
+        end: usize,
+        label: Label,
+        found: &mut Vec<Detected>,
+    ) {
         let Some(identifier) = detector.rules.identifiers.get(usize::from(label.identifier)) else { return };
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
         slot.label = Some(label);
         let value_end = slot.value_end;
-        if let Some(candidate) = confirm_labelled(detector, window, identifier, end, label)
+        if let Some(candidate) = confirm_labelled(detector, window, end, label)
             && window.base + candidate.range.start as u64 >= value_end
         {
             self.tell(detector, window, candidate, found);
@@ -238,13 +270,15 @@ impl Detection {
         &self,
         detector: &'a Detector,
         window: &Window<'_>,
-        identifier: &'a Identifier,
-        shape: &'a CompiledShape,
+        entry: u16,
+        shape: u16,
         end: usize,
     ) -> Option<Candidate<'a>> {
         if window.runs_on(end) {
             return None;
         }
+        let identifier = detector.rules.identifiers.get(usize::from(entry))?;
+        let shape = identifier.shapes.get(usize::from(shape))?;
         let start = shape.starts.start(window.text, end)?;
         let slot = self.slots.get(usize::from(identifier.slot))?;
         if window.base + (start as u64) < slot.value_end || window.comes_from(start) {
@@ -256,7 +290,9 @@ impl Detection {
             return None;
         }
         let label = slot.label.filter(|label| window.reaches(label.end, start));
-        let form = label.and_then(|label| detector.rules.identifiers.get(usize::from(label.identifier))?.forms.get(usize::from(label.form)));
+        let form = label.and_then(|label| {
+            detector.rules.identifiers.get(usize::from(label.identifier))?.forms.get(usize::from(label.form))
+        });
         let confidence = match form {
             Some(form) => form.confidence,
             None if shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(start, veto)) => return None,
@@ -264,44 +300,71 @@ impl Detection {
         };
         let context = Context { codes: &detector.rules.codes };
         let accepted = (identifier.validator)(window.text.get(start..end)?, &context)?;
-        Some(Candidate { identifier, range: start..end, label, confidence, accepted })
+        let needs_health = shape.needs_health && label.is_none();
+        Some(Candidate { entry, identifier, range: start..end, label, confidence, needs_health, accepted })
     }
 
-    /// Counts a candidate and, below the cap, makes a finding of it.
+    /// Makes a finding of a candidate, to be counted now or when the text speaks of health.
     fn tell(&mut self, detector: &Detector, window: &Window<'_>, candidate: Candidate<'_>, found: &mut Vec<Detected>) {
-        let Candidate { identifier, range, label, confidence, accepted } = candidate;
-        let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        let confidence = confidence.min(accepted.at_most);
+        let Candidate { entry, identifier, range, label, confidence, needs_health, accepted } = candidate;
         let arena_range = window.base + range.start as u64..window.base + range.end as u64;
-        let identity = identity(&identifier.name, &accepted.canonical);
+        let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
         slot.value_end = arena_range.end;
-        slot.count += 1;
-        if identifier.person && confidence >= Confidence::Medium {
-            if slot.individuals.len() < detector.max_individuals {
-                slot.individuals.insert(identity);
-            } else if !slot.individuals.contains(&identity) {
-                self.capped = true;
-            }
-        }
-        self.evidence.add_identifier(identifier, confidence);
-        if self.told >= detector.max_findings {
-            self.capped = true;
+        let waits = needs_health && !self.evidence.speaks_of_health();
+        if waits && self.held.len() == MAX_HELD {
+            self.held_more = true;
             return;
         }
-        self.told += 1;
         let place = window.arena.place(arena_range.start);
         let (start, path) = (place.source, place.path.to_owned());
+        let print = |key: &FingerprintKey| key.fingerprint(&identifier.name, &accepted.canonical);
         let finding = Finding {
             identifier: identifier.identifier,
             start,
             end: window.arena.source_end(arena_range.end),
             path,
-            confidence,
+            confidence: confidence.min(accepted.at_most),
             masked: Redacted::mask(window.text.get(range).unwrap_or_default()),
-            fingerprint: detector.fingerprints.as_ref().map(|key| key.fingerprint(&identifier.name, &accepted.canonical)),
+            fingerprint: detector.fingerprints.as_ref().map(print),
             reasons: reasons(detector, &accepted, label, arena_range.start),
         };
-        found.push(Detected { finding, arena_range, identity });
+        let identity = identity(&identifier.name, &accepted.canonical);
+        let held = Held { identifier: entry, detected: Detected { finding, arena_range, identity } };
+        if waits {
+            self.held.push(held);
+        } else {
+            self.count(detector, held, found);
+        }
+    }
+
+    /// The text speaks of health: what waited for that counts.
+    fn release(&mut self, detector: &Detector, found: &mut Vec<Detected>) {
+        for held in std::mem::take(&mut self.held) {
+            self.count(detector, held, found);
+        }
+        self.capped |= std::mem::take(&mut self.held_more);
+    }
+
+    /// Counts a finding and, below the cap, tells it.
+    fn count(&mut self, detector: &Detector, held: Held, found: &mut Vec<Detected>) {
+        let Some(identifier) = detector.rules.identifiers.get(usize::from(held.identifier)) else { return };
+        let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
+        let Detected { finding, identity, .. } = &held.detected;
+        slot.count += 1;
+        if identifier.person && finding.confidence >= Confidence::Medium {
+            if slot.individuals.len() < detector.max_individuals {
+                slot.individuals.insert(*identity);
+            } else if !slot.individuals.contains(identity) {
+                self.capped = true;
+            }
+        }
+        self.evidence.add_identifier(identifier, finding.confidence);
+        if self.told >= detector.max_findings {
+            self.capped = true;
+            return;
+        }
+        self.told += 1;
+        found.push(held.detected);
     }
 }
 
@@ -309,10 +372,10 @@ impl Detection {
 fn confirm_labelled<'a>(
     detector: &'a Detector,
     window: &Window<'_>,
-    identifier: &'a Identifier,
     end: usize,
     label: Label,
 ) -> Option<Candidate<'a>> {
+    let identifier = detector.rules.identifiers.get(usize::from(label.identifier))?;
     let form = identifier.forms.get(usize::from(label.form))?;
     let raw = window.text.get(end..)?;
     // Most labels in prose have no number behind them: do not read so far for them.
@@ -333,7 +396,15 @@ fn confirm_labelled<'a>(
     let accepted = (identifier.validator)(value, &context)?;
     let range = reading.raw_range(start..start + length)?;
     let range = end + range.start..end + range.end;
-    Some(Candidate { identifier, range, label: Some(label), confidence: form.confidence, accepted })
+    Some(Candidate {
+        entry: label.identifier,
+        identifier,
+        range,
+        label: Some(label),
+        confidence: form.confidence,
+        needs_health: false,
+        accepted,
+    })
 }
 
 /// Why it was believed. Labels are named as the rules spell them, never as the text does.
@@ -375,7 +446,8 @@ impl Window<'_> {
     fn label_start(&self, end: usize, length: u8) -> Option<usize> {
         let start = end.checked_sub(usize::from(length))?;
         let first = self.text.get(start)?;
-        let joined_before = first.is_ascii_alphanumeric() && self.before(start).is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let joined_before =
+            first.is_ascii_alphanumeric() && self.before(start).is_some_and(|byte| byte.is_ascii_alphanumeric());
         let last = self.before(end)?;
         let mut next = self.text.get(end..)?.iter();
         let mut after = next.next();

@@ -79,6 +79,13 @@ impl Detector {
         Scanner { scratch: self.engine.scratch(), hits: Vec::new() }
     }
 
+    /// Hits in `window`, unconfirmed: what the engine alone does, for benchmarks.
+    #[must_use]
+    pub fn count_hits(&self, scanner: &mut Scanner, window: &[u8]) -> usize {
+        self.engine.scan(&mut scanner.scratch, window, &mut scanner.hits);
+        scanner.hits.len()
+    }
+
     /// Bytes before a hit's end on which its meaning can depend.
     #[must_use]
     pub fn context_before(&self) -> usize {

@@ -7,10 +7,7 @@
 //! believed. The document classes and their rule stand at the head of `classify`.
 //!
 //! Does not: read record formats (HL7, X12, FHIR) by their structure, or table columns by their heads.
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod check;
 mod classify;

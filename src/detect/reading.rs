@@ -101,8 +101,8 @@ impl Filler {
                 // `____` is a form to fill in, and what follows it belongs to the next field.
                 b'_' if underscores == 2 => return None,
                 b'_' => underscores += 1,
-                b' ' | b'\t' | b'\r' | b':' | b'#' | b'=' | b'.' | b',' | b';' | b'|' | b'"' | b'\'' | b'(' | b')' | b'['
-                | b']' | b'<' | b'>' | b'*' | b'/' | b'\\' | b'-' => {}
+                b' ' | b'\t' | b'\r' | b':' | b'#' | b'=' | b'.' | b',' | b';' | b'|' | b'"' | b'\'' | b'(' | b')'
+                | b'[' | b']' | b'<' | b'>' | b'*' | b'/' | b'\\' | b'-' => {}
                 _ => {
                     let word = self.word(rest);
                     if word == 0 {

@@ -24,12 +24,27 @@ const MAX_WORDS_BYTES: usize = 64;
 /// What a hit of a pattern means. A pattern may have several meanings ("medical record number" is a label and a term).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    Label { identifier: u16, form: u16, name: u16, length: u8 },
-    Shape { identifier: u16, shape: u16 },
-    Term { term: u16, length: u8 },
+    Label {
+        identifier: u16,
+        form: u16,
+        name: u16,
+        length: u8,
+    },
+    Shape {
+        identifier: u16,
+        shape: u16,
+    },
+    Term {
+        term: u16,
+        length: u8,
+    },
     /// `length` 0: a shape.
-    Placeholder { length: u8 },
-    Statement { length: u8 },
+    Placeholder {
+        length: u8,
+    },
+    Statement {
+        length: u8,
+    },
 }
 
 pub(super) struct Rules {
@@ -72,6 +87,7 @@ pub(super) struct CompiledShape {
     pub(super) starts: StartFinder,
     /// `None`: counts only within reach of a label.
     pub(super) confidence: Option<Confidence>,
+    pub(super) needs_health: bool,
     pub(super) enclosed: Option<(u8, u8)>,
     pub(super) veto: Option<AhoCorasick>,
 }
@@ -125,11 +141,21 @@ fn add_site_forms(entries: &mut Entries, settings: &Settings, config: Option<&So
     let template = entries.identifiers.iter().find(|(_, entry)| *entry.identifier == IdentifierType::Mrn);
     let Some((_, template)) = template else { return };
     // An entry of its own keeps the place of faults; both count as one type.
-    let mut site = IdentifierEntry { labels: Vec::new(), shapes: Vec::new(), examples: Vec::new(), negative_examples: Vec::new(), ..template.clone() };
+    let mut site = IdentifierEntry {
+        labels: Vec::new(),
+        shapes: Vec::new(),
+        examples: Vec::new(),
+        negative_examples: Vec::new(),
+        ..template.clone()
+    };
     // A form that the site gives needs no further proof.
     site.validator = None;
     for form in &settings.mrn {
-        site.labels.push(LabelEntry { names: vec![form.label.clone()], value: form.pattern.clone(), confidence: Confidence::High });
+        site.labels.push(LabelEntry {
+            names: vec![form.label.clone()],
+            value: form.pattern.clone(),
+            confidence: Confidence::High,
+        });
     }
     // First, so that at the same label the site's own form is read before the general one.
     entries.identifiers.insert(0, (source, site));
@@ -185,7 +211,8 @@ impl Compiler {
         let validator = self.validator(source, entry.validator.as_ref());
         let forms = entry.labels.iter().zip(0u16..).filter_map(|(label, form)| self.form(source, label, index, form));
         let forms = forms.collect();
-        let shapes = entry.shapes.iter().zip(0u16..).filter_map(|(shape, at)| self.shape_entry(source, shape, index, at));
+        let shapes =
+            entry.shapes.iter().zip(0u16..).filter_map(|(shape, at)| self.shape_entry(source, shape, index, at));
         let shapes = shapes.collect();
         let severity = entry.severity.clone().unwrap_or(Located::from(3));
         if !(1..=4).contains(&*severity) {
@@ -246,7 +273,13 @@ impl Compiler {
         Some(Form { names, value, confidence: entry.confidence })
     }
 
-    fn shape_entry(&mut self, source: &Source, entry: &ShapeEntry, identifier: u16, shape: u16) -> Option<CompiledShape> {
+    fn shape_entry(
+        &mut self,
+        source: &Source,
+        entry: &ShapeEntry,
+        identifier: u16,
+        shape: u16,
+    ) -> Option<CompiledShape> {
         let parsed = self.parse_shape(source, &entry.pattern)?;
         let starts = self.located(source, entry.pattern.at, StartFinder::new(&parsed))?;
         if entry.labelled_only == entry.confidence.is_some() {
@@ -263,7 +296,7 @@ impl Compiler {
         };
         let veto = entry.veto.as_ref().and_then(|name| self.veto(source, name));
         self.add(Pattern::Shape(parsed), Role::Shape { identifier, shape });
-        Some(CompiledShape { starts, confidence: entry.confidence, enclosed, veto })
+        Some(CompiledShape { starts, confidence: entry.confidence, needs_health: entry.needs_health, enclosed, veto })
     }
 
     fn veto(&mut self, source: &Source, name: &Located<String>) -> Option<AhoCorasick> {
@@ -279,7 +312,8 @@ impl Compiler {
     fn health(&mut self, source: &Source, entry: &super::signatures::HealthEntry) {
         let category = self.categories;
         if category == MAX_CATEGORIES {
-            let message = format!("{:?} is one category too many; {MAX_CATEGORIES} are counted", entry.category.as_str());
+            let message =
+                format!("{:?} is one category too many; {MAX_CATEGORIES} are counted", entry.category.as_str());
             self.faults.push(source.fault(entry.category.at, message));
             return;
         }

@@ -177,6 +177,9 @@ pub(super) struct ShapeEntry {
     /// Counts only within reach of a label.
     #[serde(default)]
     pub(super) labelled_only: bool,
+    /// Counts only in a text that speaks of health: it waits for the first words that do.
+    #[serde(default)]
+    pub(super) needs_health: bool,
     /// Two characters that must stand around it: `()`.
     pub(super) enclosed: Option<Located<String>>,
     /// Word list that refuses it (see `vetoes`).

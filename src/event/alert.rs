@@ -41,6 +41,8 @@ pub struct Alert {
     pub severity: Severity,
     /// Id of the policy rule.
     pub policy: String,
+    /// Whether the rule asks what was sent, or only where and how much.
+    pub about_content: bool,
     /// Findings so far, all types.
     pub count: u64,
     /// Fewest and most distinct people that the findings can belong to.
@@ -67,6 +69,8 @@ pub struct TlsEvent {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpEvent {
     pub hostname: Option<String>,
+    /// Port that the host was named with.
+    pub port: Option<u16>,
     pub url: String,
     pub http_method: String,
     pub protocol: String,

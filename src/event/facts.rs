@@ -33,8 +33,6 @@ pub enum FactBody {
     Finding {
         key: ExchangeKey,
         finding: Finding,
-        /// Keyed hash of the normalised value: tells people apart, never leaves memory.
-        identity: u64,
     },
     Progress(Box<Progress>),
 }
@@ -81,10 +79,14 @@ pub enum ProgressState {
 }
 
 /// What kind of body was sent, as far as rules ask.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ContentKind {
-    Json,
     Text,
-    #[default]
+    Json,
+    /// Images, archives, audio, …
     Other,
+    /// Nothing of the body was seen (an encrypted session).
+    #[default]
+    Unknown,
 }

@@ -48,7 +48,7 @@ pub enum HostRole {
 }
 
 /// A service's place in the catalogue, valid within one generation of rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceIndex(pub u32);
 
 /// The `ai.service` object.

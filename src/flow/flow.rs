@@ -48,7 +48,7 @@ pub(super) struct Flow<S> {
     reset_told: [bool; 2],
     wake: Option<Timestamp>,
     rival: Option<Rival>,
-    ordinals: Ordinals,
+    pub(super) ordinals: Ordinals,
 }
 
 /// Numbers the calls of one (time, frame).
@@ -524,22 +524,18 @@ impl<S> Flow<S> {
                 self.with_half(direction, deadline, shared, |half, context, out| half.expire(context, out));
             }
         }
-        self.ask_wake_after(deadline, shared);
+        // What just happened may have moved the wake-up.
+        self.ask_wake(deadline, shared);
         if self.wake.is_some_and(|due| due <= deadline) {
             if let Some(state) = &mut self.state {
                 let stamp = self.ordinals.stamp(deadline, self.last_frame);
                 shared.consumer.wake(&self.record, state, stamp);
             }
-            self.ask_wake(Timestamp(deadline.0.saturating_add(1)), shared);
+            // A state that wants to be woken in the past again is not, or this would never end.
+            self.ask_wake(Timestamp::default(), shared);
+            self.wake = self.wake.filter(|due| *due > deadline);
         }
         self.idle_deadline(shared.settings) <= deadline
-    }
-
-    /// After a hole expired the state may want to be woken at another time; what was due stays due.
-    fn ask_wake_after<C: StreamConsumer<State = S>>(&mut self, deadline: Timestamp, shared: &Shared<'_, C>) {
-        if self.wake.is_none_or(|due| due > deadline) {
-            self.ask_wake(Timestamp(deadline.0.saturating_add(1)), shared);
-        }
     }
 
     fn note_midstream(&mut self, direction: Direction) {

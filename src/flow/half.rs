@@ -236,7 +236,7 @@ impl Half {
         self.start = position;
         self.hole_since = None;
         if let Some(pending) = &mut self.pending {
-            pending.drop_before(position, context.budget);
+            pending.begin_at(position, context.budget);
         }
         self.drain(context, out);
         self.settle(context, out);
@@ -445,8 +445,9 @@ impl Half {
             pending.drop_before(self.next, context.budget);
             let certain = match pending.peek_at(self.next) {
                 Some(Piece::Zeros(length)) => {
+                    // A sender counts padding nowhere: whatever it sends from `end` on says that it sent these.
                     let end = self.next + length;
-                    pending.is_certain_at(end) || self.fin == Some(end)
+                    pending.peek_at(end).is_some() || self.fin == Some(end)
                 }
                 Some(_) => true,
                 None => false,

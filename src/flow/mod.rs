@@ -16,6 +16,8 @@ mod pending;
 mod settings;
 mod slab;
 mod table;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub use settings::Settings;

@@ -77,11 +77,6 @@ impl Pending {
         self.pieces.iter().find(|(_, piece)| !matches!(piece, Piece::Zeros(_))).map(|(at, _)| *at)
     }
 
-    /// Whether a piece that is surely of the stream begins at `at`.
-    pub(super) fn is_certain_at(&self, at: u64) -> bool {
-        self.pieces.get(&at).is_some_and(|piece| !matches!(piece, Piece::Zeros(_)))
-    }
-
     /// The first piece, if it begins at `at`.
     pub(super) fn peek_at(&self, at: u64) -> Option<&Piece> {
         self.pieces.first_key_value().filter(|(first, _)| **first == at).map(|(_, piece)| piece)
@@ -154,6 +149,20 @@ impl Pending {
         }
         let next = self.pieces.range(at..).next().map_or(u64::MAX, |(start, _)| *start);
         self.put(at, Piece::Missing(missing.min(next - at)), budget);
+    }
+
+    /// The stream begins at `at`: nothing before it was ever part of it.
+    pub(super) fn begin_at(&mut self, at: u64, budget: &mut Budget) {
+        self.drop_before(at, budget);
+        let conflicts = std::mem::take(&mut self.conflicts);
+        for (start, bytes) in conflicts {
+            if start >= at {
+                self.conflicts.push((start, bytes));
+            } else {
+                self.conflict_bytes -= bytes.len();
+                self.pay_back(bytes.len() + PIECE_OVERHEAD, budget);
+            }
+        }
     }
 
     /// Drops what lies before `at`.

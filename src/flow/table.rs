@@ -130,9 +130,9 @@ impl<C: StreamConsumer> FlowTable<C> {
         };
         if let Some(handle) = handle {
             self.arm(handle);
-        }
-        if self.memory_bytes() > self.settings.max_memory_bytes {
-            self.evict(number);
+            if self.memory_bytes() > self.settings.max_memory_bytes {
+                self.evict_for(handle, number);
+            }
         }
     }
 
@@ -277,19 +277,24 @@ impl<C: StreamConsumer> FlowTable<C> {
         Some(ordinals)
     }
 
-    /// Evicts flows, those idle longest first, until the table is within its cap.
-    fn evict(&mut self, number: u64) {
+    /// Evicts flows, those idle longest first, until the table is within its cap. They are stamped with the frame whose
+    /// flow needs the memory; that flow itself stays.
+    fn evict_for(&mut self, current: Handle, number: u64) {
+        let Some(mut ordinals) = self.flows.get(current).map(|flow| flow.ordinals) else { return };
         while self.memory_bytes() > self.settings.max_memory_bytes && self.flows.len() > 1 {
-            let Some(handle) = self.idle_longest() else { return };
-            // The flow that needs the memory goes last of all.
-            if self.flows.get(handle).is_some_and(|flow| flow.last_frame == number) {
-                return;
-            }
+            let Some(handle) = self.idle_longest().filter(|handle| *handle != current) else { break };
             if let Some(flow) = self.flows.get_mut(handle) {
                 flow.record.notes.cap = true;
+                flow.last_frame = number;
+                flow.ordinals = ordinals;
             }
             self.counters.evicted_flows += 1;
-            self.close(handle, CloseReason::Evicted, self.now);
+            if let Some(after) = self.close(handle, CloseReason::Evicted, self.now) {
+                ordinals = after;
+            }
+        }
+        if let Some(flow) = self.flows.get_mut(current) {
+            flow.ordinals = ordinals;
         }
     }
 

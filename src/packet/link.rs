@@ -1,5 +1,5 @@
 //! Link layers down to IP. Ethernet II and IEEE 802.3 with LLC or SNAP, 802.1Q and stacked tags (802.1ad, 0x9100),
-//! Linux cooked v1 and v2, loopback, raw IP. In: a frame; out: where IP begins, the tags, the source's MAC.
+//! Linux cooked v1 and v2, loopback, ARCnet, raw IP. In: a frame; out: where IP begins, the tags, the source's MAC.
 //! Bounds: at most [`MAX_TAGS`] tags, of which three are remembered.
 
 use super::{
@@ -37,6 +37,8 @@ pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
         LinkType::LinuxCooked2 => cooked(bytes, u8_at(bytes, 11)? == 6, 12, 0, 20),
         LinkType::RawIp => Ok(Link { ip_at: 0, vlans: [0; 3], source_mac: None }),
         LinkType::Loopback => loopback(bytes),
+        LinkType::ArcnetBsd => arcnet(bytes, 2),
+        LinkType::ArcnetLinux => arcnet(bytes, 4),
         LinkType::Unsupported(_) => Err(DropReason::UnsupportedLink),
     }
 }
@@ -101,6 +103,21 @@ fn cooked(
         return Err(DropReason::NotIp);
     }
     peel(bytes, protocol, header_bytes, source_mac)
+}
+
+/// ARCnet after its addresses: a packet type, which RFC 1201 follows with a split flag and a sequence number. A packet
+/// in several frames is not put together. ARCnet addresses are one byte and no MAC.
+fn arcnet(bytes: &[u8], type_at: usize) -> Result<Link, DropReason> {
+    const RFC_1051_IP: u8 = 240;
+    const RFC_1201_IP: u8 = 212;
+    const RFC_1201_IPV6: u8 = 196;
+    let ip_at = match u8_at(bytes, type_at)? {
+        RFC_1051_IP => type_at + 1,
+        RFC_1201_IP | RFC_1201_IPV6 if u8_at(bytes, type_at + 1)? == 0 => type_at + 4,
+        RFC_1201_IP | RFC_1201_IPV6 => return Err(DropReason::Fragment),
+        _ => return Err(DropReason::NotIp),
+    };
+    Ok(Link { ip_at, vlans: [0; 3], source_mac: None })
 }
 
 /// Address families of the BSDs, macOS, Linux and Windows, written in the byte order of the machine that captured.

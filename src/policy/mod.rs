@@ -16,10 +16,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-pub use rule::{ContentKind, OncePer, Raise, Rule, Scope, When, Window};
+pub use rule::{OncePer, Raise, Rule, Scope, When, Window};
 
 use crate::{
-    event::{Classification, DeviceState, HostRole, IdentifierType, Operation, Service, Severity},
+    event::{Classification, ContentKind, DeviceState, HostRole, IdentifierType, Operation, Service, Severity},
     yaml::{Fault, Located, Source, did_you_mean},
 };
 

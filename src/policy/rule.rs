@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Baa, Classification, DeviceState, HostRole, IdentifierType, Operation, ServiceStatus, Severity},
+    event::{
+        Baa, Classification, ContentKind, DeviceState, HostRole, IdentifierType, Operation, ServiceStatus, Severity,
+    },
     yaml::{Fault, Located, Position, Source},
 };
 
@@ -80,37 +82,6 @@ enum KindWanted {
     Text,
     Json,
     Any,
-}
-
-/// What a body is, as far as a policy tells apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ContentKind {
-    Text,
-    Json,
-    /// Images, archives, audio, …
-    Other,
-    /// Nothing of the body was seen (an encrypted session).
-    #[default]
-    Unknown,
-}
-
-impl ContentKind {
-    /// Out of a `Content-Type`. Forms and multipart bodies count as text: what is uploaded by them mostly is.
-    #[must_use]
-    pub fn from_content_type(content_type: Option<&str>) -> Self {
-        let Some(content_type) = content_type else { return Self::Unknown };
-        let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let (kind, name) = media.split_once('/').unwrap_or((media.as_str(), ""));
-        match (kind, name) {
-            ("application", "json" | "x-ndjson" | "jsonl" | "json-seq") => Self::Json,
-            _ if name.ends_with("+json") => Self::Json,
-            ("text", _) | ("multipart", "form-data") => Self::Text,
-            ("application", "x-www-form-urlencoded" | "xml" | "csv" | "rtf" | "hl7-v2" | "edi-x12") => Self::Text,
-            _ if name.ends_with("+xml") => Self::Text,
-            _ => Self::Other,
-        }
-    }
 }
 
 /// What an alert of a rule is told once for.

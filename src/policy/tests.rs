@@ -327,24 +327,3 @@ fn rules_can_be_left_out_by_id() {
             .starts_with("c.yaml:2:32: no rule has the id \"volume-unmanged\", did you mean \"volume-unmanaged\"?")
     );
 }
-
-#[test]
-fn a_content_type_tells_text_and_json_from_the_rest() {
-    use ContentKind as K;
-    for (content_type, kind) in [
-        (Some("application/json"), K::Json),
-        (Some("Application/JSON; charset=utf-8"), K::Json),
-        (Some("application/fhir+json"), K::Json),
-        (Some("application/x-ndjson"), K::Json),
-        (Some("text/plain"), K::Text),
-        (Some("multipart/form-data; boundary=x"), K::Text),
-        (Some("application/x-www-form-urlencoded"), K::Text),
-        (Some("application/fhir+xml"), K::Text),
-        (Some("image/png"), K::Other),
-        (Some("application/octet-stream"), K::Other),
-        (Some(""), K::Other),
-        (None, K::Unknown),
-    ] {
-        assert_eq!(ContentKind::from_content_type(content_type), kind, "{content_type:?}");
-    }
-}

@@ -262,7 +262,7 @@ pub trait Dissector: Send {
     /// A differing second copy of bytes that begin `back` bytes (at least 1) before the end of what was consumed.
     fn conflict(&mut self, _direction: Direction, _back: u64, _bytes: &[u8], _out: &mut dyn ProtocolSink) {}
 
-    /// The direction ended; `rest` was pushed and never consumed.
+    /// The direction ended; `rest` was pushed and never consumed. A push may follow when a FIN was forged.
     fn finish(&mut self, direction: Direction, rest: &[u8], end: End, out: &mut dyn ProtocolSink);
 
     /// Nothing more of this exchange is wanted. True when the whole stream is of no more use.

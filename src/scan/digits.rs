@@ -92,7 +92,9 @@ impl Digits {
         run: usize,
         hits: &mut Vec<RawHit>,
     ) {
-        let Some(token) = token_start(window, run).and_then(|start| Some((start, window.get(start..)?))) else { return };
+        let Some(token) = token_start(window, run).and_then(|start| Some((start, window.get(start..)?))) else {
+            return;
+        };
         let (start, text) = token;
         let mut state = first;
         for (offset, byte) in text.iter().enumerate() {

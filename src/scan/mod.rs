@@ -6,10 +6,7 @@
 //! its speed each, go to one hand scanner ([`digits`]) that both engines share.
 //!
 //! Bounds: [`MAX_WINDOW_BYTES`], [`MAX_SHAPE_WIDTH`]. Does not: say where a match starts, check what stands beside it.
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod digits;
 #[cfg(feature = "hyperscan")]

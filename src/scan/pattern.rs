@@ -82,11 +82,9 @@ impl Shape {
         if !properties.look_set().is_empty() {
             return Err(PatternError::LookAround);
         }
-        if properties.minimum_len().is_none_or(|least| least < 2) {
-            return Err(PatternError::TooNarrow);
-        }
         match properties.maximum_len() {
             None => Err(PatternError::Unbounded),
+            Some(_) if properties.minimum_len().is_none_or(|least| least < 2) => Err(PatternError::TooNarrow),
             Some(width) if width > MAX_SHAPE_WIDTH => Err(PatternError::TooWide(width)),
             Some(max_width) => Ok(Self { hir, max_width }),
         }
@@ -214,7 +212,6 @@ impl StartFinder {
         self.reverse.try_search_rev(&input).ok().flatten().map(|half| half.offset())
     }
 }
-
 
 /// Matches one shape at a fixed place, forwards.
 #[derive(Clone)]

@@ -37,8 +37,7 @@ const KNOWN_REGRESSIONS: &[(&[&str], bool, &[&str])] = &[
 pub(super) fn known_regressions() -> Result<usize, String> {
     let mut cases = 0;
     for (expressions, dot_all, inputs) in KNOWN_REGRESSIONS {
-        let flags =
-            if *dot_all { ::hyperscan::PatternFlags::DOTALL } else { ::hyperscan::PatternFlags::empty() };
+        let flags = if *dot_all { ::hyperscan::PatternFlags::DOTALL } else { ::hyperscan::PatternFlags::empty() };
         for input in *inputs {
             cases += 1;
             if !super::hyperscan::finds(expressions, flags, input.as_bytes())? {

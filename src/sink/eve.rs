@@ -196,6 +196,9 @@ fn http_object(http: &HttpEvent) -> Value {
     if !http.protocol.is_empty() {
         object.insert("protocol".into(), http.protocol.as_str().into());
     }
+    if let Some(port) = http.port {
+        object.insert("http_port".into(), port.into());
+    }
     if let Some(status) = http.status {
         object.insert("status".into(), status.into());
     }

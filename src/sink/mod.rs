@@ -2,14 +2,16 @@
 //! file behind [`Sink`].
 
 mod eve;
+mod story;
 mod summary;
 mod terminal;
 
 use std::path::PathBuf;
 
 pub use eve::{EveFile, EveWriter};
+pub use story::story;
 pub use summary::Summary;
-pub use terminal::AlertLines;
+pub use terminal::{AlertLines, word};
 
 use crate::event::Event;
 

@@ -121,7 +121,7 @@ impl Summary {
         }
         let _ = writeln!(
             text,
-            "\n{:<28} {:<13} {:<8} {:>7} {:>9} {:>9} {:>9} {:>6}  FOUND",
+            "\n{:<24} {:<13} {:<8} {:>7} {:>9} {:>9} {:>9} {:>6}  FOUND",
             "AI SERVICE", "STATUS", "BAA", "DEVICES", "EXCHANGES", "ENCRYPTED", "SENT", "ALERTS"
         );
         let mut rows: Vec<&Row> = self.services.values().collect();
@@ -134,7 +134,7 @@ impl Summary {
             let devices = if row.devices.len() >= MAX_DEVICES { "1000+".into() } else { row.devices.len().to_string() };
             let _ = writeln!(
                 text,
-                "{:<28} {:<13} {:<8} {:>7} {:>9} {:>9} {:>9} {:>6}  {}",
+                "{:<24} {:<13} {:<8} {:>7} {:>9} {:>9} {:>9} {:>6}  {}",
                 row.name,
                 row.status,
                 row.baa,

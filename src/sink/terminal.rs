@@ -49,18 +49,21 @@ fn line(event: &Event, alert: &Alert, colour: bool) -> String {
         Some(hostname) => format!("{} {hostname}", ai.device.address),
         None => ai.device.address.to_string(),
     };
-    let operation = word(&ai.operation);
-    let service = format!("{} ({}) {operation}", ai.service.name, word(&ai.service.status));
+    let operation = word(&ai.operation).replace('_', " ");
+    // The catalogue explains some names in brackets; a line has no room for it.
+    let name = ai.service.name.split(" (").next().unwrap_or_default();
+    let service = format!("{name} ({}) {operation}", word(&ai.service.status));
     format!("{time} {painted} {who:<24} → {service} · {}", what(alert))
 }
 
-/// What went, in words: the findings, or the policy's name where there are none.
+/// What went, in words: the findings, or for a rule that asks for none its id and how much went.
 fn what(alert: &Alert) -> String {
-    let Some(content) = &alert.ai.content else { return alert.signature.clone() };
-    if content.findings.is_empty() {
-        return format!("{} · {}", alert.signature, bytes(alert.ai.bytes.up));
+    match &alert.ai.content {
+        Some(content) if alert.about_content && !content.findings.is_empty() => {
+            format!("{} · {}", findings(content.findings.iter()), coverage(&alert.ai))
+        }
+        _ => format!("{} · {}", alert.policy, bytes(alert.ai.bytes.up)),
     }
-    format!("{} · {}", findings(content.findings.iter()), coverage(&alert.ai))
 }
 
 fn findings<'a>(counts: impl Iterator<Item = (&'a IdentifierType, &'a u64)>) -> String {
@@ -108,7 +111,8 @@ fn paint(severity: Severity) -> &'static str {
 }
 
 /// The contract's spelling of an enum's value.
-pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
+#[must_use]
+pub fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

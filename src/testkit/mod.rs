@@ -1,5 +1,10 @@
-//! Builders, shufflers and laws for tests, benchmarks and fuzzing (feature `testkit`).
+//! Builders, shufflers and laws for tests, benchmarks and fuzzing (feature `testkit`). In no release binary.
 
+pub mod captures;
+pub mod dissector;
 pub mod extractors;
+pub mod laws;
+pub mod packets;
 pub mod samples;
+pub mod shuffle;
 pub mod traffic;

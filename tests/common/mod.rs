@@ -7,6 +7,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Output,
 };
 
 use assert_cmd::Command;
@@ -39,20 +40,52 @@ fn is_capture(path: &Path) -> bool {
     [".pcap", ".pcapng", ".pcap.gz", ".pcapng.gz"].iter().any(|ending| name.ends_with(ending))
 }
 
+/// Runs the program from the project's folder, and answers what it said and how it ended.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    shadowtap().current_dir(project()).args(arguments).output().expect("the program starts")
+}
+
+/// A file or folder of the common reference, when it is beside the project. A test that needs it says that it was
+/// skipped, and passes.
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
+    let path = project().join("../shared").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not here", path.display());
+    None
+}
+
 /// What `shadowtap replay` left of captures.
 pub(crate) struct Replay {
     folder: TempDir,
+    output: Output,
 }
 
 impl Replay {
     /// Replays `captures` with further options; the command must succeed.
     pub(crate) fn of<P: AsRef<Path>>(captures: &[P], options: &[&str]) -> Self {
+        let replay = Self::of_any(captures, options);
+        assert_eq!(replay.code(), Some(0), "replay failed: {}", replay.stderr());
+        replay
+    }
+
+    /// Replays `captures` however it ends.
+    pub(crate) fn of_any<P: AsRef<Path>>(captures: &[P], options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder for the events");
         let mut command = shadowtap();
         command.current_dir(project()).arg("replay").arg("--out").arg(folder.path()).args(options);
         command.args(captures.iter().map(AsRef::as_ref));
-        command.assert().success();
-        Self { folder }
+        let output = command.output().expect("the program starts");
+        Self { folder, output }
+    }
+
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
 
     /// The file with the events.

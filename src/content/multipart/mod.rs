@@ -1,7 +1,7 @@
 //! multipart/form-data and its kin (RFC 7578, RFC 2046 §5.1) as they stream. In: bytes cut anywhere; out: each field
 //! as a `name: value` line, each file as a `name: file name` line and its text, read by the format that suits it; the
 //! path is the field's name. A preamble, an epilogue and a body whose boundary never comes are read as documents too.
-//! Bounds: holds one delimiter and `max_part_headers_bytes`; 3 levels of multipart. Does not: mail (RFC 5322).
+//! Bounds: holds one delimiter and `max_part_headers_bytes`; `max_parts`; 3 levels of multipart. Does not: mail (RFC 5322).
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -118,6 +118,10 @@ impl Multipart {
 
     /// Content up to the next delimiter; how many bytes that took.
     fn content(&mut self, bytes: &[u8], arena: &mut Arena) -> usize {
+        if self.parts > self.settings.max_parts {
+            self.emit(bytes, arena);
+            return bytes.len();
+        }
         let delimiter_len = self.finder.needle().len();
         if self.held.is_empty() {
             let found = self.finder.find(bytes);
@@ -198,6 +202,9 @@ impl Multipart {
                     self.end_part(arena);
                     self.line_start = 0;
                     self.state = State::Headers;
+                    if self.parts == self.settings.max_parts {
+                        self.no_more_parts(used, arena);
+                    }
                     return used;
                 }
                 line if line.trim_ascii().is_empty() && line.len() < MAX_PADDING_BYTES => {}
@@ -208,6 +215,14 @@ impl Multipart {
             }
         }
         bytes.len()
+    }
+
+    /// Each part costs its setting up, so a body of nothing else would be slow to read.
+    fn no_more_parts(&mut self, used: usize, arena: &Arena) {
+        self.report.reasons.insert(Reason::TooManyParts);
+        self.parts += 1;
+        self.open_outside(self.position + used as u64, arena);
+        self.state = State::Content;
     }
 
     /// A longer line that begins like the delimiter is content. Its last byte may start the true delimiter.

@@ -99,3 +99,14 @@ fn a_preamble_does_not_open_multipart_again() {
     let (text, ..) = read("multipart/form-data; boundary=y", &bytes, &Settings::default());
     assert_eq!(text.matches("Content-Type: a").count(), 100);
 }
+
+#[test]
+fn parts_beyond_the_bound_are_read_as_one_text() {
+    let part = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nMRN 0041\r\n";
+    let settings = Settings { max_parts: 3, ..Settings::default() };
+    let (text, _, body) = read("multipart/form-data; boundary=x", &part.repeat(10), &settings);
+    assert_eq!((text.matches("a: MRN 0041\n").count(), text.matches("MRN 0041").count()), (3, 10));
+    assert!(body.status().reasons.contains(Reason::TooManyParts));
+    let (_, _, body) = read("multipart/form-data; boundary=x", &part.repeat(3), &settings);
+    assert!(!body.status().reasons.contains(Reason::TooManyParts));
+}

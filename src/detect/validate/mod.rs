@@ -35,12 +35,8 @@ impl Accepted {
 
 pub(super) type Validator = fn(&[u8], &Context<'_>) -> Option<Accepted>;
 
-pub(super) const VALIDATORS: &[(&str, Validator)] = &[
-    ("birth_date", birth_date::birth_date),
-    ("icd10", icd10::icd10),
-    ("mrn", mrn::mrn),
-    ("ssn", ssn::ssn),
-];
+pub(super) const VALIDATORS: &[(&str, Validator)] =
+    &[("birth_date", birth_date::birth_date), ("icd10", icd10::icd10), ("mrn", mrn::mrn), ("ssn", ssn::ssn)];
 
 /// For identifiers that have no checksum: letters and digits, in upper case.
 pub(super) fn form_only(value: &[u8], _: &Context<'_>) -> Option<Accepted> {

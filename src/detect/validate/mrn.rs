@@ -43,7 +43,9 @@ mod tests {
 
     #[test]
     fn years_dates_and_single_digits_are_refused() {
-        for other in ["2019", "1987", "2024-03-14", "03-14-2024", "00000000", "123", "1234567890123456", "12345-", "12--34567"] {
+        for other in
+            ["2019", "1987", "2024-03-14", "03-14-2024", "00000000", "123", "1234567890123456", "12345-", "12--34567"]
+        {
             assert_eq!(validate(mrn, other), None, "{other}");
         }
         assert!(validate(mrn, "98-38-73").is_some(), "terminal-digit filing");

@@ -23,9 +23,10 @@ pub(super) fn ssn(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
 
 /// Whether both separators are of one kind: `536-22.8741` is something else. Blanks around a separator do not count.
 fn same_separators(value: &[u8]) -> bool {
-    let mut kinds = value.split(u8::is_ascii_digit).filter(|gap| !gap.is_empty()).map(|gap| {
-        gap.iter().copied().find(|byte| *byte != b' ').unwrap_or(b' ')
-    });
+    let mut kinds = value
+        .split(u8::is_ascii_digit)
+        .filter(|gap| !gap.is_empty())
+        .map(|gap| gap.iter().copied().find(|byte| *byte != b' ').unwrap_or(b' '));
     match (kinds.next(), kinds.next()) {
         (None, None) => true,
         (Some(first), Some(second)) => first == second,
@@ -47,7 +48,9 @@ mod tests {
 
     #[test]
     fn numbers_that_were_never_issued_are_refused() {
-        for never in ["000-12-3456", "666-12-3456", "900-12-3456", "987-65-4320", "987-65-4329", "536-00-8741", "536-22-0000"] {
+        for never in
+            ["000-12-3456", "666-12-3456", "900-12-3456", "987-65-4320", "987-65-4329", "536-00-8741", "536-22-0000"]
+        {
             assert_eq!(validate(ssn, never), None, "{never}");
         }
     }

@@ -162,6 +162,9 @@ impl Exchanges {
 
     /// No more messages of `role` come.
     pub(super) fn no_more(&mut self, role: Role) {
+        if role == Role::Client {
+            self.requests_intact = false;
+        }
         for exchange in &mut self.open {
             if *exchange.part(role) == Part::Awaited {
                 *exchange.part(role) = Part::Missing;

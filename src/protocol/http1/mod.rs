@@ -303,6 +303,7 @@ impl Http1 {
             return;
         }
         let id = self.exchanges.response();
+        self.close_finished(out);
         self.begin(Role::Server, id, out);
         let accepted = (200..300).contains(&head.status);
         let Some(exchange) = self.exchanges.get(id) else { return };
@@ -626,6 +627,8 @@ impl Dissector for Http1 {
         self.exchanges.no_more(role);
         if let [Side { ended: Some(first), .. }, Side { ended: Some(second), .. }] = &self.sides {
             let fin = *first == End::Fin && *second == End::Fin;
+            self.exchanges.no_more(Role::Client);
+            self.exchanges.no_more(Role::Server);
             for exchange in self.exchanges.all() {
                 exchange.tunnel = false;
                 if !fin {

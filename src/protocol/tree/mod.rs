@@ -195,9 +195,11 @@ impl StreamTree {
 
     fn data(&mut self, slot: usize, direction: Direction, bytes: &[u8], out: &mut dyn TreeSink) {
         let Some(node) = self.node(slot) else { return };
-        if bytes.is_empty() || node.side(direction).ended.is_some() {
+        if bytes.is_empty() {
             return;
         }
+        // Data after a FIN shows that the FIN was forged.
+        node.side(direction).ended = None;
         match node.state {
             State::Recognising => self.recognise(slot, direction, bytes, false, out),
             State::Open(_) => {

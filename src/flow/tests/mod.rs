@@ -1,0 +1,6 @@
+//! Situations of flows, a recorder of what a table tells, and the laws that hold for all traffic.
+
+mod laws;
+mod life;
+mod reassembly;
+mod recorder;

@@ -1,0 +1,67 @@
+//! Counters and their names. A worker counts in plain fields of its own; sums are made when somebody asks. Names are
+//! those of `stats` events.
+
+use std::collections::BTreeMap;
+
+use crate::{capture::CaptureCounters, packet::DropReason};
+
+/// What the reading side counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ReaderCounters {
+    pub(super) capture: CaptureCounters,
+    /// Bytes that the frames had on the wire.
+    pub(super) wire_bytes: u64,
+    /// By [`DropReason::index`].
+    pub(super) dropped: [u64; DropReason::ALL.len()],
+}
+
+/// What a worker counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SensorCounters {
+    pub(super) flows: u64,
+    pub(super) exchanges: u64,
+    pub(super) gaps: u64,
+    pub(super) conflicts: u64,
+    pub(super) evicted_flows: u64,
+    /// Exchanges beyond the cap of their flow, told nowhere.
+    pub(super) exchanges_over_cap: u64,
+}
+
+impl ReaderCounters {
+    pub(super) fn dropped(&mut self, reason: DropReason) {
+        if let Some(count) = self.dropped.get_mut(reason.index()) {
+            *count += 1;
+        }
+    }
+
+    pub(super) fn add_to(&self, counters: &mut BTreeMap<String, u64>) {
+        for (name, count) in [
+            ("frames", self.capture.frames),
+            ("bytes", self.wire_bytes),
+            ("frames_filtered", self.capture.filtered),
+            ("frames_cut", self.capture.cut_frames),
+            ("frames_dropped", self.dropped.iter().sum()),
+            ("clock_back", self.capture.clock_back),
+        ] {
+            *counters.entry(name.to_owned()).or_default() += count;
+        }
+        for (reason, count) in DropReason::ALL.iter().zip(self.dropped) {
+            *counters.entry(format!("frames_dropped_{}", reason.name())).or_default() += count;
+        }
+    }
+}
+
+impl SensorCounters {
+    pub(super) fn add_to(&self, counters: &mut BTreeMap<String, u64>) {
+        for (name, count) in [
+            ("flows", self.flows),
+            ("exchanges", self.exchanges),
+            ("gaps", self.gaps),
+            ("conflicts", self.conflicts),
+            ("evicted_flows", self.evicted_flows),
+            ("exchanges_over_cap", self.exchanges_over_cap),
+        ] {
+            *counters.entry(name.to_owned()).or_default() += count;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a worker's exchanges share while they work: the rules, the scanner, and the log that stamps their facts.
+
+use std::{sync::Arc, time::Duration};
+
+use super::Rules;
+use crate::{
+    detect::{Detected, Scanner},
+    event::{Fact, FactBody, FlowIdentity, Stamp},
+};
+
+/// Text waits at most this long for more of its kind before it is scanned, in packet time: half of the second in
+/// which an alert must be out.
+pub(super) const SCAN_DELAY: Duration = Duration::from_millis(500);
+
+/// Bytes up after which a running exchange tells how far it is.
+pub(super) const TELL_BYTES: u64 = 64 * 1024;
+
+/// Facts in the order they became known, each with a stamp of its own.
+#[derive(Default)]
+pub(super) struct FactLog {
+    facts: Vec<Fact>,
+    now: Stamp,
+}
+
+impl FactLog {
+    /// From here on facts carry `stamp`; on the same frame the ordinal never goes back.
+    pub(super) fn at(&mut self, stamp: Stamp) {
+        if (stamp.time, stamp.frame) == (self.now.time, self.now.frame) {
+            self.now.ordinal = self.now.ordinal.max(stamp.ordinal);
+        } else {
+            self.now = stamp;
+        }
+    }
+
+    pub(super) fn now(&self) -> Stamp {
+        self.now
+    }
+
+    pub(super) fn tell(&mut self, flow: &Arc<FlowIdentity>, app_proto: Option<&'static str>, body: FactBody) {
+        self.facts.push(Fact { stamp: self.now, flow: Arc::clone(flow), app_proto, body });
+        self.now.ordinal = self.now.ordinal.saturating_add(1);
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Fact> {
+        std::mem::take(&mut self.facts)
+    }
+}
+
+/// Lent to exchanges for the length of a call.
+pub(super) struct Workbench<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) scanner: &'a mut Scanner,
+    /// Reused between scans.
+    pub(super) found: &'a mut Vec<Detected>,
+    pub(super) log: &'a mut FactLog,
+    pub(super) flow: &'a mut Arc<FlowIdentity>,
+}

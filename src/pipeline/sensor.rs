@@ -1,0 +1,444 @@
+//! What a worker does with the streams of its flows. In: [`StreamEvent`]s from `flow`; out: [`Fact`]s. Owns per flow
+//! the stream tree and the open exchanges; knows nothing of other flows, takes no lock.
+//! Bounds: [`MAX_OPEN_EXCHANGES`] a flow; the caps of tree, body and arena below that.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Rules,
+    counters::SensorCounters,
+    facts::{FactLog, Workbench},
+    plan::{ScanPlan, scan_plan},
+    session::Session,
+    transaction::Transaction,
+};
+use crate::{
+    catalog::client,
+    detect::{Detected, Scanner},
+    event::{
+        AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent, FlowIdentity,
+        Opening, Operation, ServiceMatch, Stamp, Timestamp, TlsEvent, Transport,
+    },
+    flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
+    protocol::{ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink},
+    redact::wire,
+};
+
+/// Exchanges of one flow that may be open at once; HTTP/1.1 pipelines of real clients stay far below.
+const MAX_OPEN_EXCHANGES: usize = 1024;
+
+/// The consumer that the flow table of a worker feeds.
+pub(super) struct Sensor {
+    rules: Arc<Rules>,
+    scanner: Scanner,
+    found: Vec<Detected>,
+    log: FactLog,
+    counters: SensorCounters,
+}
+
+/// What is kept of a flow.
+pub(super) struct FlowState {
+    identity: Arc<FlowIdentity>,
+    /// `None` for UDP.
+    tree: Option<StreamTree>,
+    exchanges: Exchanges,
+    told_conflict: bool,
+    told_gap: bool,
+}
+
+#[derive(Default)]
+struct Exchanges {
+    open: BTreeMap<(StreamId, ExchangeId), Exchange>,
+    /// Hosts that streams are tunnelled to, by the exchange that asked for it.
+    tunnels: BTreeMap<(StreamId, ExchangeId), (String, EvidenceKind)>,
+    /// A bound of the dissectors took something of this flow.
+    capped: bool,
+    /// The client is what the flow calls the server.
+    reversed: bool,
+    app_proto: Option<&'static str>,
+    wake_at: Option<Timestamp>,
+}
+
+enum Exchange {
+    Transaction(Box<Transaction>),
+    Session(Session),
+}
+
+impl Sensor {
+    pub(super) fn new(rules: Arc<Rules>) -> Self {
+        let scanner = rules.detector.scanner();
+        Self { rules, scanner, found: Vec::new(), log: FactLog::default(), counters: SensorCounters::default() }
+    }
+
+    pub(super) fn take_facts(&mut self) -> Vec<Fact> {
+        self.log.take()
+    }
+
+    pub(super) fn counters(&self) -> &SensorCounters {
+        &self.counters
+    }
+}
+
+impl StreamConsumer for Sensor {
+    type State = FlowState;
+
+    fn opened(&mut self, flow: &FlowRecord, _stamp: Stamp) -> FlowState {
+        self.counters.flows += 1;
+        let midstream = flow.notes.midstream;
+        let tree = (flow.identity.transport == Transport::Tcp)
+            .then(|| StreamTree::new(self.rules.protocols, Arc::clone(&self.rules.protocol), midstream));
+        FlowState {
+            identity: Arc::new(flow.identity.clone()),
+            tree,
+            exchanges: Exchanges::default(),
+            told_conflict: false,
+            told_gap: false,
+        }
+    }
+
+    fn event(
+        &mut self,
+        flow: &FlowRecord,
+        state: &mut FlowState,
+        direction: Direction,
+        event: StreamEvent<'_>,
+        stamp: Stamp,
+    ) -> Interest {
+        self.log.at(stamp);
+        match event {
+            StreamEvent::Conflict { .. } => {
+                self.counters.conflicts += 1;
+                if !std::mem::replace(&mut state.told_conflict, true) {
+                    self.anomaly(state, "stream_overlap_different_data");
+                }
+            }
+            StreamEvent::Gap(_) => {
+                self.counters.gaps += 1;
+                if !std::mem::replace(&mut state.told_gap, true) {
+                    self.anomaly(state, "stream_gap");
+                }
+            }
+            _ => {}
+        }
+        let Some(tree) = &mut state.tree else { return Interest::Nothing };
+        let mut handler = Handler {
+            bench: Workbench {
+                rules: &self.rules,
+                scanner: &mut self.scanner,
+                found: &mut self.found,
+                log: &mut self.log,
+                flow: &mut state.identity,
+            },
+            exchanges: &mut state.exchanges,
+            counters: &mut self.counters,
+            flow_notes: flow.notes,
+        };
+        let interest = tree.push(direction, event, &mut handler);
+        state.exchanges.arm();
+        interest
+    }
+
+    fn wake_at(&self, state: &FlowState) -> Option<Timestamp> {
+        state.exchanges.wake_at
+    }
+
+    fn wake(&mut self, _flow: &FlowRecord, state: &mut FlowState, stamp: Stamp) {
+        self.log.at(stamp);
+        let mut bench = Workbench {
+            rules: &self.rules,
+            scanner: &mut self.scanner,
+            found: &mut self.found,
+            log: &mut self.log,
+            flow: &mut state.identity,
+        };
+        for exchange in state.exchanges.open.values_mut() {
+            if exchange.wake_at().is_some_and(|at| at <= stamp.time) {
+                exchange.wake(&mut bench);
+            }
+        }
+        state.exchanges.arm();
+    }
+
+    fn closed(&mut self, flow: &FlowRecord, mut state: FlowState, reason: CloseReason, stamp: Stamp) {
+        self.log.at(stamp);
+        self.counters.evicted_flows += u64::from(reason == CloseReason::Evicted);
+        let mut handler = Handler {
+            bench: Workbench {
+                rules: &self.rules,
+                scanner: &mut self.scanner,
+                found: &mut self.found,
+                log: &mut self.log,
+                flow: &mut state.identity,
+            },
+            exchanges: &mut state.exchanges,
+            counters: &mut self.counters,
+            flow_notes: flow.notes,
+        };
+        if let Some(tree) = &mut state.tree {
+            tree.close(&mut handler);
+        }
+        handler.close_all();
+        let app_proto = state.exchanges.app_proto;
+        self.log.tell(&state.identity, app_proto, FactBody::Flow(flow_event(flow, state.exchanges.reversed, reason)));
+    }
+}
+
+impl Sensor {
+    fn anomaly(&mut self, state: &FlowState, event: &str) {
+        let body = FactBody::Anomaly(AnomalyEvent { event: event.to_owned() });
+        self.log.tell(&state.identity, state.exchanges.app_proto, body);
+    }
+}
+
+fn flow_event(flow: &FlowRecord, reversed: bool, reason: CloseReason) -> FlowEvent {
+    let FlowCounters { mut packets, mut bytes } = flow.counters;
+    if reversed {
+        packets.reverse();
+        bytes.reverse();
+    }
+    let ([packets_to_server, packets_to_client], [bytes_to_server, bytes_to_client]) = (packets, bytes);
+    let state = match (reason, flow.established) {
+        (CloseReason::Shutdown, _) => "closed",
+        (_, true) => "established",
+        (_, false) => "new",
+    };
+    FlowEvent {
+        packets_to_server,
+        packets_to_client,
+        bytes_to_server,
+        bytes_to_client,
+        start: flow.identity.started,
+        end: flow.last,
+        state: state.to_owned(),
+        reason: reason.name().to_owned(),
+    }
+}
+
+impl Exchange {
+    fn wake_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Transaction(transaction) => transaction.wake_at(),
+            Self::Session(session) => session.wake_at(),
+        }
+    }
+
+    fn wake(&mut self, bench: &mut Workbench<'_>) {
+        match self {
+            Self::Transaction(transaction) => transaction.wake(bench),
+            Self::Session(session) => session.wake(bench),
+        }
+    }
+
+    fn close(self, notes: FlowNotes, bench: &mut Workbench<'_>) {
+        match self {
+            Self::Transaction(transaction) => transaction.close(notes, bench),
+            Self::Session(session) => session.close(bench),
+        }
+    }
+}
+
+impl Exchanges {
+    fn arm(&mut self) {
+        self.wake_at = self.open.values().filter_map(Exchange::wake_at).min();
+    }
+}
+
+/// Takes the tree's events for one call.
+struct Handler<'a> {
+    bench: Workbench<'a>,
+    exchanges: &'a mut Exchanges,
+    counters: &'a mut SensorCounters,
+    flow_notes: FlowNotes,
+}
+
+impl TreeSink for Handler<'_> {
+    fn event(&mut self, stream: &StreamInfo, event: ProtocolEvent<'_>) -> Interest {
+        if !stream.protocol.is_empty() {
+            self.exchanges.app_proto.get_or_insert(stream.protocol);
+        }
+        match event {
+            ProtocolEvent::Hello { exchange, hello } => return self.hello(stream, exchange, hello),
+            ProtocolEvent::Request { exchange, head } => self.request(stream, exchange, head),
+            ProtocolEvent::Response { exchange, head } => {
+                self.with(stream, exchange, |transaction, _| transaction.respond(head));
+            }
+            ProtocolEvent::Encrypted { exchange, direction, bytes } => {
+                let Self { bench, exchanges, .. } = self;
+                if let Some(Exchange::Session(session)) = exchanges.open.get_mut(&(stream.id, exchange)) {
+                    session.bytes(direction, bytes, bench);
+                }
+            }
+            ProtocolEvent::Body { exchange, direction, bytes } => {
+                self.with(stream, exchange, |transaction, bench| transaction.body(direction, bytes, bench));
+            }
+            ProtocolEvent::BodyConflict { exchange, direction, bytes } => {
+                self.with(stream, exchange, |transaction, bench| transaction.body_conflict(direction, bytes, bench));
+            }
+            ProtocolEvent::BodyGap { exchange, direction, bytes } => {
+                self.with(stream, exchange, |transaction, _| transaction.body_gap(direction, bytes));
+            }
+            ProtocolEvent::BodyEnd { exchange, direction, complete } => {
+                self.with(stream, exchange, |transaction, bench| transaction.body_end(direction, complete, bench));
+            }
+            ProtocolEvent::Closed { exchange, .. } => {
+                if let Some(exchange) = self.exchanges.open.remove(&(stream.id, exchange)) {
+                    exchange.close(self.notes(), &mut self.bench);
+                }
+            }
+            ProtocolEvent::ProxyTarget { exchange, host, evidence, .. } => {
+                self.exchanges.tunnels.insert((stream.id, exchange), (host.to_owned(), evidence));
+            }
+            ProtocolEvent::NameLearned { name, address, ttl_seconds } => {
+                let expires = self.bench.log.now().time.after(std::time::Duration::from_secs(ttl_seconds.into()));
+                let body = FactBody::NameLearned { name: name.to_owned(), address, expires };
+                self.bench.log.tell(self.bench.flow, Some(stream.protocol), body);
+            }
+            ProtocolEvent::Capped(_) => self.exchanges.capped = true,
+            ProtocolEvent::Reversed => self.reverse(),
+            // The tree takes tunnels to a stream of their own.
+            ProtocolEvent::Tunnel { .. } => {}
+        }
+        Interest::Data
+    }
+}
+
+impl Handler<'_> {
+    fn with(
+        &mut self,
+        stream: &StreamInfo,
+        exchange: ExchangeId,
+        act: impl FnOnce(&mut Transaction, &mut Workbench<'_>),
+    ) {
+        let Self { bench, exchanges, .. } = self;
+        if let Some(Exchange::Transaction(transaction)) = exchanges.open.get_mut(&(stream.id, exchange)) {
+            act(transaction, bench);
+        }
+    }
+
+    fn key(&self, stream: &StreamInfo, exchange: ExchangeId) -> ExchangeKey {
+        ExchangeKey { flow: self.bench.flow.id, stream: stream.id.0, exchange: exchange.0 }
+    }
+
+    /// Whether one more exchange may open; counted when not.
+    fn room(&mut self) -> bool {
+        let room = self.exchanges.open.len() < MAX_OPEN_EXCHANGES;
+        self.counters.exchanges_over_cap += u64::from(!room);
+        room
+    }
+
+    /// From here on the client is whom the flow took for the server.
+    fn reverse(&mut self) {
+        self.exchanges.reversed = true;
+        let identity = Arc::make_mut(self.bench.flow);
+        std::mem::swap(&mut identity.client, &mut identity.server);
+        // It was the other side's.
+        identity.client_mac = None;
+    }
+
+    fn notes(&self) -> FlowNotes {
+        FlowNotes { cap: self.flow_notes.cap || self.exchanges.capped, ..self.flow_notes }
+    }
+
+    /// The host that this stream is tunnelled to.
+    fn tunnel(&self, stream: &StreamInfo) -> Option<(String, EvidenceKind)> {
+        self.exchanges.tunnels.get(&stream.parent?).cloned()
+    }
+
+    /// Answers whether the session's bytes are wanted.
+    fn hello(&mut self, stream: &StreamInfo, exchange: ExchangeId, hello: &ClientHello) -> Interest {
+        let event = TlsEvent {
+            sni: hello.server_name.as_deref().map(wire::host),
+            version: tls_version(hello.version).map(str::to_owned),
+            alpn: hello.alpn.iter().filter_map(|id| wire::alpn(id)).collect(),
+        };
+        self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Tls(event));
+        let mut evidence = Vec::new();
+        let mut service = None;
+        if let Some(name) = &hello.server_name {
+            service = self.evidence(name, EvidenceKind::TlsSni, &mut evidence);
+        }
+        if let Some((target, kind)) = self.tunnel(stream) {
+            service = service.or(self.evidence(&target, kind, &mut evidence));
+        }
+        let named = !evidence.is_empty();
+        if (service.is_none() && named) || !self.room() {
+            return Interest::Nothing;
+        }
+        self.counters.exchanges += 1;
+        let key = self.key(stream, exchange);
+        let opening =
+            Opening { key, service, evidence, client: Client::default(), operation: Operation::Other, encrypted: true };
+        self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Opened(Box::new(opening)));
+        let session = Session::new(key, self.bench.log.now().time);
+        self.exchanges.open.insert((stream.id, exchange), Exchange::Session(session));
+        Interest::Data
+    }
+
+    /// Notes a name as evidence and asks the catalogue for it.
+    fn evidence(&self, host: &str, kind: EvidenceKind, evidence: &mut Vec<Evidence>) -> Option<ServiceMatch> {
+        evidence.push(Evidence { kind, value: wire::host(host) });
+        self.bench.rules.catalog.lookup(host, None).map(|found| found.service_match())
+    }
+
+    fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {
+        let connect = head.method == "CONNECT";
+        if let (true, Some(host)) = (connect, &head.host) {
+            self.exchanges.tunnels.insert((stream.id, exchange), (host.clone(), EvidenceKind::ConnectTarget));
+        }
+        if !self.room() {
+            return;
+        }
+        self.counters.exchanges += 1;
+        let key = self.key(stream, exchange);
+        // A CONNECT is no exchange with a service; what goes through its tunnel is.
+        let opening = if connect { None } else { self.opening(key, stream, head) };
+        let service = opening.as_ref().and_then(|opening| opening.service);
+        if let Some(opening) = opening {
+            self.bench.log.tell(self.bench.flow, Some("http"), FactBody::Opened(Box::new(opening)));
+        }
+        let read = scan_plan(service.as_ref()) == ScanPlan::Full;
+        let transaction = Transaction::new(key, head, service, read, &mut self.bench);
+        self.exchanges.open.insert((stream.id, exchange), Exchange::Transaction(Box::new(transaction)));
+    }
+
+    /// What the request opens with an AI service, if its host, or the tunnel's, is one's.
+    fn opening(&self, key: ExchangeKey, stream: &StreamInfo, head: &RequestHead) -> Option<Opening> {
+        let catalog = &self.bench.rules.catalog;
+        let own = head.host.as_deref().zip(head.host_evidence);
+        let tunnel = self.tunnel(stream);
+        let names = own.into_iter().chain(tunnel.as_ref().map(|(host, kind)| (host.as_str(), *kind)));
+        let mut evidence = Vec::new();
+        let mut found = None;
+        for (host, kind) in names {
+            evidence.push(Evidence { kind, value: wire::host(host) });
+            found = found.or_else(|| catalog.lookup(host, Some(&head.path)));
+        }
+        let found = found?;
+        Some(Opening {
+            key,
+            service: Some(found.service_match()),
+            evidence,
+            client: client::of_request(head.user_agent.as_deref(), &head.header_names),
+            operation: catalog.operation(Some(&found), &head.method, &head.path),
+            encrypted: false,
+        })
+    }
+
+    fn close_all(&mut self) {
+        while let Some((_, exchange)) = self.exchanges.open.pop_first() {
+            exchange.close(self.notes(), &mut self.bench);
+        }
+    }
+}
+
+/// EVE's spelling of a TLS version.
+fn tls_version(version: u16) -> Option<&'static str> {
+    match version {
+        0x0300 => Some("SSLv3"),
+        0x0301 => Some("TLS 1.0"),
+        0x0302 => Some("TLS 1.1"),
+        0x0303 => Some("TLS 1.2"),
+        0x0304 => Some("TLS 1.3"),
+        _ => None,
+    }
+}

@@ -1,0 +1,279 @@
+//! One readable exchange: a request with its response. In: heads and body bytes from `protocol`; out: facts. Owns the
+//! body's decoder, the arena and the detection of this exchange, and nothing else's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::facts::{SCAN_DELAY, TELL_BYTES, Workbench};
+use crate::{
+    content::{Arena, Body, ContentHint, Reason},
+    detect::Detection,
+    event::{
+        Bytes, Content, ContentFlag, ContentKind, Direction, ExchangeKey, FactBody, HttpEvent, IdentifierType,
+        Progress, ProgressState, ServiceMatch, Timestamp,
+    },
+    flow::FlowNotes,
+    protocol::{RequestHead, ResponseHead},
+    redact::wire,
+};
+
+/// Decoded text that makes a scan worth its call, in bytes. Less waits for more, for the end, or [`SCAN_DELAY`].
+const WINDOW_BYTES: u64 = 32 * 1024;
+
+pub(super) struct Transaction {
+    key: ExchangeKey,
+    /// What the `http` event will say.
+    event: HttpEvent,
+    service: Option<ServiceMatch>,
+    request: Option<BodyReader>,
+    bytes: Bytes,
+    announced: Option<u64>,
+    request_ended: bool,
+    request_complete: bool,
+    flags: BTreeSet<ContentFlag>,
+    /// Bytes up at the last progress told.
+    told_up: u64,
+    waiting_since: Option<Timestamp>,
+}
+
+/// A request body on its way through decoder, arena and detection.
+struct BodyReader {
+    body: Body,
+    arena: Arena,
+    detection: Detection,
+    /// Arena offset up to which detection was pushed.
+    pushed: u64,
+    counts: BTreeMap<IdentifierType, u64>,
+}
+
+impl Transaction {
+    pub(super) fn new(
+        key: ExchangeKey,
+        head: &RequestHead,
+        service: Option<ServiceMatch>,
+        read: bool,
+        bench: &mut Workbench<'_>,
+    ) -> Self {
+        let known = |word: &str| bench.rules.catalog.is_path_word(word);
+        let url = wire::path(&head.path, known);
+        // EVE's hostname is the Host field's, which a request to a proxy may lack or set otherwise than its target.
+        let (hostname, port) = match &head.host_header {
+            Some(named) => host_and_port(named),
+            None => (head.host.as_deref(), head.port),
+        };
+        let event = HttpEvent {
+            hostname: hostname.map(wire::host),
+            port,
+            url: if head.target.contains('?') && !url.ends_with("?*") { url + "?*" } else { url },
+            http_method: wire::method(&head.method),
+            protocol: head.version.to_owned(),
+            user_agent: head.user_agent.as_deref().map(wire::user_agent).filter(|value| !value.is_empty()),
+            ..HttpEvent::default()
+        };
+        let request = read.then(|| BodyReader {
+            body: Body::new(
+                &ContentHint { content_type: head.content_type.as_deref(), file_name: None },
+                &head.content_encoding,
+                &bench.rules.content,
+            )
+            .watch(&["model"]),
+            arena: Arena::new(),
+            detection: Detection::new(&bench.rules.detector),
+            pushed: 0,
+            counts: BTreeMap::new(),
+        });
+        Self {
+            key,
+            event,
+            service,
+            request,
+            bytes: Bytes { up: head.bytes, ..Bytes::default() },
+            announced: head.content_length,
+            request_ended: false,
+            request_complete: false,
+            flags: BTreeSet::new(),
+            told_up: 0,
+            waiting_since: None,
+        }
+    }
+}
+
+impl Transaction {
+    pub(super) fn respond(&mut self, head: &ResponseHead) {
+        self.event.status = Some(head.status);
+        self.event.content_type = head.content_type.as_deref().map(wire::media_type).filter(|value| !value.is_empty());
+        self.bytes.down += head.bytes;
+    }
+
+    /// Body bytes as sent, of either direction.
+    pub(super) fn body(&mut self, direction: Direction, bytes: &[u8], bench: &mut Workbench<'_>) {
+        let count = bytes.len() as u64;
+        if direction == Direction::ToClient {
+            self.bytes.down += count;
+            self.event.length += count;
+            return;
+        }
+        self.bytes.up += count;
+        self.bytes.body += count;
+        if let Some(reader) = &mut self.request {
+            reader.body.push(bytes, &mut reader.arena);
+            if reader.arena.end() - reader.pushed >= WINDOW_BYTES {
+                self.scan(false, bench);
+            }
+        }
+        self.waiting_since.get_or_insert(bench.log.now().time);
+        if self.bytes.up - self.told_up >= TELL_BYTES {
+            self.scan(false, bench);
+            self.tell(ProgressState::Running, bench);
+        }
+    }
+
+    pub(super) fn body_gap(&mut self, direction: Direction, lost: u64) {
+        if direction == Direction::ToClient {
+            return;
+        }
+        self.flags.insert(ContentFlag::Gaps);
+        if let Some(reader) = &mut self.request {
+            reader.body.gap(lost, &mut reader.arena);
+        }
+    }
+
+    /// A second copy that differs: read on its own, since nobody knows which copy the server took.
+    pub(super) fn body_conflict(&mut self, direction: Direction, bytes: &[u8], bench: &mut Workbench<'_>) {
+        if direction == Direction::ToClient {
+            return;
+        }
+        self.flags.insert(ContentFlag::Tampered);
+        if let Some(reader) = &mut self.request {
+            let at = reader.body.status().decoded_bytes;
+            reader.arena.separator(b"\n");
+            reader.arena.push(bytes, at);
+            reader.arena.separator(b"\n");
+        }
+        self.scan(false, bench);
+    }
+
+    pub(super) fn body_end(&mut self, direction: Direction, complete: bool, bench: &mut Workbench<'_>) {
+        if direction == Direction::ToClient || self.request_ended {
+            return;
+        }
+        self.request_ended = true;
+        self.request_complete = complete;
+        if let Some(reader) = &mut self.request {
+            reader.body.finish(complete, &mut reader.arena);
+        }
+        self.scan(true, bench);
+        self.tell(ProgressState::Running, bench);
+    }
+
+    /// When text or growth that waits must be dealt with, in packet time.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        self.waiting_since.map(|since| since.after(SCAN_DELAY))
+    }
+
+    pub(super) fn wake(&mut self, bench: &mut Workbench<'_>) {
+        self.scan(false, bench);
+        self.tell(ProgressState::Running, bench);
+    }
+
+    /// The exchange ended, in whatever way; tells the last of it.
+    pub(super) fn close(mut self, notes: FlowNotes, bench: &mut Workbench<'_>) {
+        self.body_end(Direction::ToServer, false, bench);
+        for (noted, flag) in [
+            (notes.midstream, ContentFlag::Midstream),
+            (notes.one_way, ContentFlag::OneWay),
+            (notes.sliced, ContentFlag::Sliced),
+            (notes.tampered, ContentFlag::Tampered),
+            (notes.cap, ContentFlag::Cap),
+        ] {
+            if noted {
+                self.flags.insert(flag);
+            }
+        }
+        self.tell(ProgressState::Ended, bench);
+        bench.log.tell(bench.flow, Some("http"), FactBody::Http(self.event));
+    }
+
+    /// Detection over the text that came since the last time.
+    fn scan(&mut self, end: bool, bench: &mut Workbench<'_>) {
+        self.waiting_since = None;
+        let Some(reader) = &mut self.request else { return };
+        bench.found.clear();
+        reader.pushed = reader.arena.end();
+        reader.detection.push(&bench.rules.detector, bench.scanner, &mut reader.arena, end, bench.found);
+        if bench.found.is_empty() {
+            return;
+        }
+        for detected in bench.found.drain(..) {
+            *reader.counts.entry(detected.finding.identifier).or_default() += 1;
+            let body = FactBody::Finding { key: self.key, finding: detected.finding };
+            bench.log.tell(bench.flow, Some("http"), body);
+        }
+        self.tell(ProgressState::Running, bench);
+    }
+
+    fn tell(&mut self, state: ProgressState, bench: &mut Workbench<'_>) {
+        self.waiting_since = None;
+        if self.service.is_none() {
+            return;
+        }
+        self.told_up = self.bytes.up;
+        let progress = Progress {
+            key: self.key,
+            bytes: self.bytes,
+            content: Some(self.content()),
+            individuals: self.request.as_ref().map_or([0, 0], |reader| reader.detection.verdict().individuals),
+            content_kind: self.request.as_ref().map_or(ContentKind::Unknown, BodyReader::kind),
+            model: self.request.as_ref().and_then(|reader| reader.body.captured("model")).and_then(wire::model),
+            state,
+        };
+        bench.log.tell(bench.flow, Some("http"), FactBody::Progress(Box::new(progress)));
+    }
+
+    fn content(&self) -> Content {
+        let seen = self.bytes.body;
+        let body_bytes = self.announced.unwrap_or(seen).max(seen);
+        let mut flags = self.flags.clone();
+        if self.request_ended && !self.request_complete {
+            flags.insert(ContentFlag::Truncated);
+        }
+        let Some(reader) = &self.request else {
+            return Content {
+                body_bytes,
+                body_bytes_known: self.request_complete || self.announced.is_some(),
+                flags: flags.into_iter().collect(),
+                ..Content::default()
+            };
+        };
+        let status = reader.body.status();
+        flags.extend(status.reasons.iter().filter_map(Reason::flag));
+        let verdict = reader.detection.verdict();
+        Content {
+            classification: verdict.classification,
+            score: verdict.score,
+            deidentified: verdict.deidentified,
+            findings: reader.counts.clone(),
+            scanned_bytes: status.scanned_bytes,
+            body_bytes,
+            body_bytes_known: self.request_complete || self.announced.is_some(),
+            flags: flags.into_iter().collect(),
+        }
+    }
+}
+
+impl BodyReader {
+    fn kind(&self) -> ContentKind {
+        match self.body.status().format.unwrap_or_default() {
+            "json" => ContentKind::Json,
+            "text" | "multipart" => ContentKind::Text,
+            _ => ContentKind::Other,
+        }
+    }
+}
+
+/// Splits `host:port`; a bare IPv6 address has no port.
+fn host_and_port(named: &str) -> (Option<&str>, Option<u16>) {
+    match named.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) if !host.contains(':') || host.ends_with(']') => (Some(host), Some(port)),
+        _ => (Some(named), None),
+    }
+}
