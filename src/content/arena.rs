@@ -72,6 +72,13 @@ impl<T: Copy> Trimmed<T> {
     /// Capacity beyond which memory that stays unused is returned to the allocator: 512 KiB, some large pushes.
     const KEEP_ITEMS: usize = (512 << 10) / size_of::<T>();
 
+    /// Empties it; memory up to `KEEP_ITEMS` stays for the next use.
+    fn clear(&mut self) {
+        self.items.clear();
+        self.items.shrink_to(Self::KEEP_ITEMS);
+        self.head = 0;
+    }
+
     fn live(&self) -> &[T] {
         self.items.get(self.head..).unwrap_or_default()
     }
@@ -110,6 +117,16 @@ impl Arena {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes it as new for another exchange, save that it keeps its memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.pieces.clear();
+        self.units.clear();
+        self.paths.clear();
+        let Self { text, pieces, units, paths, .. } = std::mem::take(self);
+        *self = Self { text, pieces, units, paths, ..Self::default() };
     }
 
     /// Starts a unit: what follows lies at `path`.
