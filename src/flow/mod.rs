@@ -8,7 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod budget;
-mod flow;
+mod entry;
 mod half;
 mod history;
 mod key;
