@@ -17,11 +17,12 @@ use crate::{
     capture::{self, Filter},
     catalog::{self, Catalog},
     content,
-    detect::{self, Detector, Signatures as PhiSignatures},
+    detect::{self, Detector},
     flow, packet,
     policy::{self, Policy},
     protocol,
     redact::FingerprintKey,
+    scan::EngineChoice,
     yaml::{self, Fault, Located, Source},
 };
 
@@ -80,11 +81,10 @@ impl Output {
 
 /// What the configuration leads to: all files that it names, read and checked.
 pub struct Compiled {
+    pub detector: Detector,
     pub catalog: Catalog,
     pub assets: Assets,
     pub policy: Policy,
-    /// Knows `redaction.key`, when there is one.
-    pub detector: Detector,
     /// `None` when `capture.bpf` is empty.
     pub filter: Option<Filter>,
 }
@@ -120,28 +120,43 @@ impl Config {
         let catalog = kept(Catalog::load(&self.catalog, signatures), &mut faults);
         let assets = kept(Assets::load(&self.assets, &self.source), &mut faults);
         let policy = kept(Policy::load(&self.policy, signatures, &self.source), &mut faults);
+        let detector = kept(self.detector(&self.detect), &mut faults);
         let filter = kept(self.filter().map_err(|fault| vec![fault]), &mut faults);
-        let fingerprint_key = kept(self.fingerprint_key().map_err(|fault| vec![fault]), &mut faults).flatten();
-        let detector = kept(self.detector(fingerprint_key), &mut faults);
         match (catalog, assets, policy, detector, filter) {
-            (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter)) if faults.is_empty() => {
-                Ok(Compiled { catalog, assets, policy, detector, filter })
+            (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter)) => {
+                Ok(Compiled { detector, catalog, assets, policy, filter })
             }
             _ => Err(faults),
         }
     }
 
-    fn detector(&self, fingerprint_key: Option<FingerprintKey>) -> Result<Detector, Vec<Fault>> {
-        let signatures = match self.signatures.directory.as_deref().filter(|folder| folder.join("phi").is_dir()) {
-            Some(folder) => PhiSignatures::read(folder)?,
-            None => PhiSignatures::built_in(),
-        };
-        Detector::load(&self.detect, Some(&self.source), &signatures, fingerprint_key)
-    }
-
     fn filter(&self) -> Result<Option<Filter>, Fault> {
         let bpf = &self.capture.bpf;
         Filter::new(bpf).map_err(|error| self.source.fault(bpf.at, format!("capture.bpf: {error}")))
+    }
+
+    /// Every pattern whose own examples fail, on each engine of this build.
+    #[must_use]
+    pub fn check_examples(&self) -> Vec<Fault> {
+        let engines = [EngineChoice::Native, EngineChoice::Hyperscan];
+        let engines = engines.into_iter().take(if cfg!(feature = "hyperscan") { 2 } else { 1 });
+        let mut faults = Vec::new();
+        for engine in engines {
+            let failed = match self.detector(&detect::Settings { engine, ..self.detect.clone() }) {
+                Ok(detector) => detector.check_examples(),
+                Err(faults) => faults,
+            };
+            // An example that fails on both engines is one fault.
+            faults.extend(failed.into_iter().filter(|fault| !faults.contains(fault)).collect::<Vec<_>>());
+        }
+        faults
+    }
+
+    fn detector(&self, settings: &detect::Settings) -> Result<Detector, Vec<Fault>> {
+        let folder = self.signatures.directory.as_deref().filter(|folder| folder.join("phi").is_dir());
+        let signatures = folder.map_or_else(|| Ok(detect::Signatures::built_in()), detect::Signatures::read)?;
+        let key = self.fingerprint_key().map_err(|fault| vec![fault])?;
+        Detector::load(settings, Some(&self.source), &signatures, key)
     }
 
     /// Faults of what the outputs need and nothing but this machine can tell: their folders.

@@ -11,7 +11,9 @@ fn faults(files: &[(&str, &str)]) -> Vec<String> {
     }
     let found = match Config::load(Some(&folder.path().join("c.yaml"))) {
         Err(faults) => faults,
-        Ok(config) => {
+        Ok(mut config) => {
+            // Builds faster than the default, and what it is given is the same.
+            config.detect.engine = EngineChoice::Native;
             let mut faults = config.compile().err().unwrap_or_default();
             faults.extend(config.check_outputs());
             faults
@@ -64,6 +66,18 @@ fn broken_configurations_are_told_with_place_and_remedy() {
         (
             "content: { max_ratio: big }\n",
             "c.yaml:1:23: expected a whole number, not negative\n 1 | content: { max_ratio: big }\n   |                       ^",
+        ),
+        (
+            "flow: { max_memory_bites: 1 }\n",
+            "c.yaml:1:9: unknown key \"max_memory_bites\", did you mean \"max_memory_bytes\"?\n 1 | flow: { max_memory_bites: 1 }\n   |         ^",
+        ),
+        (
+            "detect: { engine: vectorscan }\n",
+            "c.yaml:1:19: unknown value \"vectorscan\"; accepted: auto, hyperscan, native\n 1 | detect: { engine: vectorscan }\n   |                   ^",
+        ),
+        (
+            "detect: { mrn: [{ label: HN, pattern: \"[0-9\" }] }\n",
+            "c.yaml:1:39: bad pattern: unclosed character class\n 1 | detect: { mrn: [{ label: HN, pattern: \"[0-9\" }] }\n   |                                       ^",
         ),
         (
             "packet: { verify_checksums: yes }\n",
@@ -143,8 +157,8 @@ fn broken_policies_are_told_with_place_and_remedy() {
             "p.yaml:2:99: unknown value \"mnr\", did you mean \"mrn\"?",
         ),
         (
-            rule("encrypted: true", "baa: []"),
-            "p.yaml:2:85: an empty list never holds; leave the key out to ask nothing",
+            rule("encrypted: true", "encrypted: true, baa: []"),
+            "p.yaml:2:102: an empty list never holds; leave the key out to ask nothing",
         ),
         (
             rule("encrypted: true", "encrypted: true, classification: [phi]"),
@@ -170,7 +184,7 @@ fn broken_policies_are_told_with_place_and_remedy() {
         (same_sid, "p.yaml:3:19: duplicate sid 9100001, used by rule \"a\", first used at p.yaml:2"),
         (
             rule("9100001", "9000001"),
-            "p.yaml:2:19: duplicate sid 9000001, used by rule \"phi-to-unsanctioned\", first used at signatures/policies/default.yaml:10",
+            "p.yaml:2:19: duplicate sid 9000001, used by rule \"phi-to-unsanctioned\", first used at signatures/policies/default.yaml:7",
         ),
     ] {
         let found = faults(&[("c.yaml", POLICY), ("p.yaml", &text)]);
@@ -326,7 +340,6 @@ fn without_a_file_the_defaults_hold_and_compile() {
     assert!(config.outputs.is_empty() && config.catalog.registry.is_none() && config.redaction.key.is_none());
     let compiled = config.compile().unwrap();
     assert!(compiled.catalog.services().len() > 400 && compiled.policy.rules().len() >= 4);
-    assert!(compiled.fingerprint_key.is_none());
 }
 
 #[test]
@@ -364,7 +377,6 @@ fn a_whole_configuration_leads_to_catalogue_assets_policy_and_key() {
     assert_eq!(compiled.assets.device([10, 20, 3, 7].into(), None).hostname.as_deref(), Some("radiology-ws4"));
     assert!(compiled.policy.rules().iter().any(|rule| rule.id == "a"));
     assert!(compiled.policy.rules().iter().all(|rule| rule.id != "volume-unmanaged"));
-    assert!(compiled.fingerprint_key.is_some());
 }
 
 #[test]
@@ -411,4 +423,29 @@ fn a_folder_of_signatures_takes_the_place_of_the_bundled_ones() {
 fn a_place_that_is_not_known_still_gives_a_fault() {
     let fault = Source::new("c.yaml", "a: 1\n").fault(Position { line: 9, column: 9 }, "x");
     assert_eq!(fault.to_string(), "c.yaml:9:9: x");
+}
+
+#[test]
+fn a_pattern_whose_own_examples_fail_is_told_at_its_example() {
+    let folder = tempfile::tempdir().unwrap();
+    let phi = folder.path().join("phi");
+    std::fs::create_dir(&phi).unwrap();
+    let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/signatures/phi");
+    for entry in std::fs::read_dir(bundled).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), phi.join(entry.file_name())).unwrap();
+    }
+    let config =
+        Config { signatures: Signatures { directory: Some(folder.path().to_path_buf()) }, ..Config::default() };
+    assert_eq!(config.check_examples(), []);
+    let file = phi.join("ssn.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let example = "find: [\"536-22-8741\"]";
+    let place = text.find(example).unwrap();
+    std::fs::write(&file, text.replacen(example, "find: [\"536-22-8742\"]", 1)).unwrap();
+    let faults = config.check_examples();
+    let line = text[..place].matches('\n').count() + 1;
+    assert_eq!(faults.len(), 1, "one fault, although the example fails on every engine");
+    assert_eq!(usize::try_from(faults[0].line).unwrap(), line);
+    assert!(faults[0].message.starts_with("example fails"), "{}", faults[0]);
 }

@@ -445,8 +445,9 @@ impl Half {
             pending.drop_before(self.next, context.budget);
             let certain = match pending.peek_at(self.next) {
                 Some(Piece::Zeros(length)) => {
+                    // A sender counts padding nowhere: whatever it sends from `end` on says that it sent these.
                     let end = self.next + length;
-                    pending.is_certain_at(end) || self.fin == Some(end)
+                    pending.begins_at(end) || self.fin == Some(end)
                 }
                 Some(_) => true,
                 None => false,

@@ -77,9 +77,9 @@ impl Pending {
         self.pieces.iter().find(|(_, piece)| !matches!(piece, Piece::Zeros(_))).map(|(at, _)| *at)
     }
 
-    /// Whether a piece that is surely of the stream begins at `at`.
-    pub(super) fn is_certain_at(&self, at: u64) -> bool {
-        self.pieces.get(&at).is_some_and(|piece| !matches!(piece, Piece::Zeros(_)))
+    /// Whether a piece begins at `at`.
+    pub(super) fn begins_at(&self, at: u64) -> bool {
+        self.pieces.contains_key(&at)
     }
 
     /// The first piece, if it begins at `at`.

@@ -188,9 +188,8 @@ fn wrong_checksums_are_noted_only_when_asked_for() {
     let verify = Settings { verify_checksums: true };
     for packet in [hello(), six(), Packet::udp(client(), server(), b"odd")] {
         let frame = packet.ethernet();
-        let noted = |frame: &[u8]| {
-            decode_with(LinkType::Ethernet, frame, frame.len() as u32, verify).unwrap().wrong_checksum
-        };
+        let noted =
+            |frame: &[u8]| decode_with(LinkType::Ethernet, frame, frame.len() as u32, verify).unwrap().wrong_checksum;
         assert!(!noted(&frame));
         let length = frame.len() - if packet.source.is_ipv4() { 60 - 14 - packet.ip().len() } else { 0 };
         let mut flipped = frame.clone();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Bounds, each per flow or per stream. All memory that a stream can hold follows from them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Bytes per direction of a stream kept for a dissector that could not consume them yet.

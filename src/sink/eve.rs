@@ -4,14 +4,15 @@
 use std::{
     fs::File,
     io::{BufWriter, Write},
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::{Sink, SinkError};
 use crate::event::{
-    Alert, AnomalyEvent, Event, EventKind, FlowEvent, FlowIdentity, HttpEvent, StatsEvent, TlsEvent, Transport,
+    Ai, Alert, Event, EventKind, Finding, FlowEvent, FlowIdentity, HttpEvent, StatsEvent, TlsEvent, Transport,
 };
 
 /// EVE lines to any writer.
@@ -29,8 +30,7 @@ impl<W: Write> EveWriter<W> {
     /// # Errors
     /// What the writer answers.
     pub fn write(&mut self, event: &Event) -> std::io::Result<()> {
-        let line = line(event, self.sensor.as_deref());
-        serde_json::to_writer(&mut self.writer, &line)?;
+        serde_json::to_writer(&mut self.writer, &Line::of(event, self.sensor.as_deref()))?;
         self.writer.write_all(b"\n")
     }
 
@@ -76,65 +76,90 @@ impl Sink for EveFile {
     }
 }
 
-/// The EVE object of an event.
-fn line(event: &Event, sensor: Option<&str>) -> Value {
-    let mut line = Map::new();
-    line.insert("timestamp".into(), event.stamp.time.to_string().into());
-    if let Some(flow) = &event.flow {
-        flow_fields(&mut line, flow);
-    }
-    line.insert("event_type".into(), event_type(&event.kind).into());
-    if let Some(app_proto) = &event.app_proto {
-        line.insert("app_proto".into(), app_proto.as_str().into());
-    }
-    if let Some(sensor) = sensor {
-        line.insert("host".into(), sensor.into());
-    }
-    if let Some(name) = &event.pcap_filename {
-        line.insert("pcap_filename".into(), name.as_str().into());
-    }
-    let (key, object) = match &event.kind {
-        EventKind::Tls(tls) => ("tls", tls_object(tls)),
-        EventKind::Http(http) => ("http", http_object(http)),
-        EventKind::Flow(flow) => ("flow", flow_object(flow)),
-        EventKind::Anomaly(AnomalyEvent { event }) => {
-            ("anomaly", json!({ "type": "stream", "event": event, "layer": "proto_detect" }))
+/// A line: what all events have, then the object that its type is named after.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    event_type: &'static str,
+    #[serde(flatten)]
+    flow: Option<FlowFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_proto: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pcap_filename: Option<&'a str>,
+    #[serde(flatten)]
+    object: Object<'a>,
+}
+
+#[derive(Serialize)]
+struct FlowFields<'a> {
+    flow_id: u64,
+    #[serde(skip_serializing_if = "<[u16]>::is_empty")]
+    vlan: &'a [u16],
+    src_ip: IpAddr,
+    src_port: u16,
+    dest_ip: IpAddr,
+    dest_port: u16,
+    proto: &'static str,
+    community_id: String,
+}
+
+/// Externally tagged: the key is the event type's object.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Object<'a> {
+    Tls(TlsObject<'a>),
+    Http(HttpObject<'a>),
+    Flow(FlowObject<'a>),
+    Anomaly(AnomalyObject<'a>),
+    Ai(&'a Ai),
+    Alert(AlertObject<'a>),
+    Stats(StatsObject),
+}
+
+impl<'a> Line<'a> {
+    fn of(event: &'a Event, sensor: Option<&'a str>) -> Self {
+        let (event_type, object) = match &event.kind {
+            EventKind::Tls(tls) => ("tls", Object::Tls(TlsObject::of(tls))),
+            EventKind::Http(http) => ("http", Object::Http(HttpObject::of(http))),
+            EventKind::Flow(flow) => ("flow", Object::Flow(FlowObject::of(flow))),
+            EventKind::Anomaly(anomaly) => {
+                ("anomaly", Object::Anomaly(AnomalyObject { r#type: "stream", event: &anomaly.event }))
+            }
+            EventKind::AiActivity(ai) => ("ai_activity", Object::Ai(ai)),
+            EventKind::Alert(alert) => ("alert", Object::Alert(AlertObject::of(alert))),
+            EventKind::Stats(stats) => ("stats", Object::Stats(StatsObject::of(stats))),
+        };
+        Self {
+            timestamp: event.stamp.time.to_string(),
+            event_type,
+            flow: event.flow.as_ref().map(FlowFields::of),
+            app_proto: event.app_proto.as_deref(),
+            host: sensor,
+            pcap_filename: event.pcap_filename.as_deref(),
+            object,
         }
-        EventKind::AiActivity(ai) => ("ai", serde_json::to_value(ai).unwrap_or_default()),
-        EventKind::Alert(alert) => ("alert", alert_object(alert)),
-        EventKind::Stats(stats) => ("stats", stats_object(stats)),
-    };
-    line.insert(key.into(), object);
-    Value::Object(line)
-}
-
-fn event_type(kind: &EventKind) -> &'static str {
-    match kind {
-        EventKind::Tls(_) => "tls",
-        EventKind::Http(_) => "http",
-        EventKind::Flow(_) => "flow",
-        EventKind::Anomaly(_) => "anomaly",
-        EventKind::AiActivity(_) => "ai_activity",
-        EventKind::Alert(_) => "alert",
-        EventKind::Stats(_) => "stats",
     }
 }
 
-fn flow_fields(line: &mut Map<String, Value>, flow: &FlowIdentity) {
-    line.insert("flow_id".into(), flow.id.into());
-    if !flow.vlans.is_empty() {
-        line.insert("vlan".into(), flow.vlans.clone().into());
+impl<'a> FlowFields<'a> {
+    fn of(flow: &'a FlowIdentity) -> Self {
+        Self {
+            flow_id: flow.id,
+            vlan: &flow.vlans,
+            src_ip: flow.client.ip(),
+            src_port: flow.client.port(),
+            dest_ip: flow.server.ip(),
+            dest_port: flow.server.port(),
+            proto: match flow.transport {
+                Transport::Tcp => "TCP",
+                Transport::Udp => "UDP",
+            },
+            community_id: community_id(flow),
+        }
     }
-    line.insert("src_ip".into(), flow.client.ip().to_string().into());
-    line.insert("src_port".into(), flow.client.port().into());
-    line.insert("dest_ip".into(), flow.server.ip().to_string().into());
-    line.insert("dest_port".into(), flow.server.port().into());
-    let proto = match flow.transport {
-        Transport::Tcp => "TCP",
-        Transport::Udp => "UDP",
-    };
-    line.insert("proto".into(), proto.into());
-    line.insert("community_id".into(), community_id(flow).into());
 }
 
 /// Community ID v1 of the inner five-tuple, seed 0 (corelight/community-id-spec).
@@ -165,92 +190,186 @@ fn community_id(flow: &FlowIdentity) -> String {
     format!("1:{}", base64::engine::general_purpose::STANDARD.encode(hash.finalize()))
 }
 
-fn tls_object(tls: &TlsEvent) -> Value {
-    let mut object = Map::new();
-    if let Some(sni) = &tls.sni {
-        object.insert("sni".into(), sni.as_str().into());
-    }
-    if let Some(version) = &tls.version {
-        object.insert("version".into(), version.as_str().into());
-    }
-    if !tls.alpn.is_empty() {
-        object.insert("client_alpns".into(), tls.alpn.clone().into());
-    }
-    Value::Object(object)
+#[derive(Serialize)]
+struct TlsObject<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sni: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    client_alpns: &'a [String],
 }
 
-fn http_object(http: &HttpEvent) -> Value {
-    let mut object = Map::new();
-    let mut text = |key: &str, value: &Option<String>| {
-        if let Some(value) = value {
-            object.insert(key.into(), value.as_str().into());
+impl<'a> TlsObject<'a> {
+    fn of(tls: &'a TlsEvent) -> Self {
+        Self { sni: tls.sni.as_deref(), version: tls.version.as_deref(), client_alpns: &tls.alpn }
+    }
+}
+
+#[derive(Serialize)]
+struct HttpObject<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hostname: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    length: u64,
+}
+
+impl<'a> HttpObject<'a> {
+    fn of(http: &'a HttpEvent) -> Self {
+        let asked = !http.http_method.is_empty();
+        Self {
+            hostname: http.hostname.as_deref(),
+            http_port: http.port,
+            url: asked.then_some(http.url.as_str()),
+            http_method: asked.then_some(http.http_method.as_str()),
+            protocol: Some(http.protocol.as_str()).filter(|protocol| !protocol.is_empty()),
+            http_user_agent: http.user_agent.as_deref(),
+            http_content_type: http.content_type.as_deref(),
+            status: http.status,
+            length: http.length,
         }
-    };
-    text("hostname", &http.hostname);
-    text("http_user_agent", &http.user_agent);
-    text("http_content_type", &http.content_type);
-    if !http.http_method.is_empty() {
-        object.insert("url".into(), http.url.as_str().into());
-        object.insert("http_method".into(), http.http_method.as_str().into());
     }
-    if !http.protocol.is_empty() {
-        object.insert("protocol".into(), http.protocol.as_str().into());
-    }
-    if let Some(port) = http.port {
-        object.insert("http_port".into(), port.into());
-    }
-    if let Some(status) = http.status {
-        object.insert("status".into(), status.into());
-    }
-    object.insert("length".into(), http.length.into());
-    Value::Object(object)
 }
 
-fn flow_object(flow: &FlowEvent) -> Value {
-    json!({
-        "pkts_toserver": flow.packets_to_server,
-        "pkts_toclient": flow.packets_to_client,
-        "bytes_toserver": flow.bytes_to_server,
-        "bytes_toclient": flow.bytes_to_client,
-        "start": flow.start.to_string(),
-        "end": flow.end.to_string(),
-        "age": flow.end.since(flow.start).as_secs(),
-        "state": flow.state,
-        "reason": flow.reason,
-    })
+#[derive(Serialize)]
+struct FlowObject<'a> {
+    pkts_toserver: u64,
+    pkts_toclient: u64,
+    bytes_toserver: u64,
+    bytes_toclient: u64,
+    start: String,
+    end: String,
+    age: u64,
+    state: &'a str,
+    reason: &'a str,
+}
+
+impl<'a> FlowObject<'a> {
+    fn of(flow: &'a FlowEvent) -> Self {
+        Self {
+            pkts_toserver: flow.packets_to_server,
+            pkts_toclient: flow.packets_to_client,
+            bytes_toserver: flow.bytes_to_server,
+            bytes_toclient: flow.bytes_to_client,
+            start: flow.start.to_string(),
+            end: flow.end.to_string(),
+            age: flow.end.since(flow.start).as_secs(),
+            state: &flow.state,
+            reason: &flow.reason,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct AnomalyObject<'a> {
+    r#type: &'static str,
+    event: &'a str,
 }
 
 /// Suricata's names for what both count; the rest of ours has no place in a closed object.
-fn stats_object(stats: &StatsEvent) -> Value {
-    let counter = |name: &str| stats.counters.get(name).copied().unwrap_or(0);
-    json!({
-        "uptime": stats.uptime_seconds,
-        "decoder": { "pkts": counter("frames"), "bytes": counter("bytes"), "invalid": counter("frames_dropped") },
-        "tcp": { "reassembly_gap": counter("gaps"), "overlap_diff_data": counter("conflicts") },
-    })
+#[derive(Serialize)]
+struct StatsObject {
+    uptime: u64,
+    decoder: DecoderStats,
+    tcp: TcpStats,
 }
 
-fn alert_object(alert: &Alert) -> Value {
-    json!({
-        "action": "allowed",
-        "gid": 1,
-        "signature_id": alert.signature_id,
-        "rev": alert.rev,
-        "signature": alert.signature,
-        "category": "Shadow AI",
-        "severity": alert.severity.number(),
-        "context": { "shadowtap": {
-            "id": alert.id,
-            "revision": alert.revision,
-            "final": alert.r#final,
-            "policy": alert.policy,
-            "count": alert.count,
-            "individuals": alert.individuals,
-            "next_steps": alert.next_steps,
-            "ai": alert.ai,
-            "findings": alert.findings,
-        }},
-    })
+#[derive(Serialize)]
+struct DecoderStats {
+    pkts: u64,
+    bytes: u64,
+    invalid: u64,
+}
+
+#[derive(Serialize)]
+struct TcpStats {
+    reassembly_gap: u64,
+    overlap_diff_data: u64,
+}
+
+impl StatsObject {
+    fn of(stats: &StatsEvent) -> Self {
+        let counter = |name: &str| stats.counters.get(name).copied().unwrap_or(0);
+        Self {
+            uptime: stats.uptime_seconds,
+            decoder: DecoderStats {
+                pkts: counter("frames"),
+                bytes: counter("bytes"),
+                invalid: counter("frames_dropped"),
+            },
+            tcp: TcpStats { reassembly_gap: counter("gaps"), overlap_diff_data: counter("conflicts") },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct AlertObject<'a> {
+    action: &'static str,
+    gid: u32,
+    signature_id: u32,
+    rev: u32,
+    signature: &'a str,
+    category: &'static str,
+    severity: u8,
+    context: Context<'a>,
+}
+
+#[derive(Serialize)]
+struct Context<'a> {
+    shadowtap: AlertContext<'a>,
+}
+
+#[derive(Serialize)]
+struct AlertContext<'a> {
+    id: &'a str,
+    revision: u32,
+    r#final: bool,
+    policy: &'a str,
+    count: u64,
+    individuals: [u64; 2],
+    next_steps: &'a str,
+    ai: &'a Ai,
+    findings: &'a [Finding],
+}
+
+impl<'a> AlertObject<'a> {
+    fn of(alert: &'a Alert) -> Self {
+        Self {
+            action: "allowed",
+            gid: 1,
+            signature_id: alert.signature_id,
+            rev: alert.rev,
+            signature: &alert.signature,
+            category: "Shadow AI",
+            severity: alert.severity.number(),
+            context: Context {
+                shadowtap: AlertContext {
+                    id: &alert.id,
+                    revision: alert.revision,
+                    r#final: alert.r#final,
+                    policy: &alert.policy,
+                    count: alert.count,
+                    individuals: alert.individuals,
+                    next_steps: &alert.next_steps,
+                    ai: &alert.ai,
+                    findings: &alert.findings,
+                },
+            },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -287,7 +406,9 @@ mod tests {
             kind: EventKind::Tls(TlsEvent { sni: Some("chatgpt.com".into()), version: None, alpn: vec![] }),
             pcap_filename: None,
         };
-        let line = line(&event, Some("radiology-1"));
+        let mut written = EveWriter::new(Vec::new(), Some("radiology-1".into()));
+        written.write(&event).unwrap();
+        let line: serde_json::Value = serde_json::from_slice(&written.into_inner()).unwrap();
         assert_eq!(line["timestamp"], "2023-11-14T22:13:20.518204+0000");
         assert_eq!(line["event_type"], "tls");
         assert_eq!(line["tls"]["sni"], "chatgpt.com");

@@ -212,6 +212,20 @@ fn zero_bytes_that_the_stream_goes_on_behind_were_data() {
 }
 
 #[test]
+fn zero_bytes_sent_one_by_one_are_data() {
+    let zero = |at| {
+        let mut packet = up(at, b"\0");
+        if let crate::testkit::packets::Header::Tcp { flags, .. } = &mut packet.header {
+            flags.psh = false;
+        }
+        packet
+    };
+    let recorder = run(&after_handshake(vec![up(0, b"head"), zero(4), zero(5), zero(6), up(7, b"tail")]));
+    assert_eq!(up_of(&recorder).bytes, b"head\0\0\0tail");
+    assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+}
+
+#[test]
 fn keep_alives_are_no_data_and_no_tampering() {
     let recorder = run(&after_handshake(vec![up(0, b"hello"), up(4, b"\0"), up(4, b""), up(5, b" world")]));
     assert_eq!(up_of(&recorder).bytes, b"hello world");
