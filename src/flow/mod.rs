@@ -13,6 +13,7 @@ mod half;
 mod history;
 mod key;
 mod pending;
+mod segment;
 mod settings;
 mod slab;
 mod table;
