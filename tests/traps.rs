@@ -160,7 +160,7 @@ fn a_label_and_its_value_in_different_chunks() {
 
 #[test]
 fn a_label_and_its_value_in_different_windows() {
-    // Harmless text in front moves the note over the places where 32 KiB and 64 KiB windows end.
+    // Harmless text in front moves the note over the places where windows of 8 KiB end.
     for padding in (32_640..32_780).step_by(7).chain((65_400..65_560).step_by(11)) {
         let body =
             chat(&format!("{}{NOTE}", "lorem ipsum ".repeat(padding / 12 + 1).get(..padding).expect("long enough")));

@@ -16,8 +16,8 @@ pub(super) const SCAN_DELAY: Duration = Duration::from_millis(500);
 /// Bytes up after which a running exchange tells how far it is.
 pub(super) const TELL_BYTES: u64 = 64 * 1024;
 
-/// Arenas kept for reuse, of at most some 100 KiB each.
-pub(super) const MAX_IDLE_ARENAS: usize = 64;
+/// Arenas kept for reuse, of some 16 KiB each.
+pub(super) const MAX_IDLE_ARENAS: usize = 1024;
 
 /// Facts in the order they became known, each with a stamp of its own.
 #[derive(Default)]

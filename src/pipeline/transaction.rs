@@ -16,8 +16,9 @@ use crate::{
     redact::wire,
 };
 
-/// Decoded text that makes a scan worth its call, in bytes. Less waits for more, for the end, or [`SCAN_DELAY`].
-const WINDOW_BYTES: u64 = 32 * 1024;
+/// Decoded text that makes a scan worth its call, in bytes. Less waits for more, for the end, or [`SCAN_DELAY`]. Small
+/// enough that the text of thousands of open exchanges is still in the cache when it is scanned.
+const WINDOW_BYTES: u64 = 8 * 1024;
 
 pub(super) struct Transaction {
     key: ExchangeKey,
