@@ -1,0 +1,104 @@
+//! The project's captures against what their clients really sent (`pcaps/ground-truth.jsonl`): every identifier of a person
+//! in a readable request to an AI service is found, and none where there is none.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Replay, project};
+use serde_json::Value;
+
+/// Identifiers of a person that this version finds.
+const PERSONAL: [&str; 3] = ["ssn", "mrn", "dob"];
+
+/// Requests whose form this version does not read yet, by host and capture: nothing is promised for them.
+const UNREAD: [(&str, &str); 2] = [
+    // A form whose field holds JSON within JSON.
+    ("gemini.google.com", ""),
+    // HTTP/2.
+    ("", "cleartext-h2.pcap"),
+];
+
+fn is_read(capture: &str, host: &str) -> bool {
+    !UNREAD.iter().any(|(other, file)| (other.is_empty() || *other == host) && (file.is_empty() || *file == capture))
+}
+
+/// What one client sent to one host in all its requests.
+#[derive(Debug, Default)]
+struct Sent {
+    identifiers: BTreeMap<String, u64>,
+    harmless_alone: bool,
+}
+
+/// By client and host.
+type Requests = BTreeMap<(String, String), Sent>;
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn truth(capture: &Value) -> Requests {
+    let file = text(&capture["file"]);
+    let mut requests = Requests::new();
+    let listed = |request: &&Value| request["ai"] == true && request["method"] != "CONNECT";
+    for request in capture["requests"].as_array().into_iter().flatten().filter(listed) {
+        let host = text(&request["host"]);
+        if !is_read(&file, &host) {
+            continue;
+        }
+        let sent = requests
+            .entry((text(&request["client"]), host))
+            .or_insert_with(|| Sent { harmless_alone: true, ..Sent::default() });
+        sent.harmless_alone &= request["label"] != "phi";
+        for identifier in PERSONAL {
+            *sent.identifiers.entry(identifier.into()).or_default() += request["phi"][identifier].as_u64().unwrap_or(0);
+        }
+    }
+    requests
+}
+
+fn found(replay: &Replay) -> Requests {
+    let mut requests = Requests::new();
+    for event in replay.events_of("ai_activity") {
+        let content = &event["ai"]["content"];
+        let evidence = &event["ai"]["evidence"][0];
+        if content.is_null() {
+            continue;
+        }
+        let sent = requests.entry((text(&event["src_ip"]), text(&evidence["value"]))).or_default();
+        for identifier in PERSONAL {
+            *sent.identifiers.entry(identifier.into()).or_default() += content["findings"][identifier].as_u64().unwrap_or(0);
+        }
+    }
+    requests
+}
+
+/// Hosts that the catalogue lists; the lab's own model server stands on no list, and is not read.
+fn is_listed(host: &str) -> bool {
+    host != "llm.example.net"
+}
+
+#[test]
+fn what_clients_sent_is_found_and_nothing_else() {
+    let lines = std::fs::read_to_string(project().join("pcaps/ground-truth.jsonl")).expect("readable");
+    let mut judged = 0;
+    for line in lines.lines() {
+        let capture: Value = serde_json::from_str(line).expect("JSON");
+        let file = text(&capture["file"]);
+        let replay = Replay::of(&[format!("pcaps/{file}")], &["--config", "pcaps/site/shadowtap.yaml"]);
+        let found = found(&replay);
+        for ((client, host), sent) in truth(&capture).iter().filter(|((_, host), _)| is_listed(host)) {
+            judged += 1;
+            let got = found.get(&(client.clone(), host.clone()));
+            assert!(got.is_some(), "{file}: no activity of {client} with {host}");
+            let got = got.expect("just asked");
+            for identifier in PERSONAL {
+                let (sent_count, got_count) = (sent.identifiers[identifier], got.identifiers[identifier]);
+                assert!(got_count >= sent_count, "{file}: {client} sent {sent_count} {identifier} to {host}, {got_count} found");
+                let invented = sent.harmless_alone && got_count > 0;
+                assert!(!invented, "{file}: {client} sent no {identifier} to {host}, {got_count} found");
+            }
+        }
+    }
+    assert!(judged >= 15, "the truth lists {judged} pairs only");
+}
