@@ -83,13 +83,13 @@ pub mod wire {
     /// Digits in a row that may stand in a token: `2026`, `537`; longer runs are record numbers.
     const MAX_DIGITS: usize = 4;
 
-    /// Path words of public APIs and web servers; the catalogue adds those of its own path rules.
+    /// Path words of public APIs and web servers, sorted; the catalogue adds those of its own path rules.
     const PATH_WORDS: &[&str] = &[
         "account",
         "accounts",
         "api",
-        "app",
         "apis",
+        "app",
         "assets",
         "assistants",
         "attachments",
@@ -137,10 +137,10 @@ pub mod wire {
         "invoke",
         "jobs",
         "js",
-        "login",
-        "lib",
-        "logout",
         "lab.html",
+        "lib",
+        "login",
+        "logout",
         "media",
         "messages",
         "metrics",
@@ -233,6 +233,9 @@ pub mod wire {
 
     /// Number groups as in `536-22-8741`, nine and more digits in a row, or digits after a label of a record number.
     fn has_record_number(label: &str) -> bool {
+        if label.bytes().filter(u8::is_ascii_digit).count() < MAX_DIGITS {
+            return false;
+        }
         let groups: Vec<&str> = label.split(['-', '_']).collect();
         let all_digits = |group: &&str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
         let ssn = groups
@@ -255,7 +258,7 @@ pub mod wire {
             let version = segment.len() <= 8
                 && segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
                 && segment.bytes().all(|b| b.is_ascii_alphanumeric());
-            if segment.is_empty() || version || PATH_WORDS.contains(&segment) || known(segment) {
+            if segment.is_empty() || version || PATH_WORDS.binary_search(&segment).is_ok() || known(segment) {
                 segment.to_owned()
             } else {
                 "*".to_owned()
@@ -347,6 +350,11 @@ pub mod wire {
     #[cfg(test)]
     mod tests {
         use super::*;
+
+        #[test]
+        fn path_words_are_sorted_for_the_search() {
+            assert!(PATH_WORDS.is_sorted());
+        }
 
         #[test]
         fn only_known_words_of_a_path_pass() {

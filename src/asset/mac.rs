@@ -27,7 +27,7 @@ impl MacPrefix {
             Some(b'.') => text.split('.').all(|group| group.len() == 4),
             Some(_) => false,
         };
-        let sound = grouped && separators.clone().all(|byte| Some(byte) == first) && digits.len() % 2 == 0;
+        let sound = grouped && separators.clone().all(|byte| Some(byte) == first) && digits.len().is_multiple_of(2);
         let length = digits.len() / 2;
         if !sound || !(MIN_PREFIX_BYTES..=6).contains(&length) {
             return None;

@@ -433,7 +433,7 @@ proptest! {
         let mut file = files.swap_remove(chosen);
         for _ in 0..1 + dice.below(8) {
             let at = dice.below(file.len());
-            file[at] = dice.next() as u8;
+            file[at] = dice.roll() as u8;
         }
         if let Ok(mut source) = open(file.clone(), &small()) {
             let mut bytes = 0;

@@ -3,7 +3,8 @@
 //! is given back, so a long body never lies whole in memory.
 //!
 //! The map is a list of pieces, one per escape or jump, never one per byte: a piece is a few decoded bytes that stem
-//! from one range of the source, then a run that stands in the source byte for byte. Paths are kept once per unit.
+//! from one range of the source, or a separator of ours in place of such a range, then a run that stands in the source
+//! byte for byte. Paths are kept once per unit.
 //! Bounds: 24 bytes per piece, 32 bytes and the path per unit, all given back with the text they describe.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
@@ -25,7 +26,9 @@ struct Piece {
     source: u64,
     consumed: u32,
     decoded: u16,
-    stride: u16,
+    stride: u8,
+    /// The decoded bytes are ours; `consumed` is what the source has in their place, which they do not stand for.
+    is_separator: bool,
 }
 
 impl Piece {
@@ -33,6 +36,7 @@ impl Piece {
     fn range(&self, delta: u64) -> (u64, u64) {
         let run = self.source + u64::from(self.consumed);
         match delta.checked_sub(u64::from(self.decoded)) {
+            None if self.is_separator => (self.source, self.source),
             None => (self.source, run),
             Some(into_run) => {
                 let stride = u64::from(self.stride);
@@ -65,8 +69,15 @@ impl<T> Default for Trimmed<T> {
 }
 
 impl<T: Copy> Trimmed<T> {
-    /// Capacity beyond which memory that stays unused is returned to the allocator: 256 KiB, some large pushes.
-    const KEEP_ITEMS: usize = (256 << 10) / size_of::<T>();
+    /// Capacity beyond which memory that stays unused is returned to the allocator: 512 KiB, some large pushes.
+    const KEEP_ITEMS: usize = (512 << 10) / size_of::<T>();
+
+    /// Empties it; memory up to `KEEP_ITEMS` stays for the next use.
+    fn clear(&mut self) {
+        self.items.clear();
+        self.items.shrink_to(Self::KEEP_ITEMS);
+        self.head = 0;
+    }
 
     fn live(&self) -> &[T] {
         self.items.get(self.head..).unwrap_or_default()
@@ -97,7 +108,9 @@ pub struct Arena {
     paths_base: u64,
     /// The source byte and the stride with which the last piece goes on.
     next_source: u64,
-    stride: u16,
+    stride: u8,
+    /// The last piece is a separator that no run follows yet.
+    after_separator: bool,
 }
 
 impl Arena {
@@ -106,12 +119,27 @@ impl Arena {
         Self::default()
     }
 
+    /// Makes it as new for another exchange, save that it keeps its memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.pieces.clear();
+        self.units.clear();
+        self.paths.clear();
+        let Self { text, pieces, units, paths, .. } = std::mem::take(self);
+        *self = Self { text, pieces, units, paths, ..Self::default() };
+    }
+
     /// Starts a unit: what follows lies at `path`.
     pub fn begin(&mut self, path: &str) {
+        self.begin_at(path.as_bytes());
+    }
+
+    /// [`Self::begin`] with a path that is known to be UTF-8.
+    pub(super) fn begin_at(&mut self, path: &[u8]) {
         let end = self.end();
-        if let Some(last) = self.units.live().last().copied() {
+        if let Some(last) = self.units.items.last().copied() {
             let held = self.path_bytes(&last);
-            if held == path.as_bytes() {
+            if held == path {
                 return;
             }
             if last.start == end {
@@ -119,13 +147,13 @@ impl Arena {
                 let held_len = held.len();
                 self.units.items.pop();
                 self.paths.items.truncate(self.paths.items.len().saturating_sub(held_len));
-                return self.begin(path);
+                return self.begin_at(path);
             }
         } else if path.is_empty() {
             return;
         }
         let path_start = self.paths_base + self.paths.live().len() as u64;
-        self.paths.items.extend_from_slice(path.as_bytes());
+        self.paths.items.extend_from_slice(path);
         self.units.items.push(Unit { start: end, path_start, path_len: path.len() });
     }
 
@@ -137,37 +165,64 @@ impl Arena {
 
     /// Text each byte of which stands for `stride` source bytes, from `source` on (ASCII in UTF-16: 2).
     #[inline]
-    pub fn push_strided(&mut self, bytes: &[u8], source: u64, stride: u16) {
+    pub fn push_strided(&mut self, bytes: &[u8], source: u64, stride: u8) {
         if bytes.is_empty() {
             return;
         }
-        if source != self.next_source || stride != self.stride || self.pieces.items.is_empty() {
-            let start = self.end();
-            self.pieces.items.push(Piece { start, source, consumed: 0, decoded: 0, stride });
-            self.stride = stride;
+        if self.after_separator || source != self.next_source || stride != self.stride || self.pieces.items.is_empty() {
+            self.start_run(source, stride);
         }
         self.text.items.extend_from_slice(bytes);
         self.next_source = source.saturating_add(bytes.len() as u64 * u64::from(stride));
     }
 
+    /// Starts a run that does not go on with the last: in the piece of the separator before it, or a new one.
+    fn start_run(&mut self, source: u64, stride: u8) {
+        let jump = source.checked_sub(self.next_source).and_then(|jump| u32::try_from(jump).ok());
+        match (self.pieces.items.last_mut(), jump) {
+            (Some(separator), Some(jump)) if self.after_separator => {
+                separator.consumed = jump;
+                separator.stride = stride;
+            }
+            _ => {
+                let start = self.end();
+                let piece = Piece { start, source, consumed: 0, decoded: 0, stride, is_separator: false };
+                self.pieces.items.push(piece);
+            }
+        }
+        self.stride = stride;
+        self.after_separator = false;
+    }
+
     /// Decoded text that came from `source_len` source bytes from `source` on (an escape, an entity).
     #[inline]
     pub fn push_decoded(&mut self, bytes: &[u8], source: u64, source_len: u32) {
-        // More than 64 KiB from one escape does not happen, but is no reason to be wrong.
-        for part in bytes.chunks(usize::from(u16::MAX)) {
-            let start = self.end();
-            let decoded = part.len() as u16;
-            self.pieces.items.push(Piece { start, source, consumed: source_len, decoded, stride: 1 });
-            self.text.items.extend_from_slice(part);
-            self.next_source = source.saturating_add(u64::from(source_len));
-            self.stride = 1;
+        let Ok(decoded) = u16::try_from(bytes.len()) else {
+            // More than 64 KiB from one escape does not happen, but is no reason to be wrong.
+            return bytes.chunks(usize::from(u16::MAX)).for_each(|part| self.push_decoded(part, source, source_len));
+        };
+        if decoded == 0 {
+            return;
         }
+        let piece = Piece { start: self.end(), source, consumed: source_len, decoded, stride: 1, is_separator: false };
+        self.pieces.items.push(piece);
+        match bytes {
+            [byte] => self.text.items.push(*byte),
+            _ => self.text.items.extend_from_slice(bytes),
+        }
+        self.next_source = source.saturating_add(u64::from(source_len));
+        self.stride = 1;
+        self.after_separator = false;
     }
 
     /// A separator of ours that stands nowhere in the source.
     #[inline]
     pub fn separator(&mut self, bytes: &[u8]) {
         self.push_decoded(bytes, self.next_source, 0);
+        if let Some(piece) = self.pieces.items.last_mut().filter(|_| !bytes.is_empty()) {
+            piece.is_separator = true;
+            self.after_separator = true;
+        }
     }
 
     /// Absolute offset of the first byte still held.
@@ -288,6 +343,14 @@ mod tests {
         assert_eq!(place(&arena, 3), ("", 4, 4));
         assert_eq!(place(&arena, 4), ("", 4, 4));
         assert_eq!(place(&arena, 5), ("", 7, 8));
+        assert_eq!(arena.pieces.live().len(), 2, "a separator and the run after it are one piece");
+        arena.separator(b"\n");
+        arena.separator(b"\n");
+        arena.push_decoded(b"x", 20, 6);
+        arena.push(b"y", 26);
+        assert_eq!(place(&arena, 11), ("", 12, 12));
+        assert_eq!(place(&arena, 12), ("", 20, 26));
+        assert_eq!(place(&arena, 13), ("", 26, 27));
     }
 
     #[test]

@@ -24,9 +24,8 @@ struct Binary {
     /// Nothing is read.
     media: bool,
     min_run: usize,
-    /// The start of a run that is too short yet to count as text, and where it stands.
+    /// The start of a run that is too short yet to count as text; the next byte follows it.
     pending: Vec<u8>,
-    pending_source: u64,
     /// A run is long enough and goes to the arena.
     in_run: bool,
     report: Report,
@@ -40,46 +39,72 @@ impl Binary {
             media: false,
             min_run: opening.settings.min_text_run_bytes.max(1),
             pending: Vec::new(),
-            pending_source: 0,
             in_run: false,
             report: Report::default(),
         }
     }
 
-    fn end_run(&mut self, arena: &mut Arena) {
-        if self.in_run {
-            arena.separator(b"\n");
-            self.in_run = false;
-        }
-        if !self.pending.is_empty() {
-            self.report.skip(self.pending.len() as u64, Reason::UnreadableFormat);
-            self.pending.clear();
-        }
+    fn skip(&mut self, bytes: usize) {
+        self.report.skip(bytes as u64, Reason::UnreadableFormat);
     }
 
-    /// A stretch of printable bytes.
-    fn printable(&mut self, bytes: &[u8], source: u64, arena: &mut Arena) {
-        if !self.in_run {
-            if self.pending.is_empty() {
-                self.pending_source = source;
-            }
-            // At most `min_run` bytes wait, whatever the chunk's size.
-            if self.pending.len() + bytes.len() < self.min_run {
-                self.pending.extend_from_slice(bytes);
-                return;
-            }
-            self.in_run = true;
-            arena.begin(&self.path);
-            arena.push(&self.pending, self.pending_source);
+    /// Within a run: hands on what belongs to it; how many bytes that took.
+    fn run(&mut self, bytes: &[u8], arena: &mut Arena) -> usize {
+        let length = bytes.iter().position(|byte| !goes_on(*byte)).unwrap_or(bytes.len());
+        arena.push(bytes.get(..length).unwrap_or_default(), self.position);
+        if length == bytes.len() {
+            return length;
+        }
+        arena.separator(b"\n");
+        self.in_run = false;
+        self.skip(1);
+        length + 1
+    }
+
+    /// Between runs: looks for the start of one. Bytes wait only at the end of a push, `min_run` at most.
+    fn between(&mut self, bytes: &[u8], arena: &mut Arena) -> usize {
+        let missing = self.min_run.saturating_sub(self.pending.len()).max(1);
+        let window = bytes.get(..missing).unwrap_or(bytes);
+        let length = window.iter().position(|byte| !starts(*byte)).unwrap_or(window.len());
+        let run = window.get(..length).unwrap_or_default();
+        if length < window.len() {
+            self.skip(self.pending.len() + length + 1);
+            self.pending.clear();
+            return length + 1;
+        }
+        if window.len() < missing {
+            self.pending.extend_from_slice(run);
+            return length;
+        }
+        arena.begin(&self.path);
+        arena.push(&self.pending, self.position - self.pending.len() as u64);
+        arena.push(run, self.position);
+        self.pending.clear();
+        self.in_run = true;
+        length
+    }
+
+    fn end_run(&mut self, arena: &mut Arena) {
+        if std::mem::take(&mut self.in_run) {
+            arena.separator(b"\n");
+        }
+        if !self.pending.is_empty() {
+            self.skip(self.pending.len());
             self.pending.clear();
         }
-        arena.push(bytes, source);
     }
 }
 
-/// What can stand in a run. Bytes of UTF-8 go on with a run but start none: half of all random bytes look so.
-fn is_printable(byte: u8, in_run: bool) -> bool {
-    matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r') || (in_run && byte >= 0x80)
+/// What a run is made of at first.
+#[inline]
+fn starts(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')
+}
+
+/// Bytes of UTF-8 go on with a run but start none: half of all random bytes look so.
+#[inline]
+fn goes_on(byte: u8) -> bool {
+    starts(byte) || byte >= 0x80
 }
 
 impl Extractor for Binary {
@@ -91,25 +116,9 @@ impl Extractor for Binary {
         }
         let mut rest = bytes;
         while !rest.is_empty() {
-            // Byte by byte up to a run's minimum, then as a whole, so that chunks make no difference.
-            let missing = self.min_run.saturating_sub(self.pending.len()).max(1);
-            let limit = if self.in_run { rest.len() } else { missing.min(rest.len()) };
-            let window = rest.get(..limit).unwrap_or(rest);
-            let length = window.iter().position(|byte| !is_printable(*byte, self.in_run)).unwrap_or(window.len());
-            let (run, after) = rest.split_at(length);
-            if !run.is_empty() {
-                self.printable(run, self.position, arena);
-            }
-            self.position += run.len() as u64;
-            rest = after;
-            if length < window.len()
-                && let Some((_, after)) = rest.split_first()
-            {
-                self.end_run(arena);
-                self.report.skip(1, Reason::UnreadableFormat);
-                self.position += 1;
-                rest = after;
-            }
+            let used = if self.in_run { self.run(rest, arena) } else { self.between(rest, arena) };
+            self.position += used as u64;
+            rest = rest.get(used..).unwrap_or_default();
         }
     }
 

@@ -11,6 +11,7 @@
 mod arena;
 mod binary;
 mod body;
+mod class;
 mod encoding;
 mod json;
 mod multipart;

@@ -4,35 +4,51 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+use super::class::{Classes, DIGITS, LOWER, UPPER};
+
 /// Longest key that may be a name, in bytes.
 pub(super) const MAX_KEY_BYTES: usize = 40;
 
 /// Keys with so many digits in all are numbers of something: accounts, dates, telephones.
 const DATA_DIGITS: usize = 4;
 
-const CUT: char = '…';
+const CUT: &str = "…";
+
+const NAME: u8 = 1;
+const DIGIT: u8 = 2;
+
+/// What a byte is in a key.
+static KEY_BYTES: Classes = Classes::new(&[(NAME, LOWER), (NAME, UPPER), (NAME, b"_-$:"), (DIGIT, DIGITS)]);
 
 /// Whether a key is a name that a programmer chose, and no data. When in doubt it is data: a path in an event is worth
 /// less than a patient's name in it is harmful.
 #[must_use]
 pub(super) fn is_name(key: &[u8]) -> bool {
-    !key.is_empty()
-        && key.len() <= MAX_KEY_BYTES
-        && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-$:".contains(byte))
-        && key.iter().filter(|byte| byte.is_ascii_digit()).count() < DATA_DIGITS
-        && !may_be_a_persons_name(key)
+    if key.is_empty() || key.len() > MAX_KEY_BYTES {
+        return false;
+    }
+    let mut digits = 0;
+    for byte in key {
+        match KEY_BYTES.of(*byte) {
+            NAME => {}
+            DIGIT => digits += 1,
+            _ => return false,
+        }
+    }
+    digits < DATA_DIGITS && !is_like_a_persons_name(key)
 }
 
-/// A capital and then small letters alone, `Quackenbush`, is how people are written; programmers write `messages`,
+/// One capital and then small letters alone, `Quackenbush`, is how people are written; programmers write `messages`,
 /// `toolCalls`, `MRN`.
-fn may_be_a_persons_name(key: &[u8]) -> bool {
-    key.first().is_some_and(u8::is_ascii_uppercase) && key.iter().any(u8::is_ascii_lowercase)
+fn is_like_a_persons_name(key: &[u8]) -> bool {
+    matches!(key, [first, rest @ ..] if first.is_ascii_uppercase() && !rest.is_empty() && rest.iter().all(u8::is_ascii_lowercase))
 }
 
 /// A path being walked. A mark is its length at some level, to come back to.
 #[derive(Clone)]
 pub(super) struct Path {
-    text: String,
+    /// Always UTF-8: a root that is, names and ours.
+    text: Vec<u8>,
     max_bytes: usize,
     /// Length of the text when it was cut: nothing is added until the walk is back above.
     full_at: Option<usize>,
@@ -41,13 +57,17 @@ pub(super) struct Path {
 
 impl Path {
     pub(super) fn new(root: &str, max_bytes: usize) -> Self {
-        let mut path = Self { text: String::new(), max_bytes, full_at: None, ever_cut: false };
-        path.append(root);
+        let mut path = Self { text: Vec::new(), max_bytes, full_at: None, ever_cut: false };
+        path.append(root.as_bytes());
         path
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         &self.text
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
     pub(super) fn mark(&self) -> usize {
@@ -59,6 +79,7 @@ impl Path {
         self.ever_cut
     }
 
+    #[inline]
     pub(super) fn back_to(&mut self, mark: usize) {
         self.text.truncate(mark);
         if self.full_at.is_some_and(|full_at| mark < full_at) {
@@ -68,46 +89,44 @@ impl Path {
 
     pub(super) fn member(&mut self, key: &[u8]) {
         if !self.text.is_empty() {
-            self.append(".");
+            self.append(b".");
         }
-        match std::str::from_utf8(key) {
-            Ok(name) if is_name(key) => self.append(name),
-            _ => self.append("*"),
-        }
+        self.append(if is_name(key) { key } else { b"*" });
     }
 
+    /// Formatted by hand: `format!` costs more than the rest of an array of numbers.
     pub(super) fn index(&mut self, index: u64) {
-        // `format!` costs more than the rest of an array of numbers.
-        let mut digits = [0_u8; 20];
+        let mut text = [b']'; 22];
         let mut rest = index;
-        let mut used = 0;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
+        let mut start = text.len() - 1;
+        for place in text.iter_mut().rev().skip(1) {
+            *place = b'0' + (rest % 10) as u8;
             rest /= 10;
-            used += 1;
+            start -= 1;
             if rest == 0 {
                 break;
             }
         }
-        self.append("[");
-        let digits = digits.get(digits.len() - used..).unwrap_or_default();
-        self.append(std::str::from_utf8(digits).unwrap_or_default());
-        self.append("]");
+        start -= 1;
+        if let Some(place) = text.get_mut(start) {
+            *place = b'[';
+        }
+        self.append(text.get(start..).unwrap_or_default());
     }
 
     /// After a hole in the body: where we are is not known.
     pub(super) fn lost(&mut self) {
-        if !self.text.ends_with(CUT) {
-            self.text.push(CUT);
+        if !self.text.ends_with(CUT.as_bytes()) {
+            self.text.extend_from_slice(CUT.as_bytes());
         }
     }
 
-    fn append(&mut self, text: &str) {
+    fn append(&mut self, text: &[u8]) {
         if self.full_at.is_some() {
             return;
         }
         if self.text.len() + text.len() <= self.max_bytes {
-            self.text.push_str(text);
+            self.text.extend_from_slice(text);
         } else {
             self.ever_cut = true;
             self.lost();
@@ -127,6 +146,7 @@ mod tests {
             "Jane Testcase",
             "jane testcase",
             "Testcase, Jane",
+            "Testcase",
             "jane@example.org",
             "patient_00412345",
             "1947-03-02",
@@ -152,6 +172,9 @@ mod tests {
         path.index(120);
         path.member(b"Jane Testcase");
         assert_eq!(path.as_str(), "messages[120].*");
+        path.back_to(0);
+        path.index(u64::MAX);
+        assert_eq!(path.as_str(), format!("[{}]", u64::MAX));
     }
 
     #[test]

@@ -3,16 +3,11 @@
 use super::*;
 use crate::testkit::samples::{deflate, gzip};
 
+#[derive(Default)]
 struct Case<'a> {
     content_type: Option<&'a str>,
     codings: &'a [&'a str],
     settings: Settings,
-}
-
-impl Default for Case<'_> {
-    fn default() -> Self {
-        Self { content_type: None, codings: &[], settings: Settings::default() }
-    }
 }
 
 impl Case<'_> {

@@ -10,7 +10,7 @@ use super::{Telling, windows::Windows};
 use crate::{
     event::{
         Ai, Alert, Bytes, Client, Content, ContentKind, Device, EventKind, Evidence, ExchangeKey, Finding, HostRole,
-        MAX_ALERT_FINDINGS, Opening, Operation, Progress, Service, Severity, Timestamp,
+        MAX_ALERT_FINDINGS, Opening, Operation, Progress, Service, ServiceIndex, ServiceMatch, Severity, Timestamp,
     },
     policy::{self, Policy},
 };
@@ -25,6 +25,7 @@ pub(super) struct OpenExchange {
     key: ExchangeKey,
     id: String,
     part: u32,
+    index: ServiceIndex,
     service: Service,
     role: HostRole,
     evidence: Vec<Evidence>,
@@ -56,15 +57,16 @@ struct Raised {
 }
 
 impl OpenExchange {
-    pub(super) fn new(opening: Opening, service: Service, role: HostRole, device: Device) -> Self {
+    pub(super) fn new(opening: Opening, matched: ServiceMatch, service: Service, device: Device) -> Self {
         let Opening { key, evidence, client, operation, encrypted, service: _ } = opening;
         let id = digest(&[&key.flow.to_be_bytes(), &key.stream.to_be_bytes(), &key.exchange.to_be_bytes()]);
         Self {
             key,
             id,
             part: 1,
+            index: matched.service,
             service,
-            role,
+            role: matched.role,
             evidence,
             client,
             device,
@@ -94,7 +96,7 @@ impl OpenExchange {
     pub(super) fn progress(&mut self, progress: &Progress, time: Timestamp, windows: &mut Windows) {
         let grown = progress.bytes.up.saturating_sub(self.bytes.up);
         if grown > 0 {
-            windows.sent(self.device.address, &self.service.id, time, grown);
+            windows.sent(self.device.address, self.index, time, grown);
         }
         self.bytes = progress.bytes;
         self.content.clone_from(&progress.content);
@@ -112,12 +114,11 @@ impl OpenExchange {
             .rules()
             .iter()
             .map(|rule| {
-                rule.when
-                    .window
-                    .map_or(0, |window| windows.sum(self.device.address, &self.service.id, now, window.time))
+                rule.when.window.map_or(0, |window| windows.sum(self.device.address, self.index, now, window.time))
             })
             .collect();
-        let content = self.content.clone().unwrap_or_default();
+        let none = Content::default();
+        let content = self.content.as_ref().unwrap_or(&none);
         let verdicts = policy.judge(&policy::Facts {
             service: &self.service,
             role: self.role,
@@ -160,9 +161,9 @@ impl OpenExchange {
         let band = BANDS.iter().filter(|floor| self.individuals[0] >= **floor).count();
         let Some(rule) = policy.rules().get(verdict.rule) else { return };
         let Some(raised) = self.alerts.get_mut(&verdict.rule) else {
-            let quiet = rule.once_per.is_some_and(|once| {
-                !windows.may_tell(verdict.rule, self.device.address, &self.service.id, now, once.time)
-            });
+            let quiet = rule
+                .once_per
+                .is_some_and(|once| !windows.may_tell(verdict.rule, self.device.address, self.index, now, once.time));
             if quiet {
                 return;
             }

@@ -142,7 +142,7 @@ impl Correlator {
         }
         let Some(known) = rules.catalog.service(service.service, telling.stamp.time) else { return };
         let device = rules.assets.device(telling.flow.client.ip(), telling.flow.client_mac);
-        let mut exchange = OpenExchange::new(opening, known, service.role, device);
+        let mut exchange = OpenExchange::new(opening, service, known, device);
         exchange.judge(&rules.policy, windows, false, telling);
         open.insert(exchange.key(), exchange);
     }

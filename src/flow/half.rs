@@ -10,46 +10,18 @@ use super::{
     budget::Budget,
     history::History,
     pending::{Pending, Piece},
+    segment::{MAX_PADDING, Segment},
 };
 use crate::event::Timestamp;
 
 /// Where unfolded positions begin: far enough from 0 that nothing before the first byte seen falls below it.
 const FIRST_POSITION: u64 = 1 << 33;
-/// So many zero bytes on a pure acknowledgment are Ethernet padding that a NIC counted into the packet.
-const MAX_PADDING: usize = 6;
 /// Segments beyond the window that must follow each other to be believed.
 const BELIEVED_STRAYS: u8 = 3;
 /// Bytes that a SYN may carry (RFC 7413): what one packet holds.
 const MAX_SYN_DATA: u32 = 64 << 10;
 /// How many times longer a hole is waited for while the receiver waits for it too.
 const RETRANSMISSION_PATIENCE: u32 = 10;
-
-/// A TCP segment's part in the stream.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Segment<'a> {
-    /// Of the first byte.
-    pub(super) sequence: u32,
-    pub(super) bytes: &'a [u8],
-    /// Bytes after them that the capture cut off.
-    pub(super) missing: u32,
-    pub(super) fin: bool,
-    /// Neither PSH nor anything but ACK is set.
-    pub(super) bare: bool,
-}
-
-impl Segment<'_> {
-    fn length(&self) -> u64 {
-        self.bytes.len() as u64 + u64::from(self.missing)
-    }
-
-    fn is_padding(&self) -> bool {
-        self.bare
-            && self.missing == 0
-            && self.bytes.len() <= MAX_PADDING
-            && self.bytes.iter().all(|byte| *byte == 0)
-            && !self.bytes.is_empty()
-    }
-}
 
 /// Takes what a direction brings.
 pub(super) trait Outlet {

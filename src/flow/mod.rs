@@ -8,11 +8,12 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod budget;
-mod flow;
+mod entry;
 mod half;
 mod history;
 mod key;
 mod pending;
+mod segment;
 mod settings;
 mod slab;
 mod table;

@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 use super::{
     CloseReason, Settings, StreamConsumer,
     budget::Budget,
-    flow::{Arrival, Belongs, Flow, Ordinals, Shared},
+    entry::{Arrival, Belongs, Flow, Ordinals, Shared},
     key::FlowKey,
     slab::{Handle, Slab},
     timers::{Due, Timers},

@@ -288,13 +288,13 @@ proptest! {
             0 => hello(),
             1 => six(),
             2 => Packet::udp(client(), server(), &vec![3; dice.below(900)]),
-            _ => Packet::tcp(six().source, six().destination, dice.next() as u32, 5, Flags::SYN, &vec![3; dice.below(99)]),
+            _ => Packet::tcp(six().source, six().destination, dice.roll() as u32, 5, Flags::SYN, &vec![3; dice.below(99)]),
         };
-        packet.vlans = (0..dice.below(4)).map(|_| dice.next() as u16 & 0x0fff).collect();
+        packet.vlans = (0..dice.below(4)).map(|_| dice.roll() as u16 & 0x0fff).collect();
         let mut frame = packet.ethernet();
         for _ in 0..dice.below(4) {
             let at = 12 + dice.below(frame.len().min(80) - 12);
-            frame[at] = if dice.in_hundred(50) { dice.next() as u8 } else { frame[at] ^ 1 << dice.below(8) };
+            frame[at] = if dice.in_hundred(50) { dice.roll() as u8 } else { frame[at] ^ 1 << dice.below(8) };
         }
         if dice.in_hundred(20) {
             frame.truncate(dice.below(frame.len()));

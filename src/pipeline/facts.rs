@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Rules;
 use crate::{
+    content::Arena,
     detect::{Detected, Scanner},
     event::{Fact, FactBody, FlowIdentity, Stamp},
 };
@@ -14,6 +15,9 @@ pub(super) const SCAN_DELAY: Duration = Duration::from_millis(500);
 
 /// Bytes up after which a running exchange tells how far it is.
 pub(super) const TELL_BYTES: u64 = 64 * 1024;
+
+/// Arenas kept for reuse, of at most some 100 KiB each.
+pub(super) const MAX_IDLE_ARENAS: usize = 64;
 
 /// Facts in the order they became known, each with a stamp of its own.
 #[derive(Default)]
@@ -52,6 +56,8 @@ pub(super) struct Workbench<'a> {
     pub(super) scanner: &'a mut Scanner,
     /// Reused between scans.
     pub(super) found: &'a mut Vec<Detected>,
+    /// Arenas of exchanges that ended: growing one anew for each costs more than filling it.
+    pub(super) arenas: &'a mut Vec<Arena>,
     pub(super) log: &'a mut FactLog,
     pub(super) flow: &'a mut Arc<FlowIdentity>,
 }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     catalog::client,
+    content::Arena,
     detect::{Detected, Scanner},
     event::{
         AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent, FlowIdentity,
@@ -32,6 +33,7 @@ pub(super) struct Sensor {
     rules: Arc<Rules>,
     scanner: Scanner,
     found: Vec<Detected>,
+    arenas: Vec<Arena>,
     log: FactLog,
     counters: SensorCounters,
 }
@@ -67,7 +69,14 @@ enum Exchange {
 impl Sensor {
     pub(super) fn new(rules: Arc<Rules>) -> Self {
         let scanner = rules.detector.scanner();
-        Self { rules, scanner, found: Vec::new(), log: FactLog::default(), counters: SensorCounters::default() }
+        Self {
+            rules,
+            scanner,
+            found: Vec::new(),
+            arenas: Vec::new(),
+            log: FactLog::default(),
+            counters: SensorCounters::default(),
+        }
     }
 
     pub(super) fn take_facts(&mut self) -> Vec<Fact> {
@@ -126,6 +135,7 @@ impl StreamConsumer for Sensor {
                 rules: &self.rules,
                 scanner: &mut self.scanner,
                 found: &mut self.found,
+                arenas: &mut self.arenas,
                 log: &mut self.log,
                 flow: &mut state.identity,
             },
@@ -148,6 +158,7 @@ impl StreamConsumer for Sensor {
             rules: &self.rules,
             scanner: &mut self.scanner,
             found: &mut self.found,
+            arenas: &mut self.arenas,
             log: &mut self.log,
             flow: &mut state.identity,
         };
@@ -167,6 +178,7 @@ impl StreamConsumer for Sensor {
                 rules: &self.rules,
                 scanner: &mut self.scanner,
                 found: &mut self.found,
+                arenas: &mut self.arenas,
                 log: &mut self.log,
                 flow: &mut state.identity,
             },

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{SCAN_DELAY, TELL_BYTES, Workbench};
+use super::facts::{MAX_IDLE_ARENAS, SCAN_DELAY, TELL_BYTES, Workbench};
 use crate::{
     content::{Arena, Body, ContentHint, Reason},
     detect::Detection,
@@ -76,7 +76,7 @@ impl Transaction {
                 &bench.rules.content,
             )
             .watch(&["model"]),
-            arena: Arena::new(),
+            arena: bench.arenas.pop().unwrap_or_default(),
             detection: Detection::new(&bench.rules.detector),
             pushed: 0,
             counts: BTreeMap::new(),
@@ -161,8 +161,10 @@ impl Transaction {
         if let Some(reader) = &mut self.request {
             reader.body.finish(complete, &mut reader.arena);
         }
+        let waiting_since = self.waiting_since;
         self.scan(true, bench);
-        self.tell(ProgressState::Running, bench);
+        // The end of the exchange mostly comes soon and tells it all; if not, the wake-up does.
+        self.waiting_since = self.waiting_since.or(waiting_since);
     }
 
     /// When text or growth that waits must be dealt with, in packet time.
@@ -190,6 +192,12 @@ impl Transaction {
             }
         }
         self.tell(ProgressState::Ended, bench);
+        if let Some(mut reader) = self.request
+            && bench.arenas.len() < MAX_IDLE_ARENAS
+        {
+            reader.arena.clear();
+            bench.arenas.push(reader.arena);
+        }
         bench.log.tell(bench.flow, Some("http"), FactBody::Http(self.event));
     }
 

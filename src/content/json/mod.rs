@@ -16,6 +16,7 @@ mod value;
 
 use memchr::memchr2;
 
+use super::class::Classes;
 use super::{Arena, Captures, Extractor, Format, Opening, Reason, Report, path::Path};
 use escape::{Escape, Range, letter};
 use value::{Role, Value};
@@ -178,7 +179,7 @@ impl Json {
                 }
             }
         };
-        arena.begin(self.path.as_str());
+        arena.begin_at(self.path.as_bytes());
         self.value.begin(role, is_string);
     }
 
@@ -360,13 +361,17 @@ impl Json {
     }
 }
 
-/// Where a bare value ends or may end. A colon ends a key, and is part of a value such as a time.
+const END: u8 = 1;
+const KEY_END: u8 = 2;
+
+/// Bytes at which a bare value ends or may end.
+static BARE_ENDS: Classes = Classes::new(&[(END, b",]}[{\" \t\n\r\x1E"), (KEY_END, b":")]);
+
+/// A colon ends a key, and is part of a value such as a time.
+#[inline]
 fn ends_bare(byte: u8, is_key: bool) -> bool {
-    match byte {
-        b',' | b']' | b'}' | b'[' | b'{' | b'"' | b' ' | b'\t' | b'\n' | b'\r' | 0x1E => true,
-        b':' => is_key,
-        _ => false,
-    }
+    let end = BARE_ENDS.of(byte);
+    end == END || (end == KEY_END && is_key)
 }
 
 impl Extractor for Json {
@@ -400,7 +405,7 @@ impl Extractor for Json {
             self.path.lost();
         }
         self.newline(arena);
-        arena.begin(self.path.as_str());
+        arena.begin_at(self.path.as_bytes());
         self.value.begin(Role::Unknown, false);
         self.value.report.reasons.insert(Reason::Gap);
         self.state = State::Lost;

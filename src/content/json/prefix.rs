@@ -2,13 +2,14 @@
 //! JSON again. In: its decoded bytes one by one until the matter is settled, which in prose takes a word; out: a
 //! [`Kind`]. Base64 is passed over: random letters only cost time and give false alarms.
 
+use super::super::class::{Classes, DIGITS, LOWER, UPPER};
+
 /// So many characters of base64 in a row, of both cases and with digits, are no language.
 const BLOB_BYTES: u16 = 256;
 
 /// Longest media type and parameters of a data URL.
 const MAX_DATA_HEAD_BYTES: u16 = 128;
 
-const DATA: &[u8] = b"data:";
 const BASE64: &[u8] = b";base64";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,44 +28,83 @@ enum Step {
     Start,
     /// After `{` or `[`.
     Opened(u8),
-    Base64 {
-        count: u16,
-        lower: bool,
-        upper: bool,
-        digit: bool,
-        data: u8,
-    },
+    /// Nothing but base64 so far: how much, its first four bytes, the classes seen.
+    Base64 { count: u16, head: u32, classes: u8 },
     /// After `data:`: so many bytes, so many of `;base64` matched.
-    DataHead {
-        count: u16,
-        matched: u8,
-    },
+    DataHead { count: u16, matched: u8 },
 }
 
 /// A beginning being looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Prefix(Step);
 
-/// Bytes of either base64 alphabet (RFC 4648) and its padding.
-pub(super) const fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+const LOWER_CASE: u8 = 1;
+const UPPER_CASE: u8 = 2;
+const DIGIT: u8 = 4;
+const SIGN: u8 = 8;
+const ALL: u8 = LOWER_CASE | UPPER_CASE | DIGIT;
+
+/// The bytes of either base64 alphabet (RFC 4648) and its padding.
+static BASE64_BYTES: Classes =
+    Classes::new(&[(LOWER_CASE, LOWER), (UPPER_CASE, UPPER), (DIGIT, DIGITS), (SIGN, b"+/-_=")]);
+
+#[inline]
+pub(super) fn is_base64(byte: u8) -> bool {
+    BASE64_BYTES.of(byte) != 0
 }
 
 impl Prefix {
-    /// The next byte; what the string is, once that is known.
-    pub(super) fn step(&mut self, byte: u8) -> Option<Kind> {
+    /// The next bytes; once it is known, what the string is, and after how many of them.
+    pub(super) fn run(&mut self, bytes: &[u8]) -> Option<(usize, Kind)> {
+        let mut bytes = bytes.iter().enumerate();
+        while let Some((index, byte)) = bytes.next() {
+            // Nearly all strings are here for their first word: no state is stored within it.
+            if let Step::Base64 { mut count, mut head, mut classes } = self.0 {
+                let mut next = Some((index, byte));
+                while let Some((index, byte)) = next {
+                    let class = BASE64_BYTES.of(*byte);
+                    if class == 0 {
+                        if *byte == b':' && count == 4 && head == u32::from_be_bytes(*b"data") {
+                            self.0 = Step::DataHead { count: 0, matched: 0 };
+                            break;
+                        }
+                        return Some((index + 1, Kind::Plain));
+                    }
+                    if count < 4 {
+                        head = head << 8 | u32::from(*byte);
+                    }
+                    count += 1;
+                    classes |= class;
+                    if count == BLOB_BYTES {
+                        return Some((index + 1, if classes & ALL == ALL { Kind::Blob } else { Kind::Plain }));
+                    }
+                    self.0 = Step::Base64 { count, head, classes };
+                    next = bytes.next();
+                }
+            } else if let Some(kind) = self.step(*byte) {
+                return Some((index + 1, kind));
+            }
+        }
+        None
+    }
+
+    /// A byte outside a first word.
+    fn step(&mut self, byte: u8) -> Option<Kind> {
         match self.0 {
             Step::Start if byte.is_ascii_whitespace() => None,
             Step::Start if byte == b'{' || byte == b'[' => {
                 self.0 = Step::Opened(byte);
                 None
             }
-            Step::Start => self.base64(byte, 0, [false; 3], 0),
+            Step::Start if is_base64(byte) => {
+                self.0 = Step::Base64 { count: 1, head: u32::from(byte), classes: BASE64_BYTES.of(byte) };
+                None
+            }
+            Step::Start => Some(Kind::Plain),
             Step::Opened(_) if byte.is_ascii_whitespace() => None,
             Step::Opened(b'{') if byte == b'"' => Some(Kind::Nested),
             Step::Opened(b'[') if matches!(byte, b'"' | b'{' | b'[') => Some(Kind::Nested),
-            Step::Opened(_) => Some(Kind::Plain),
-            Step::Base64 { count, lower, upper, digit, data } => self.base64(byte, count, [lower, upper, digit], data),
+            Step::Opened(_) | Step::Base64 { .. } => Some(Kind::Plain),
             Step::DataHead { matched, .. } if byte == b',' => {
                 Some(if usize::from(matched) == BASE64.len() { Kind::Blob } else { Kind::Plain })
             }
@@ -79,28 +119,6 @@ impl Prefix {
             }
         }
     }
-
-    fn base64(&mut self, byte: u8, count: u16, [lower, upper, digit]: [bool; 3], data: u8) -> Option<Kind> {
-        let data = match DATA.get(usize::from(data)) {
-            Some(expected) if *expected == byte && u16::from(data) == count => data + 1,
-            _ => 0,
-        };
-        if usize::from(data) == DATA.len() {
-            self.0 = Step::DataHead { count: 0, matched: 0 };
-            return None;
-        }
-        if !is_base64(byte) {
-            return Some(Kind::Plain);
-        }
-        let lower = lower || byte.is_ascii_lowercase();
-        let upper = upper || byte.is_ascii_uppercase();
-        let digit = digit || byte.is_ascii_digit();
-        if count + 1 == BLOB_BYTES {
-            return Some(if lower && upper && digit { Kind::Blob } else { Kind::Plain });
-        }
-        self.0 = Step::Base64 { count: count + 1, lower, upper, digit, data };
-        None
-    }
 }
 
 #[cfg(test)]
@@ -108,13 +126,11 @@ mod tests {
     use super::*;
 
     fn kind(text: &str) -> (Kind, usize) {
+        let whole = Prefix::default().run(text.as_bytes());
         let mut prefix = Prefix::default();
-        for (index, byte) in text.bytes().enumerate() {
-            if let Some(kind) = prefix.step(byte) {
-                return (kind, index + 1);
-            }
-        }
-        (Kind::Plain, text.len())
+        let single = text.bytes().enumerate().find_map(|(at, byte)| Some((at + 1, prefix.run(&[byte])?.1)));
+        assert_eq!(whole, single, "{text}");
+        whole.map_or((Kind::Plain, text.len()), |(length, kind)| (kind, length))
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! JSON against serde, cut and broken JSON, paths, captures, base64, holes.
+
 use proptest::prelude::*;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 

@@ -139,8 +139,7 @@ impl Value {
         }
         let (mut bytes, mut source) = (bytes, source);
         if let Some(prefix) = &mut self.prefix {
-            let decided = bytes.iter().enumerate().find_map(|(index, byte)| Some((index + 1, prefix.step(*byte)?)));
-            let Some((length, kind)) = decided else {
+            let Some((length, kind)) = prefix.run(bytes) else {
                 return arena.push(bytes, source);
             };
             let (head, rest) = bytes.split_at(length);
@@ -208,7 +207,7 @@ impl Sink for Value {
             self.captures.extend(bytes);
         }
         if let Some(prefix) = &mut self.prefix {
-            if let Some(kind) = bytes.iter().find_map(|byte| prefix.step(*byte)) {
+            if let Some((_, kind)) = prefix.run(bytes) {
                 self.prefix = None;
                 self.kind = kind;
                 self.settle();

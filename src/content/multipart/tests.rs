@@ -1,3 +1,5 @@
+//! Forms, files, odd boundaries, bounds.
+
 use crate::content::{Arena, Body, ContentHint, Reason, Settings};
 
 fn read(content_type: &str, bytes: &[u8], settings: &Settings) -> (String, Arena, Body) {

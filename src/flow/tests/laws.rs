@@ -224,7 +224,7 @@ proptest! {
             let packet = any_packet(&mut dice);
             let (decoded, frame) = packet.decoded().unwrap();
             let mut decoded = decoded;
-            decoded.missing_payload = if dice.in_hundred(5) { dice.next() as u32 >> 8 } else { 0 };
+            decoded.missing_payload = if dice.in_hundred(5) { dice.roll() as u32 >> 8 } else { 0 };
             table.ingest(number, crate::event::Timestamp(time), &decoded, decoded.payload_of(&frame));
             // A flow alone may be larger than the cap on all; it is never evicted by itself.
             prop_assert!(table.memory_bytes() <= settings.max_memory_bytes || table.open_flows() == 1);
@@ -252,12 +252,12 @@ fn any_packet(dice: &mut Dice) -> Packet {
     let server = "10.9.9.9:443".parse().unwrap();
     let (source, destination) = if dice.in_hundred(50) { (client, server) } else { (server, client) };
     let most = [3, 40, 1460][dice.below(3)];
-    let payload: Vec<u8> = (0..dice.below(most)).map(|_| dice.next() as u8 & 1).collect();
+    let payload: Vec<u8> = (0..dice.below(most)).map(|_| dice.roll() as u8 & 1).collect();
     if dice.in_hundred(10) {
         return Packet::udp(source, destination, &payload);
     }
     let near = |dice: &mut Dice| match dice.below(10) {
-        0 => dice.next() as u32,
+        0 => dice.roll() as u32,
         _ => (dice.below(6000) as u32).wrapping_sub(3000),
     };
     let flags = Flags {

@@ -1,3 +1,5 @@
+//! The dissector on its own: what real clients and servers do, then the laws.
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Streams of a flow: recognition, tunnels, holes, conflicts, bounds.
+
 use super::*;
 use crate::event::Direction::{ToClient, ToServer};
 use crate::protocol::PROTOCOLS;

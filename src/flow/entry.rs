@@ -9,8 +9,9 @@ use super::{
     CloseReason, FlowCounters, FlowNotes, FlowRecord, FlowTableCounters, Interest, ORDINALS_PER_CALL, Settings,
     StreamConsumer, StreamEvent,
     budget::Budget,
-    half::{Context, Half, Outlet, Segment},
+    half::{Context, Half, Outlet},
     key::FlowKey,
+    segment::Segment,
     timers::Due,
 };
 use crate::{
