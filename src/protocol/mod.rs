@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+mod debug;
 pub mod http1;
 mod settings;
 pub mod socks;
@@ -92,7 +93,7 @@ pub enum Cap {
 }
 
 /// A ClientHello, as far as it names things (RFC 8446 §4.1.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ClientHello {
     /// Lower case, no trailing dot; `None` when absent or no valid name.
     pub server_name: Option<String>,
@@ -104,7 +105,7 @@ pub struct ClientHello {
 }
 
 /// A request head. Strings are as sent; nothing of them leaves without `redact`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct RequestHead {
     pub method: String,
     /// Request target as sent.
@@ -132,7 +133,7 @@ pub struct RequestHead {
     pub bytes: u64,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ResponseHead {
     pub status: u16,
     pub content_type: Option<String>,
@@ -146,7 +147,7 @@ pub struct ResponseHead {
 /// `direction` is by role: `ToServer` comes from who asks, even where the flow has its ends the other way round.
 /// Per exchange and direction: `Request` or `Response` first (each may be missing in a one-way capture), then any of
 /// `Body`, `BodyGap`, `BodyConflict`, then `BodyEnd`, also for messages without a body. `Closed` is the last.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum ProtocolEvent<'a> {
     /// An encrypted session began.
     Hello {

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::event::Direction;
 use crate::flow::{Interest, StreamEvent};
 use crate::protocol::{
-    DoneReason, End, ExchangeId, Progress, Protocol, ProtocolEvent, ProtocolSink, Settings, Start, StreamInfo, TreeSink,
+    ClientHello, DoneReason, End, ExchangeId, Progress, Protocol, ProtocolEvent, ProtocolSink, RequestHead, Settings,
+    Start, StreamInfo, TreeSink,
 };
 
 /// A conversation: who sends what, in order.
@@ -76,7 +77,7 @@ impl Recorder {
                 let (bulk, to_server) = (Bulk::BodyGap, to_server(direction));
                 Told::Count { stream, bulk, exchange: *exchange, to_server, count: *bytes }
             }
-            other => Told::Other(format!("{stream} {other:?}")),
+            other => Told::Other(format!("{stream} {}", describe(other))),
         };
         match (self.told.last_mut(), told) {
             (
@@ -133,6 +134,36 @@ impl Recorder {
     #[must_use]
     pub fn holding(&self, text: &str) -> usize {
         self.events().iter().filter(|event| event.contains(text)).count()
+    }
+}
+
+/// An event with all that it carries, which its `Debug` hides.
+fn describe(event: &ProtocolEvent<'_>) -> String {
+    match event {
+        ProtocolEvent::Hello { exchange, hello } => {
+            let ClientHello { server_name, alpn, version, ech } = hello;
+            format!(
+                "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech} }}"
+            )
+        }
+        ProtocolEvent::Request { exchange, head } => {
+            let RequestHead { method, target, host, port, host_header, content_type, .. } = head;
+            let texts = format!("{method:?} {target:?} {host:?} {port:?} {host_header:?} {content_type:?}");
+            format!("Request {{ exchange: {exchange:?}, {texts}, {head:?} }}")
+        }
+        ProtocolEvent::Response { exchange, head } => {
+            format!("Response {{ exchange: {exchange:?}, {:?}, {head:?} }}", head.content_type)
+        }
+        ProtocolEvent::BodyConflict { exchange, direction, bytes } => {
+            format!("BodyConflict {{ exchange: {exchange:?}, direction: {direction:?}, bytes: {bytes:?} }}")
+        }
+        ProtocolEvent::NameLearned { name, address, .. } => {
+            format!("NameLearned {{ name: {name:?}, address: {address} }}")
+        }
+        ProtocolEvent::ProxyTarget { exchange, host, port, .. } => {
+            format!("ProxyTarget {{ exchange: {exchange:?}, host: {host:?}, port: {port} }}")
+        }
+        other => format!("{other:?}"),
     }
 }
 

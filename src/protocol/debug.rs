@@ -1,0 +1,130 @@
+//! `Debug` of what dissectors tell: kinds, counts and sizes, never a character off the wire, so that no log, panic or
+//! failed assertion can carry one.
+
+use std::fmt::{Debug, Formatter, Result};
+
+use super::{ClientHello, ProtocolEvent, RequestHead, ResponseHead};
+use crate::flow::StreamEvent;
+
+impl Debug for ClientHello {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("ClientHello").field("version", &self.version).field("ech", &self.ech).finish_non_exhaustive()
+    }
+}
+
+impl Debug for RequestHead {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let fields = self.header_names.len();
+        let mut head = f.debug_struct("RequestHead");
+        head.field("version", &self.version).field("host_evidence", &self.host_evidence);
+        head.field("content_length", &self.content_length).field("fields", &fields).field("bytes", &self.bytes);
+        head.finish_non_exhaustive()
+    }
+}
+
+impl Debug for ResponseHead {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let mut head = f.debug_struct("ResponseHead");
+        head.field("status", &self.status).field("content_length", &self.content_length).field("bytes", &self.bytes);
+        head.finish_non_exhaustive()
+    }
+}
+
+impl Debug for ProtocolEvent<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Hello { exchange, hello } => {
+                f.debug_struct("Hello").field("exchange", exchange).field("hello", hello).finish()
+            }
+            Self::Encrypted { exchange, direction, bytes } => counted(f, "Encrypted", &[exchange, direction, bytes]),
+            Self::Request { exchange, head } => {
+                f.debug_struct("Request").field("exchange", exchange).field("head", head).finish()
+            }
+            Self::Response { exchange, head } => {
+                f.debug_struct("Response").field("exchange", exchange).field("head", head).finish()
+            }
+            Self::Body { exchange, direction, bytes } => counted(f, "Body", &[exchange, direction, &bytes.len()]),
+            Self::BodyGap { exchange, direction, bytes } => counted(f, "BodyGap", &[exchange, direction, bytes]),
+            Self::BodyConflict { exchange, direction, bytes } => {
+                counted(f, "BodyConflict", &[exchange, direction, &bytes.len()])
+            }
+            Self::BodyEnd { exchange, direction, complete } => {
+                let mut end = f.debug_struct("BodyEnd");
+                end.field("exchange", exchange).field("direction", direction).field("complete", complete).finish()
+            }
+            Self::Closed { exchange, reason } => {
+                f.debug_struct("Closed").field("exchange", exchange).field("reason", reason).finish()
+            }
+            Self::Tunnel { exchange, direction, event } => {
+                let bytes = match event {
+                    StreamEvent::Data(bytes) | StreamEvent::Datagram(bytes) | StreamEvent::Conflict { bytes, .. } => {
+                        bytes.len() as u64
+                    }
+                    StreamEvent::Gap(lost) => *lost,
+                    StreamEvent::Fin | StreamEvent::Reset => 0,
+                };
+                counted(f, "Tunnel", &[exchange, direction, &bytes])
+            }
+            Self::ProxyTarget { exchange, evidence, .. } => {
+                let mut target = f.debug_struct("ProxyTarget");
+                target.field("exchange", exchange).field("evidence", evidence).finish_non_exhaustive()
+            }
+            Self::NameLearned { ttl_seconds, .. } => {
+                f.debug_struct("NameLearned").field("ttl_seconds", ttl_seconds).finish_non_exhaustive()
+            }
+            Self::Reversed => f.write_str("Reversed"),
+            Self::Capped(cap) => f.debug_tuple("Capped").field(cap).finish(),
+        }
+    }
+}
+
+/// Exchange, direction, bytes.
+fn counted(f: &mut Formatter<'_>, name: &str, fields: &[&dyn Debug; 3]) -> Result {
+    let [exchange, direction, bytes] = fields;
+    f.debug_struct(name).field("exchange", exchange).field("direction", direction).field("bytes", bytes).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Direction;
+    use crate::protocol::ExchangeId;
+
+    #[test]
+    fn no_character_off_the_wire_is_shown() {
+        let secret = "Zqxj";
+        let text = || Some(secret.to_owned());
+        let hello = ClientHello { server_name: text(), alpn: vec![secret.to_owned()], ..ClientHello::default() };
+        let request = RequestHead {
+            method: secret.to_owned(),
+            target: secret.to_owned(),
+            path: secret.to_owned(),
+            host: text(),
+            host_header: text(),
+            content_type: text(),
+            content_encoding: vec![secret.to_owned()],
+            user_agent: text(),
+            header_names: vec![secret.to_owned()],
+            ..RequestHead::default()
+        };
+        let response =
+            ResponseHead { content_type: text(), content_encoding: vec![secret.to_owned()], ..ResponseHead::default() };
+        let (exchange, direction, bytes) = (ExchangeId(1), Direction::ToServer, secret.as_bytes());
+        let evidence = crate::event::EvidenceKind::SocksTarget;
+        let address = std::net::Ipv4Addr::LOCALHOST.into();
+        let events = [
+            ProtocolEvent::Hello { exchange, hello: &hello },
+            ProtocolEvent::Request { exchange, head: &request },
+            ProtocolEvent::Response { exchange, head: &response },
+            ProtocolEvent::Body { exchange, direction, bytes },
+            ProtocolEvent::BodyConflict { exchange, direction, bytes },
+            ProtocolEvent::Tunnel { exchange, direction, event: StreamEvent::Data(bytes) },
+            ProtocolEvent::ProxyTarget { exchange, host: secret, port: 1, evidence },
+            ProtocolEvent::NameLearned { name: secret, address, ttl_seconds: 1 },
+        ];
+        for event in events {
+            let shown = format!("{event:?} {event:#?}");
+            assert!(!shown.contains(secret) && !shown.contains("90, 113"), "{shown}");
+        }
+    }
+}
