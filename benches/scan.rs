@@ -7,9 +7,11 @@
 //! - `engine/…`: the engines alone on the same text, to see what detection adds.
 //! - `load`: start-up, compilation and self-test included; the goal is 150 ms.
 //!
-//! Run: `cargo bench --bench scan`.
+//! Run: `cargo bench --bench scan`. Times are CPU time of the thread, so that a busy machine does not change them.
 
 use std::hint::black_box;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use shadowtap::content::Arena;
@@ -17,6 +19,23 @@ use shadowtap::detect::{Detection, Detector, Settings, Signatures};
 use shadowtap::scan::EngineChoice;
 
 const BYTES: usize = 4 << 20;
+
+/// CPU time of this thread; the clock's where the system does not tell.
+fn cpu_time() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let scheduler = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = scheduler.as_deref().and_then(|line| line.split(' ').next()?.parse().ok());
+    nanoseconds.map_or_else(|| START.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
+}
+
+/// CPU time of so many runs.
+fn timed<T>(iterations: u64, mut run: impl FnMut() -> T) -> Duration {
+    let start = cpu_time();
+    for _ in 0..iterations {
+        black_box(run());
+    }
+    cpu_time().saturating_sub(start)
+}
 
 /// A small generator, so that every run reads the same text.
 struct Dice(u64);
@@ -70,7 +89,14 @@ fn csv() -> Vec<u8> {
     let (mut dice, mut text) = (Dice(0xD1B5_4A32_D192_ED03), String::new());
     while text.len() < BYTES {
         let (a, b, c, d) = (dice.below(1_000_000), dice.below(100), dice.below(10_000), dice.below(1_000_000_000));
-        let _ = writeln!(text, "{a},2026-{:02}-{:02},{b}.{:02},{c},{d:09},10.{b}.{}.7", b % 12 + 1, b % 28 + 1, c % 100, c % 256);
+        let _ = writeln!(
+            text,
+            "{a},2026-{:02}-{:02},{b}.{:02},{c},{d:09},10.{b}.{}.7",
+            b % 12 + 1,
+            b % 28 + 1,
+            c % 100,
+            c % 256
+        );
     }
     text.into_bytes()
 }
@@ -84,7 +110,9 @@ fn clinical() -> Vec<u8> {
             text,
             "Patient seen in clinic, MRN: 77{serial}{area}, DOB {}/{}/19{}, SSN {area}-22-{serial}. Hypertension (I10), diabetes \
              E11.9, on metformin 500 mg BID. Plan: follow-up in 4 weeks, labs, blood pressure check.",
-            dice.below(12) + 1, dice.below(28) + 1, dice.below(80) + 10
+            dice.below(12) + 1,
+            dice.below(28) + 1,
+            dice.below(80) + 10
         );
     }
     text.into_bytes()
@@ -100,7 +128,11 @@ fn load(engine: EngineChoice) -> Detector {
 }
 
 fn engines() -> Vec<EngineChoice> {
-    if cfg!(feature = "hyperscan") { vec![EngineChoice::Hyperscan, EngineChoice::Native] } else { vec![EngineChoice::Native] }
+    if cfg!(feature = "hyperscan") {
+        vec![EngineChoice::Hyperscan, EngineChoice::Native]
+    } else {
+        vec![EngineChoice::Native]
+    }
 }
 
 fn detect(criterion: &mut Criterion) {
@@ -113,22 +145,29 @@ fn detect(criterion: &mut Criterion) {
             group.throughput(Throughput::Bytes(text.len() as u64)).sample_size(10);
             // Bodies come in pieces about as large as a record of TLS or a read of a file.
             group.bench_function(BenchmarkId::from_parameter(detector.engine_report().engine), |bencher| {
-                bencher.iter(|| {
-                    let (mut arena, mut detection, mut found) = (Arena::new(), Detection::new(&detector), Vec::new());
-                    for (index, piece) in text.chunks(16 << 10).enumerate() {
-                        arena.push(piece, (index * (16 << 10)) as u64);
-                        detection.push(&detector, &mut scanner, &mut arena, false, &mut found);
-                        found.clear();
-                    }
-                    detection.push(&detector, &mut scanner, &mut arena, true, &mut found);
-                    black_box(detection.verdict())
+                bencher.iter_custom(|iterations| {
+                    timed(iterations, || {
+                        let (mut arena, mut detection, mut found) =
+                            (Arena::new(), Detection::new(&detector), Vec::new());
+                        for (index, piece) in text.chunks(16 << 10).enumerate() {
+                            arena.push(piece, (index * (16 << 10)) as u64);
+                            detection.push(&detector, &mut scanner, &mut arena, false, &mut found);
+                            found.clear();
+                        }
+                        detection.push(&detector, &mut scanner, &mut arena, true, &mut found);
+                        detection.verdict()
+                    })
                 });
             });
             group.finish();
             let mut group = criterion.benchmark_group(format!("engine/{name}"));
             group.throughput(Throughput::Bytes(text.len() as u64)).sample_size(10);
             group.bench_function(BenchmarkId::from_parameter(detector.engine_report().engine), |bencher| {
-                bencher.iter(|| text.chunks(16 << 10).map(|piece| detector.count_hits(&mut scanner, piece)).sum::<usize>());
+                bencher.iter_custom(|iterations| {
+                    timed(iterations, || {
+                        text.chunks(16 << 10).map(|piece| detector.count_hits(&mut scanner, piece)).sum::<usize>()
+                    })
+                });
             });
             group.finish();
         }
@@ -139,7 +178,9 @@ fn start(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
     group.sample_size(10);
     for engine in engines() {
-        group.bench_function(format!("{engine:?}"), |bencher| bencher.iter(|| black_box(load(engine)).engine_report().literals));
+        group.bench_function(format!("{engine:?}"), |bencher| {
+            bencher.iter_custom(|iterations| timed(iterations, || load(engine)))
+        });
     }
     group.finish();
 }

@@ -24,7 +24,8 @@ fn load(settings: &Settings) -> Result<Detector, String> {
 fn detectors() -> &'static [Detector] {
     static DETECTORS: OnceLock<Vec<Detector>> = OnceLock::new();
     DETECTORS.get_or_init(|| {
-        let settings = |engine| Settings { engine, max_window_bytes: Settings::MIN_WINDOW_BYTES, ..Settings::default() };
+        let settings =
+            |engine| Settings { engine, max_window_bytes: Settings::MIN_WINDOW_BYTES, ..Settings::default() };
         choices().iter().map(|engine| load(&settings(*engine)).unwrap()).collect()
     })
 }
@@ -69,7 +70,8 @@ fn every_rule_finds_its_examples_on_every_engine() {
 
 /// Pieces of documents: values with and without labels, near misses, words of health, prose.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
-    let texts: Vec<Vec<u8>> = detectors()[0].rules.examples.iter().map(|example| example.text.clone().into_bytes()).collect();
+    let texts: Vec<Vec<u8>> =
+        detectors()[0].rules.examples.iter().map(|example| example.text.clone().into_bytes()).collect();
     prop_oneof![
         4 => proptest::sample::select(texts),
         1 => "[ -~\n\t]{0,60}".prop_map(String::into_bytes),
@@ -223,7 +225,9 @@ fn words_of_one_category_are_no_health_context() {
 #[test]
 fn ten_patients_are_critical() {
     let list = |count: u32| {
-        (0..count).fold("clinic list, diabetes, metformin\n".to_owned(), |list, row| format!("{list}MRN 77{row:05}3 clinic\n"))
+        (0..count).fold("clinic list, diabetes, metformin\n".to_owned(), |list, row| {
+            format!("{list}MRN 77{row:05}3 clinic\n")
+        })
     };
     assert_eq!(detect(&list(9)).1.severity, Some(2));
     let (_, verdict) = detect(&list(10));
@@ -270,7 +274,8 @@ fn an_unlabelled_number_is_believed_less_and_refused_behind_a_veto_word() {
 
 #[test]
 fn the_sites_own_record_numbers_are_found() {
-    let yaml = "engine: native\nmrn:\n  - { label: HN, pattern: '[0-9]{7}' }\n  - { label: MRN, pattern: 'Z[0-9]{3}' }\n";
+    let yaml =
+        "engine: native\nmrn:\n  - { label: HN, pattern: '[0-9]{7}' }\n  - { label: MRN, pattern: 'Z[0-9]{3}' }\n";
     let source = Source::new("shadowtap.yaml", yaml);
     let settings: Settings = source.parse().unwrap();
     let detector = Detector::load(&settings, Some(&source), &Signatures::built_in(), None).ok().unwrap();
@@ -329,8 +334,12 @@ fn faults(file: &str) -> Vec<String> {
 
 #[test]
 fn a_rule_that_fails_its_own_example_is_named_with_its_line() {
-    let entry = "identifiers:\n  - type: npi\n    labels: [{ names: [NPI], value: '[12][0-9]{9}', confidence: high }]\n";
-    assert_eq!(faults(&format!("{entry}    examples:\n      - {{ text: 'NPI 1234567893', find: ['1234567893'] }}\n")), [""; 0]);
+    let entry =
+        "identifiers:\n  - type: npi\n    labels: [{ names: [NPI], value: '[12][0-9]{9}', confidence: high }]\n";
+    assert_eq!(
+        faults(&format!("{entry}    examples:\n      - {{ text: 'NPI 1234567893', find: ['1234567893'] }}\n")),
+        [""; 0]
+    );
     let faults = faults(&format!("{entry}    negative_examples:\n      - 'NPI 1234567893'\n"));
     assert!(faults[0].starts_with("phi/own.yaml:5:9: example fails"), "{}", faults[0]);
     assert!(faults[0].contains("found Npi at 4..14"), "{}", faults[0]);
@@ -343,9 +352,15 @@ fn faulty_entries_are_named_with_their_place() {
         ("identifiers:\n  - { type: npi, validator: npj }", "phi/own.yaml:2:29: unknown validator \"npj\""),
         ("identifiers:\n  - { type: npy }", "phi/own.yaml:2:13: unknown value \"npy\", did you mean \"npi\"?"),
         ("identifiers:\n  - { type: npi, severity: 5 }", "phi/own.yaml:2:28: severity"),
-        ("identifiers:\n  - { type: npi, shapes: [{ pattern: 'a(', confidence: low }] }", "phi/own.yaml:2:38: bad pattern: unclosed group"),
+        (
+            "identifiers:\n  - { type: npi, shapes: [{ pattern: 'a(', confidence: low }] }",
+            "phi/own.yaml:2:38: bad pattern: unclosed group",
+        ),
         ("identifiers:\n  - { type: npi, shapes: [{ pattern: 'ab' }] }", "phi/own.yaml:2:38: give either"),
-        ("identifiers:\n  - { type: npi, shapes: [{ pattern: 'ab', confidence: low, veto: comerce }] }", "phi/own.yaml:2:67: no list \"comerce\" under vetoes, did you mean \"commerce\"?"),
+        (
+            "identifiers:\n  - { type: npi, shapes: [{ pattern: 'ab', confidence: low, veto: comerce }] }",
+            "phi/own.yaml:2:67: no list \"comerce\" under vetoes, did you mean \"commerce\"?",
+        ),
         ("health:\n  - { category: x, weight: 1, terms: [q] }", "phi/own.yaml:2:39: words have"),
     ] {
         let faults = faults(file);
@@ -360,7 +375,8 @@ fn a_directory_of_signatures_takes_the_place_of_the_built_in_ones() {
     let folder = directory.path().join("phi");
     std::fs::create_dir(&folder).unwrap();
     assert!(Signatures::read(directory.path()).unwrap_err()[0].to_string().contains("holds no .yaml"));
-    let entry = "identifiers: [{ type: ssn, person: true, labels: [{ names: [SSN], value: '[0-9]{3}', confidence: high }] }]";
+    let entry =
+        "identifiers: [{ type: ssn, person: true, labels: [{ names: [SSN], value: '[0-9]{3}', confidence: high }] }]";
     std::fs::write(folder.join("own.yaml"), entry).unwrap();
     let signatures = Signatures::read(directory.path()).unwrap();
     let settings = Settings { engine: EngineChoice::Native, ..Settings::default() };
