@@ -7,9 +7,11 @@
 //! - `engine/…`: the engines alone on the same text, to see what detection adds.
 //! - `load`: start-up, compilation and self-test included; the goal is 150 ms.
 //!
-//! Run: `cargo bench --bench scan`.
+//! Run: `cargo bench --bench scan`. Times are CPU time of the thread, so that a busy machine does not change them.
 
 use std::hint::black_box;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use shadowtap::content::Arena;
@@ -17,6 +19,23 @@ use shadowtap::detect::{Detection, Detector, Settings, Signatures};
 use shadowtap::scan::EngineChoice;
 
 const BYTES: usize = 4 << 20;
+
+/// CPU time of this thread; the clock's where the system does not tell.
+fn cpu_time() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let scheduler = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = scheduler.as_deref().and_then(|line| line.split(' ').next()?.parse().ok());
+    nanoseconds.map_or_else(|| START.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
+}
+
+/// CPU time of so many runs.
+fn timed<T>(iterations: u64, mut run: impl FnMut() -> T) -> Duration {
+    let start = cpu_time();
+    for _ in 0..iterations {
+        black_box(run());
+    }
+    cpu_time().saturating_sub(start)
+}
 
 /// A small generator, so that every run reads the same text.
 struct Dice(u64);
@@ -126,23 +145,28 @@ fn detect(criterion: &mut Criterion) {
             group.throughput(Throughput::Bytes(text.len() as u64)).sample_size(10);
             // Bodies come in pieces about as large as a record of TLS or a read of a file.
             group.bench_function(BenchmarkId::from_parameter(detector.engine_report().engine), |bencher| {
-                bencher.iter(|| {
-                    let (mut arena, mut detection, mut found) = (Arena::new(), Detection::new(&detector), Vec::new());
-                    for (index, piece) in text.chunks(16 << 10).enumerate() {
-                        arena.push(piece, (index * (16 << 10)) as u64);
-                        detection.push(&detector, &mut scanner, &mut arena, false, &mut found);
-                        found.clear();
-                    }
-                    detection.push(&detector, &mut scanner, &mut arena, true, &mut found);
-                    black_box(detection.verdict())
+                bencher.iter_custom(|iterations| {
+                    timed(iterations, || {
+                        let (mut arena, mut detection, mut found) =
+                            (Arena::new(), Detection::new(&detector), Vec::new());
+                        for (index, piece) in text.chunks(16 << 10).enumerate() {
+                            arena.push(piece, (index * (16 << 10)) as u64);
+                            detection.push(&detector, &mut scanner, &mut arena, false, &mut found);
+                            found.clear();
+                        }
+                        detection.push(&detector, &mut scanner, &mut arena, true, &mut found);
+                        detection.verdict()
+                    })
                 });
             });
             group.finish();
             let mut group = criterion.benchmark_group(format!("engine/{name}"));
             group.throughput(Throughput::Bytes(text.len() as u64)).sample_size(10);
             group.bench_function(BenchmarkId::from_parameter(detector.engine_report().engine), |bencher| {
-                bencher.iter(|| {
-                    text.chunks(16 << 10).map(|piece| detector.count_hits(&mut scanner, piece)).sum::<usize>()
+                bencher.iter_custom(|iterations| {
+                    timed(iterations, || {
+                        text.chunks(16 << 10).map(|piece| detector.count_hits(&mut scanner, piece)).sum::<usize>()
+                    })
                 });
             });
             group.finish();
@@ -155,7 +179,7 @@ fn start(criterion: &mut Criterion) {
     group.sample_size(10);
     for engine in engines() {
         group.bench_function(format!("{engine:?}"), |bencher| {
-            bencher.iter(|| black_box(load(engine)).engine_report().literals)
+            bencher.iter_custom(|iterations| timed(iterations, || load(engine)))
         });
     }
     group.finish();

@@ -67,7 +67,8 @@ fn found(replay: &Replay) -> Requests {
         }
         let sent = requests.entry((text(&event["src_ip"]), text(&evidence["value"]))).or_default();
         for identifier in PERSONAL {
-            *sent.identifiers.entry(identifier.into()).or_default() += content["findings"][identifier].as_u64().unwrap_or(0);
+            *sent.identifiers.entry(identifier.into()).or_default() +=
+                content["findings"][identifier].as_u64().unwrap_or(0);
         }
     }
     requests
@@ -94,7 +95,10 @@ fn what_clients_sent_is_found_and_nothing_else() {
             let got = got.expect("just asked");
             for identifier in PERSONAL {
                 let (sent_count, got_count) = (sent.identifiers[identifier], got.identifiers[identifier]);
-                assert!(got_count >= sent_count, "{file}: {client} sent {sent_count} {identifier} to {host}, {got_count} found");
+                assert!(
+                    got_count >= sent_count,
+                    "{file}: {client} sent {sent_count} {identifier} to {host}, {got_count} found"
+                );
                 let invented = sent.harmless_alone && got_count > 0;
                 assert!(!invented, "{file}: {client} sent no {identifier} to {host}, {got_count} found");
             }

@@ -13,10 +13,11 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::classify::{self, Evidence, Verdict};
-use super::detector::{Detector, LABEL_REACH_BYTES, Scanner, VETO_REACH_BYTES, identity};
+use super::detector::{Detector, Scanner, identity};
 use super::reading::{LOOKAHEAD_BYTES, Reading};
 use super::rules::{Identifier, Role};
 use super::validate::{Accepted, Context};
+use super::window::Window;
 use crate::content::Arena;
 use crate::event::{Confidence, Finding, IdentifierType};
 use crate::redact::{FingerprintKey, Redacted};
@@ -39,7 +40,6 @@ pub struct Detection {
     /// A bit per health term that was seen.
     terms: SmallVec<[u64; 10]>,
     evidence: Evidence,
-    placeholder_end: u64,
     /// Findings that count once the text speaks of health.
     held: Vec<Held>,
     /// More were to be held than [`MAX_HELD`].
@@ -51,9 +51,9 @@ pub struct Detection {
 /// Most findings that wait for words of health; where that many wait, they will hardly come.
 const MAX_HELD: usize = 64;
 
-/// A confirmed value, counted or waiting to be.
+/// A confirmed value that waits to be counted.
 struct Held {
-    identifier: u16,
+    entry: u16,
     detected: Detected,
 }
 
@@ -75,14 +75,6 @@ struct Label {
     identifier: u16,
     form: u16,
     name: u16,
-}
-
-/// The text that hits of one scan are read in.
-struct Window<'a> {
-    text: &'a [u8],
-    /// Arena offset of its first byte.
-    base: u64,
-    arena: &'a Arena,
 }
 
 /// A value of the right form at a place.
@@ -108,7 +100,6 @@ impl Detection {
             slots,
             terms: SmallVec::from_elem(0, detector.rules.terms.len().div_ceil(64)),
             evidence: Evidence::new(detector.rules.identifiers.len()),
-            placeholder_end: 0,
             held: Vec::new(),
             held_more: false,
             told: 0,
@@ -231,13 +222,10 @@ impl Detection {
                     self.tell(detector, window, candidate, found);
                 }
             }
-            Role::Placeholder { .. } => {
-                // One trace gives several hits where shapes are of variable width.
-                let at = window.base + end as u64;
-                if self.placeholder_end == 0 || at > self.placeholder_end + 4 {
+            Role::Placeholder { length } => {
+                if window.is_word(end, length, false) {
                     self.evidence.placeholders = self.evidence.placeholders.saturating_add(1);
                 }
-                self.placeholder_end = at;
             }
             Role::Statement { length } => {
                 if window.is_word(end, length, false) {
@@ -304,68 +292,71 @@ impl Detection {
         Some(Candidate { entry, identifier, range: start..end, label, confidence, needs_health, accepted })
     }
 
-    /// Makes a finding of a candidate, to be counted now or when the text speaks of health.
+    /// Counts a candidate and tells it, now or when the text speaks of health.
     fn tell(&mut self, detector: &Detector, window: &Window<'_>, candidate: Candidate<'_>, found: &mut Vec<Detected>) {
-        let Candidate { entry, identifier, range, label, confidence, needs_health, accepted } = candidate;
-        let arena_range = window.base + range.start as u64..window.base + range.end as u64;
+        let identifier = candidate.identifier;
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        slot.value_end = arena_range.end;
-        let waits = needs_health && !self.evidence.speaks_of_health();
-        if waits && self.held.len() == MAX_HELD {
-            self.held_more = true;
-            return;
-        }
-        let place = window.arena.place(arena_range.start);
-        let (start, path) = (place.source, place.path.to_owned());
-        let print = |key: &FingerprintKey| key.fingerprint(&identifier.name, &accepted.canonical);
-        let finding = Finding {
-            identifier: identifier.identifier,
-            start,
-            end: window.arena.source_end(arena_range.end),
-            path,
-            confidence: confidence.min(accepted.at_most),
-            masked: Redacted::mask(window.text.get(range).unwrap_or_default()),
-            fingerprint: detector.fingerprints.as_ref().map(print),
-            reasons: reasons(detector, &accepted, label, arena_range.start),
-        };
-        let identity = identity(&identifier.name, &accepted.canonical);
-        let held = Held { identifier: entry, detected: Detected { finding, arena_range, identity } };
-        if waits {
-            self.held.push(held);
+        slot.value_end = window.base + candidate.range.end as u64;
+        let identity = identity(&identifier.name, &candidate.accepted.canonical);
+        if !candidate.needs_health || self.evidence.speaks_of_health() {
+            let confidence = candidate.confidence.min(candidate.accepted.at_most);
+            if self.count(detector, identifier, confidence, identity) {
+                found.push(detected(detector, window, &candidate, identity));
+            }
+        } else if self.held.len() < MAX_HELD {
+            let detected = detected(detector, window, &candidate, identity);
+            self.held.push(Held { entry: candidate.entry, detected });
         } else {
-            self.count(detector, held, found);
+            self.held_more = true;
         }
     }
 
     /// The text speaks of health: what waited for that counts.
     fn release(&mut self, detector: &Detector, found: &mut Vec<Detected>) {
-        for held in std::mem::take(&mut self.held) {
-            self.count(detector, held, found);
+        for Held { entry, detected } in std::mem::take(&mut self.held) {
+            let Some(identifier) = detector.rules.identifiers.get(usize::from(entry)) else { continue };
+            if self.count(detector, identifier, detected.finding.confidence, detected.identity) {
+                found.push(detected);
+            }
         }
         self.capped |= std::mem::take(&mut self.held_more);
     }
 
-    /// Counts a finding and, below the cap, tells it.
-    fn count(&mut self, detector: &Detector, held: Held, found: &mut Vec<Detected>) {
-        let Some(identifier) = detector.rules.identifiers.get(usize::from(held.identifier)) else { return };
-        let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        let Detected { finding, identity, .. } = &held.detected;
+    /// Counts a finding; whether it is to be told too.
+    fn count(&mut self, detector: &Detector, identifier: &Identifier, confidence: Confidence, identity: u64) -> bool {
+        let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return false };
         slot.count += 1;
-        if identifier.person && finding.confidence >= Confidence::Medium {
+        if identifier.person && confidence >= Confidence::Medium {
             if slot.individuals.len() < detector.max_individuals {
-                slot.individuals.insert(*identity);
-            } else if !slot.individuals.contains(identity) {
+                slot.individuals.insert(identity);
+            } else if !slot.individuals.contains(&identity) {
                 self.capped = true;
             }
         }
-        self.evidence.add_identifier(identifier, finding.confidence);
-        if self.told >= detector.max_findings {
-            self.capped = true;
-            return;
-        }
-        self.told += 1;
-        found.push(held.detected);
+        self.evidence.add_identifier(identifier, confidence);
+        let tell = self.told < detector.max_findings;
+        self.told += u64::from(tell);
+        self.capped |= !tell;
+        tell
     }
+}
+
+fn detected(detector: &Detector, window: &Window<'_>, candidate: &Candidate<'_>, identity: u64) -> Detected {
+    let Candidate { identifier, range, label, confidence, accepted, .. } = candidate;
+    let arena_range = window.base + range.start as u64..window.base + range.end as u64;
+    let place = window.arena.place(arena_range.start);
+    let print = |key: &FingerprintKey| key.fingerprint(&identifier.name, &accepted.canonical);
+    let finding = Finding {
+        identifier: identifier.identifier,
+        start: place.source,
+        end: window.arena.source_end(arena_range.end),
+        path: place.path.to_owned(),
+        confidence: (*confidence).min(accepted.at_most),
+        masked: Redacted::mask(window.text.get(range.clone()).unwrap_or_default()),
+        fingerprint: detector.fingerprints.as_ref().map(print),
+        reasons: reasons(detector, accepted, *label, arena_range.start),
+    };
+    Detected { finding, arena_range, identity }
 }
 
 /// Reads the value behind a label that ends at `end`.
@@ -420,83 +411,4 @@ fn reasons(detector: &Detector, accepted: &Accepted, label: Option<Label>, value
         None => "no label near".to_owned(),
     });
     reasons
-}
-
-impl Window<'_> {
-    /// The byte before `at`.
-    fn before(&self, at: usize) -> Option<u8> {
-        self.text.get(at.checked_sub(1)?).copied()
-    }
-
-    /// Whether the literal of `length` that ends at `end` stands as a word; `plural`: an s may follow.
-    fn is_word(&self, end: usize, length: u8, plural: bool) -> bool {
-        let start = end.saturating_sub(usize::from(length));
-        let is_letter = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-        let next = |ahead: usize| self.text.get(end + ahead).copied();
-        if is_letter(self.text.get(start).copied()) && is_letter(self.before(start)) {
-            return false;
-        }
-        if !is_letter(self.before(end)) || !is_letter(next(0)) {
-            return true;
-        }
-        plural && matches!(next(0), Some(b's' | b'S')) && !is_letter(next(1))
-    }
-
-    /// Where a label that ends at `end` starts, if it stands as a word; digits may follow it at once ("SSN536…").
-    fn label_start(&self, end: usize, length: u8) -> Option<usize> {
-        let start = end.checked_sub(usize::from(length))?;
-        let first = self.text.get(start)?;
-        let joined_before =
-            first.is_ascii_alphanumeric() && self.before(start).is_some_and(|byte| byte.is_ascii_alphanumeric());
-        let last = self.before(end)?;
-        let mut next = self.text.get(end..)?.iter();
-        let mut after = next.next();
-        // "SSNs:" names several.
-        if matches!(after, Some(b's' | b'S')) {
-            after = next.next();
-        }
-        let joined_after = last.is_ascii_alphabetic() && after.is_some_and(u8::is_ascii_alphabetic);
-        (!joined_before && !joined_after).then_some(start)
-    }
-
-    /// Whether a longer word or number goes on at `end`: `-1`, `.5`, `_x`, a letter, a digit.
-    fn runs_on(&self, end: usize) -> bool {
-        match self.text.get(end..) {
-            Some([next, ..]) if next.is_ascii_alphanumeric() => true,
-            Some([b'-' | b'.' | b'_', next, ..]) => next.is_ascii_alphanumeric(),
-            Some([b'/', next, ..]) => next.is_ascii_digit(),
-            _ => false,
-        }
-    }
-
-    /// Whether `start` lies inside a longer word or number.
-    fn comes_from(&self, start: usize) -> bool {
-        let Some(before) = self.before(start) else { return false };
-        match before {
-            b'-' | b'.' | b'_' | b'/' | b'\\' | b'%' => {
-                self.before(start - 1).is_some_and(|byte| byte.is_ascii_alphanumeric())
-            }
-            byte => byte.is_ascii_alphanumeric(),
-        }
-    }
-
-    /// Whether a label that ends at arena offset `label_end` speaks for a value at `start`: near, on the same line or
-    /// the one before.
-    fn reaches(&self, label_end: u64, start: usize) -> bool {
-        let Some(from) = label_end.checked_sub(self.base) else { return false };
-        let Some(between) = self.text.get(from as usize..start) else { return false };
-        between.len() <= LABEL_REACH_BYTES && between.iter().filter(|byte| **byte == b'\n').count() <= 1
-    }
-
-    /// Whether a veto word stands before `start` on its line.
-    fn is_vetoed(&self, start: usize, veto: &aho_corasick::AhoCorasick) -> bool {
-        let Some(before) = self.text.get(start.saturating_sub(VETO_REACH_BYTES)..start) else { return false };
-        let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let first = start - before.len() + line;
-        let Some(before) = self.text.get(first..start) else { return false };
-        veto.find_overlapping_iter(before).any(|word| {
-            let length = (word.end() - word.start()).min(usize::from(u8::MAX)) as u8;
-            self.is_word(first + word.end(), length, false)
-        })
-    }
 }

@@ -21,6 +21,7 @@ mod signatures;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod window;
 
 pub use classify::Verdict;
 pub use detection::{Detected, Detection};

@@ -2,7 +2,6 @@
 //! what has no width is left out. In: raw bytes behind a label; out: normalised bytes with the place of each.
 //! Every other character beyond ASCII becomes one [`OTHER`]. Bounds: [`LOOKAHEAD_BYTES`] of raw text.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -19,38 +18,55 @@ const MAX_FILLER_WORD_BYTES: usize = 12;
 /// Stands for a character that has no ASCII counterpart.
 pub(super) const OTHER: u8 = 0xFF;
 
-/// The normalised text and, for each of its bytes, the raw bytes it came from.
-pub(super) struct Reading {
-    text: SmallVec<[u8; LOOKAHEAD_BYTES]>,
-    raw: SmallVec<[(u8, u8); LOOKAHEAD_BYTES]>,
+/// The normalised text and the place of each of its bytes.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for one candidate; a box would cost an allocation each"
+)]
+pub(super) enum Reading<'a> {
+    /// All of it was ASCII and stands for itself.
+    Plain(&'a [u8]),
+    /// For each normalised byte, the raw bytes it came from.
+    Mapped { text: SmallVec<[u8; LOOKAHEAD_BYTES]>, raw: SmallVec<[(u8, u8); LOOKAHEAD_BYTES]> },
 }
 
-impl Reading {
+impl<'a> Reading<'a> {
     /// Reads at most [`LOOKAHEAD_BYTES`] of `raw`.
-    pub(super) fn of(raw: &[u8]) -> Self {
+    pub(super) fn of(raw: &'a [u8]) -> Self {
         let mut rest = raw.get(..LOOKAHEAD_BYTES).unwrap_or(raw);
-        let mut reading = Self { text: SmallVec::new(), raw: SmallVec::new() };
+        if rest.is_ascii() {
+            return Self::Plain(rest);
+        }
+        let (mut text, mut places) = (SmallVec::new(), SmallVec::new());
         let mut at = 0u8;
         while let Some((character, width)) = next_character(rest) {
             if let Some(character) = character {
-                reading.text.push(character);
-                reading.raw.push((at, at + width));
+                text.push(character);
+                places.push((at, at + width));
             }
             at += width;
             rest = rest.get(usize::from(width)..).unwrap_or_default();
         }
-        reading
+        Self::Mapped { text, raw: places }
     }
 
     pub(super) fn text(&self) -> &[u8] {
-        &self.text
+        match self {
+            Self::Plain(text) => text,
+            Self::Mapped { text, .. } => text,
+        }
     }
 
     /// The raw bytes of a range of normalised ones.
     pub(super) fn raw_range(&self, range: Range<usize>) -> Option<Range<usize>> {
-        let first = self.raw.get(range.start)?;
-        let last = self.raw.get(range.end.checked_sub(1)?)?;
-        Some(usize::from(first.0)..usize::from(last.1))
+        match self {
+            Self::Plain(_) => Some(range),
+            Self::Mapped { raw, .. } => {
+                let first = raw.get(range.start)?;
+                let last = raw.get(range.end.checked_sub(1)?)?;
+                Some(usize::from(first.0)..usize::from(last.1))
+            }
+        }
     }
 }
 
@@ -80,13 +96,13 @@ fn next_character(raw: &[u8]) -> Option<(Option<u8>, u8)> {
 
 /// Words and marks that may stand between a label and its value.
 pub(super) struct Filler {
-    words: HashSet<SmallVec<[u8; MAX_FILLER_WORD_BYTES]>>,
+    /// In lower case, normalised.
+    words: Vec<Vec<u8>>,
 }
 
 impl Filler {
     pub(super) fn new(words: &[String]) -> Self {
-        let words = words.iter().map(|word| Reading::of(word.to_lowercase().as_bytes()).text().into()).collect();
-        Self { words }
+        Self { words: words.iter().map(|word| Reading::of(word.to_lowercase().as_bytes()).text().to_vec()).collect() }
     }
 
     /// Where the value starts; `None` when something else, or a blank to fill in, stands there.
@@ -121,10 +137,9 @@ impl Filler {
     fn word(&self, text: &[u8]) -> usize {
         let letters = |byte: &&u8| byte.is_ascii_alphabetic() || **byte == OTHER;
         let length = text.iter().take(MAX_FILLER_WORD_BYTES + 1).take_while(letters).count();
-        let word: SmallVec<[u8; MAX_FILLER_WORD_BYTES]> =
-            text.iter().take(length).map(u8::to_ascii_lowercase).collect();
+        let Some(word) = text.get(..length) else { return 0 };
         let ends = text.get(length).is_none_or(|byte| !byte.is_ascii_digit());
-        if length > 0 && ends && self.words.contains(&word) { length } else { 0 }
+        if ends && self.words.iter().any(|known| known.eq_ignore_ascii_case(word)) { length } else { 0 }
     }
 }
 
@@ -157,10 +172,14 @@ mod tests {
     #[test]
     fn any_bytes_can_be_read() {
         for first in 0..=u8::MAX {
-            let reading = Reading::of(&[first, 0x80, 0xBF, 0xC2, 0xE2]);
-            assert_eq!(reading.text.len(), reading.raw.len());
+            let raw = [first, 0x80, 0xBF, 0xC2, 0xE2];
+            let reading = Reading::of(&raw);
+            let end = reading.text().len();
+            assert_eq!(reading.raw_range(0..end), Some(0..5));
         }
-        assert_eq!(Reading::of(&[0x80; 500]).raw.last().map(|raw| raw.1), Some(96));
+        let raw = [0x80; 500];
+        let reading = Reading::of(&raw);
+        assert_eq!(reading.raw_range(0..reading.text().len()), Some(0..LOOKAHEAD_BYTES));
     }
 
     #[test]

@@ -24,27 +24,11 @@ const MAX_WORDS_BYTES: usize = 64;
 /// What a hit of a pattern means. A pattern may have several meanings ("medical record number" is a label and a term).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    Label {
-        identifier: u16,
-        form: u16,
-        name: u16,
-        length: u8,
-    },
-    Shape {
-        identifier: u16,
-        shape: u16,
-    },
-    Term {
-        term: u16,
-        length: u8,
-    },
-    /// `length` 0: a shape.
-    Placeholder {
-        length: u8,
-    },
-    Statement {
-        length: u8,
-    },
+    Label { identifier: u16, form: u16, name: u16, length: u8 },
+    Shape { identifier: u16, shape: u16 },
+    Term { term: u16, length: u8 },
+    Placeholder { length: u8 },
+    Statement { length: u8 },
 }
 
 pub(super) struct Rules {
@@ -214,7 +198,7 @@ impl Compiler {
         let shapes =
             entry.shapes.iter().zip(0u16..).filter_map(|(shape, at)| self.shape_entry(source, shape, index, at));
         let shapes = shapes.collect();
-        let severity = entry.severity.clone().unwrap_or(Located::from(3));
+        let severity = entry.severity.unwrap_or(Located::from(3));
         if !(1..=4).contains(&*severity) {
             self.faults.push(source.fault(severity.at, "severity is 1 (critical) to 4 (low)"));
         }
@@ -329,14 +313,9 @@ impl Compiler {
     }
 
     fn deidentified(&mut self, source: &Source, entry: &super::signatures::DeidentifiedEntry) {
-        for placeholder in &entry.placeholders {
+        for placeholder in entry.placeholders.iter().chain(&entry.generalised) {
             let length = placeholder.len().min(MAX_WORDS_BYTES) as u8;
             self.literal(source, placeholder.at, placeholder, Role::Placeholder { length });
-        }
-        for shape in &entry.placeholder_shapes {
-            if let Some(parsed) = self.parse_shape(source, shape) {
-                self.add(Pattern::Shape(parsed), Role::Placeholder { length: 0 });
-            }
         }
         for statement in &entry.statements {
             for spelling in spellings(statement, &[" ", "\n"]) {

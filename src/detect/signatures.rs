@@ -210,6 +210,8 @@ pub(super) struct HealthEntry {
 #[serde(deny_unknown_fields)]
 pub(super) struct DeidentifiedEntry {
     pub(super) placeholders: Vec<Located<String>>,
-    pub(super) placeholder_shapes: Vec<Located<String>>,
+    /// Values made vague; each counts as a placeholder.
+    #[serde(default)]
+    pub(super) generalised: Vec<Located<String>>,
     pub(super) statements: Vec<Located<String>>,
 }

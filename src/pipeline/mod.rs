@@ -71,7 +71,7 @@ impl Rules {
             filter,
             flow: config.flow.clone(),
             protocol: Arc::new(config.protocol.clone()),
-            content: config.content.clone(),
+            content: config.content,
             protocols: protocol::PROTOCOLS,
             correlate: correlate::Rules { catalog, assets: Arc::new(assets), policy: Arc::new(policy) },
         })

@@ -1,0 +1,92 @@
+//! The text around a hit: whether it stands as a word, what it is joined to, which label or veto word speaks for it.
+//! In: a stretch of an arena; out: answers that depend on at most [`super::Detector::context_bytes`] of it.
+
+use super::detector::{LABEL_REACH_BYTES, VETO_REACH_BYTES};
+use crate::content::Arena;
+
+/// The text that hits of one scan are read in.
+pub(super) struct Window<'a> {
+    pub(super) text: &'a [u8],
+    /// Arena offset of its first byte.
+    pub(super) base: u64,
+    pub(super) arena: &'a Arena,
+}
+
+impl Window<'_> {
+    /// The byte before `at`.
+    pub(super) fn before(&self, at: usize) -> Option<u8> {
+        self.text.get(at.checked_sub(1)?).copied()
+    }
+
+    /// Whether the literal of `length` that ends at `end` stands as a word; `plural`: an s may follow.
+    pub(super) fn is_word(&self, end: usize, length: u8, plural: bool) -> bool {
+        let start = end.saturating_sub(usize::from(length));
+        let is_letter = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let next = |ahead: usize| self.text.get(end + ahead).copied();
+        if is_letter(self.text.get(start).copied()) && is_letter(self.before(start)) {
+            return false;
+        }
+        if !is_letter(self.before(end)) || !is_letter(next(0)) {
+            return true;
+        }
+        plural && matches!(next(0), Some(b's' | b'S')) && !is_letter(next(1))
+    }
+
+    /// Where a label that ends at `end` starts, if it stands as a word; digits may follow it at once ("SSN536…").
+    pub(super) fn label_start(&self, end: usize, length: u8) -> Option<usize> {
+        let start = end.checked_sub(usize::from(length))?;
+        let first = self.text.get(start)?;
+        let joined_before =
+            first.is_ascii_alphanumeric() && self.before(start).is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let last = self.before(end)?;
+        let mut next = self.text.get(end..)?.iter();
+        let mut after = next.next();
+        // "SSNs:" names several.
+        if matches!(after, Some(b's' | b'S')) {
+            after = next.next();
+        }
+        let joined_after = last.is_ascii_alphabetic() && after.is_some_and(u8::is_ascii_alphabetic);
+        (!joined_before && !joined_after).then_some(start)
+    }
+
+    /// Whether a longer word or number goes on at `end`: `-1`, `.5`, `_x`, a letter, a digit.
+    pub(super) fn runs_on(&self, end: usize) -> bool {
+        match self.text.get(end..) {
+            Some([next, ..]) if next.is_ascii_alphanumeric() => true,
+            Some([b'-' | b'.' | b'_', next, ..]) => next.is_ascii_alphanumeric(),
+            Some([b'/', next, ..]) => next.is_ascii_digit(),
+            _ => false,
+        }
+    }
+
+    /// Whether `start` lies inside a longer word or number.
+    pub(super) fn comes_from(&self, start: usize) -> bool {
+        let Some(before) = self.before(start) else { return false };
+        match before {
+            b'-' | b'.' | b'_' | b'/' | b'\\' | b'%' => {
+                self.before(start - 1).is_some_and(|byte| byte.is_ascii_alphanumeric())
+            }
+            byte => byte.is_ascii_alphanumeric(),
+        }
+    }
+
+    /// Whether a label that ends at arena offset `label_end` speaks for a value at `start`: near, on the same line or
+    /// the one before.
+    pub(super) fn reaches(&self, label_end: u64, start: usize) -> bool {
+        let Some(from) = label_end.checked_sub(self.base) else { return false };
+        let Some(between) = self.text.get(from as usize..start) else { return false };
+        between.len() <= LABEL_REACH_BYTES && between.iter().filter(|byte| **byte == b'\n').count() <= 1
+    }
+
+    /// Whether a veto word stands before `start` on its line.
+    pub(super) fn is_vetoed(&self, start: usize, veto: &aho_corasick::AhoCorasick) -> bool {
+        let Some(before) = self.text.get(start.saturating_sub(VETO_REACH_BYTES)..start) else { return false };
+        let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let first = start - before.len() + line;
+        let Some(before) = self.text.get(first..start) else { return false };
+        veto.find_overlapping_iter(before).any(|word| {
+            let length = (word.end() - word.start()).min(usize::from(u8::MAX)) as u8;
+            self.is_word(first + word.end(), length, false)
+        })
+    }
+}
