@@ -100,7 +100,8 @@ impl Assets {
                 "the inventory lists another MAC for this address: a router between, or another device".to_owned(),
             );
         }
-        if mac.is_some_and(mac::is_locally_administered) {
+        // Of a device that the inventory knows, it says nothing new.
+        if entry.is_none() && mac.is_some_and(mac::is_locally_administered) {
             reasons.push("MAC is locally administered: made up by software, as phones do to stay unknown".to_owned());
         }
         Device {

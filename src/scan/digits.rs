@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn shapes_led_by_digits_are_told_from_others() {
         assert!(digit_led("[0-9]{3}-[0-9]{2}-[0-9]{4}"));
-        assert!(digit_led("[A-Z]{0,3}-?[0-9]{4}") == false, "a dash may come first");
+        assert!(!digit_led("[A-Z]{0,3}-?[0-9]{4}"), "a dash may come first");
         assert!(digit_led("[A-Za-z]{0,3}[0-9]{4}"));
         assert!(digit_led("[A-Z][0-9][0-9AB]\\.[0-9A-Z]{1,4}"));
         assert!(!digit_led("[A-Z]{4}[0-9]{4}"));

@@ -120,7 +120,7 @@ fn digit_runs_at_block_borders_are_found() {
         let mut window = vec![b' '; before];
         window.extend_from_slice(b"536-22-8741");
         assert_eq!(hits(engine.as_ref(), &window), [RawHit { end: before as u32 + 11, pattern: 0 }], "{before}");
-        window.extend_from_slice(&vec![b'5'; 130]);
+        window.extend_from_slice(&[b'5'; 130]);
         assert_eq!(hits(engine.as_ref(), &window).len(), 1, "{before}");
     }
 }

@@ -42,7 +42,7 @@ impl Sink for Summary {
         for event in events {
             match &event.kind {
                 EventKind::AiActivity(ai) => self.activity(ai),
-                EventKind::Alert(alert) if alert.revision == 1 => self.alert(alert),
+                EventKind::Alert(alert) => self.alert(alert),
                 EventKind::Stats(stats) => {
                     for (name, count) in &stats.counters {
                         *self.counters.entry(name.clone()).or_default() += count;
@@ -86,8 +86,9 @@ impl Summary {
     }
 
     fn alert(&mut self, alert: &Alert) {
-        *self.alerts.entry(alert.severity).or_default() += 1;
-        self.row(&alert.ai).alerts += 1;
+        // An alert is one by its first revision, and as grave as its last says.
+        self.row(&alert.ai).alerts += u64::from(alert.revision == 1);
+        *self.alerts.entry(alert.severity).or_default() += u64::from(alert.r#final);
     }
 
     /// Alerts by severity, gravest first.

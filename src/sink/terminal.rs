@@ -1,7 +1,7 @@
-//! One line an alert, for people at a terminal: 100 columns, readable without colour. In: alert [`Event`]s; out:
+//! One line an alert, for people at a terminal: 112 columns, readable without colour. In: alert [`Event`]s; out:
 //! text. An alert is shown once, in its last revision.
 
-use std::io::Write;
+use std::{collections::BTreeMap, io::Write};
 
 use super::{Sink, SinkError};
 use crate::event::{Ai, Alert, Event, EventKind, IdentifierType, Severity};
@@ -38,36 +38,50 @@ impl<W: Write + Send> Sink for AlertLines<W> {
     }
 }
 
+/// Columns of a line, as far as names allow.
+const COLUMNS: usize = 112;
+
 fn line(event: &Event, alert: &Alert, colour: bool) -> String {
     let time = event.stamp.time.to_string();
     let time = time.get(11..19).unwrap_or_default();
     let severity = severity_word(alert.severity);
-    let painted =
-        if colour { format!("\x1b[{}m{severity:<8}\x1b[0m", paint(alert.severity)) } else { format!("{severity:<8}") };
     let ai = &alert.ai;
     let who = match &ai.device.hostname {
         Some(hostname) => format!("{} {hostname}", ai.device.address),
         None => ai.device.address.to_string(),
     };
-    let operation = word(&ai.operation).replace('_', " ");
     // The catalogue explains some names in brackets; a line has no room for it.
     let name = ai.service.name.split(" (").next().unwrap_or_default();
-    let service = format!("{name} ({}) {operation}", word(&ai.service.status));
-    format!("{time} {painted} {who:<24} → {service} · {}", what(alert))
+    let service = format!("{name} ({}) {}", word(&ai.service.status), word(&ai.operation).replace('_', " "));
+    let fits = |types: &usize| {
+        let line = format!("{time} {severity:<8} {who:<23} → {service} · {}", what(alert, *types));
+        (line.chars().count() <= COLUMNS || *types == 1).then_some(line)
+    };
+    let line = [4, 3, 2, 1].iter().find_map(fits).unwrap_or_default();
+    if colour { line.replacen(severity, &format!("\x1b[{}m{severity}\x1b[0m", paint(alert.severity)), 1) } else { line }
 }
 
-/// What went, in words: the findings, or for a rule that asks for none its id and how much went.
-fn what(alert: &Alert) -> String {
+/// What went, in words: the findings (of so many types), or for a rule that asks for none its id and how much went.
+fn what(alert: &Alert, types: usize) -> String {
     match &alert.ai.content {
         Some(content) if alert.about_content && !content.findings.is_empty() => {
-            format!("{} · {}", findings(content.findings.iter()), coverage(&alert.ai))
+            format!("{} · {}", findings(&content.findings, types), coverage(&alert.ai))
         }
         _ => format!("{} · {}", alert.policy, bytes(alert.ai.bytes.up)),
     }
 }
 
-fn findings<'a>(counts: impl Iterator<Item = (&'a IdentifierType, &'a u64)>) -> String {
-    counts.map(|(identifier, count)| format!("{count} {}", label(*identifier))).collect::<Vec<_>>().join(", ")
+/// The first types with their counts. Codes of diseases point at nobody, so they stand in the events alone.
+fn findings(counts: &BTreeMap<IdentifierType, u64>, types: usize) -> String {
+    let personal =
+        counts.iter().filter(|(identifier, _)| !matches!(identifier, IdentifierType::Icd10 | IdentifierType::Icd9));
+    let mut words: Vec<String> =
+        personal.map(|(identifier, count)| format!("{count} {}", label(*identifier))).collect();
+    if words.len() > types {
+        words.truncate(types);
+        words.push("…".into());
+    }
+    words.join(", ")
 }
 
 /// Share of the body that detectors read.
@@ -77,7 +91,7 @@ fn coverage(ai: &Ai) -> String {
         return "no body".into();
     }
     let percent = content.scanned_bytes.min(content.body_bytes) * 100 / content.body_bytes;
-    format!("body scanned {percent} %")
+    format!("scanned {percent} %")
 }
 
 /// An identifier as people write it.
