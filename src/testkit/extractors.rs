@@ -109,9 +109,16 @@ pub fn with_gap(bytes: &[u8], start: usize, lost: usize) -> Vec<Step> {
 /// # Panics
 /// When the law is broken.
 pub fn assert_same_for_split(sample: &Sample, steps: &[Step]) {
-    let settings = Settings::default();
-    let whole = read_whole(sample);
-    let parts = read(sample, steps, &settings);
+    assert_same_for_split_with(sample, steps, &Settings::default());
+}
+
+/// [`assert_same_for_split`] within other bounds.
+///
+/// # Panics
+/// When the law is broken.
+pub fn assert_same_for_split_with(sample: &Sample, steps: &[Step], settings: &Settings) {
+    let whole = read(sample, &[Step::Bytes(sample.bytes.clone())], settings);
+    let parts = read(sample, steps, settings);
     let cuts: Vec<usize> =
         steps.iter().map(|step| if let Step::Bytes(bytes) = step { bytes.len() } else { 0 }).collect();
     assert_eq!(
@@ -152,8 +159,15 @@ pub fn assert_gap_survived(sample: &Sample, start: usize, lost: usize, canary: &
 /// # Panics
 /// When the law is broken.
 pub fn assert_bounded(sample: &Sample, steps: &[Step]) {
-    let settings = Settings { max_decoded_bytes: 1 << 20, ..Settings::default() };
-    let reading = read(sample, steps, &settings);
+    assert_bounded_with(sample, steps, &Settings { max_decoded_bytes: 1 << 20, ..Settings::default() });
+}
+
+/// [`assert_bounded`] within other bounds.
+///
+/// # Panics
+/// When the law is broken.
+pub fn assert_bounded_with(sample: &Sample, steps: &[Step], settings: &Settings) {
+    let reading = read(sample, steps, settings);
     let status = reading.status;
     let reach = if sample.codings.is_empty() { status.seen_bytes + status.lost_bytes } else { status.decoded_bytes };
     assert!(status.scanned_bytes <= status.seen_bytes, "{}: {status:?}", sample.name);

@@ -360,6 +360,36 @@ impl Cases {
     }
 }
 
+/// What a direction brings next.
+#[derive(Clone, Copy)]
+pub enum Piece<'a> {
+    Bytes(&'a [u8]),
+    Gap(u64),
+}
+
+/// The contract on a conversation of anything, its bytes cut into pieces of at most `piece_bytes`.
+///
+/// # Panics
+/// When the dissector breaks the contract.
+#[must_use]
+pub fn contract_is_kept(
+    protocol: &Protocol,
+    conversation: &[(Direction, Piece<'_>)],
+    piece_bytes: usize,
+    end: End,
+) -> Recorder {
+    let mut driver = Driver::new(protocol);
+    for (direction, piece) in conversation {
+        match piece {
+            Piece::Bytes(bytes) => {
+                bytes.chunks(piece_bytes.max(1)).for_each(|bytes| driver.data(*direction, bytes));
+            }
+            Piece::Gap(lost) => driver.gap(*direction, *lost),
+        }
+    }
+    driver.finish(end)
+}
+
 /// The same events however the bytes are cut.
 pub fn segmentation_changes_no_event(protocol: &Protocol, samples: &[Sample]) {
     for sample in samples {

@@ -1,0 +1,258 @@
+//! Fuzz targets: one function for each parser of bytes from the wire or from files. In: any bytes; out: nothing, or a
+//! panic when a law is broken. Each drives the parser as the sensor does, and small bounds let small inputs reach them.
+//! Where a parser has choices (link type, content type, cuts), the first byte makes them; where it has two directions,
+//! the rest are records ([`steps`], [`reassembly`]). `fuzz/` calls the functions with what libFuzzer makes up,
+//! `tests/fuzz_corpora.rs` with what lies in `fuzz/corpus/`.
+
+pub mod reassembly;
+pub mod steps;
+mod tree;
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::{
+    extractors::{self, Sample},
+    laws::{self, Piece},
+    shuffle::Dice,
+};
+use crate::{
+    capture::{self, CaptureFile, LinkType, Source as _},
+    catalog::Catalog,
+    config::Config,
+    content,
+    event::{Direction, Timestamp, Transport},
+    packet::{self, Decoded},
+    policy::Policy,
+    protocol::{End, Protocol, http1, socks, tls},
+    yaml::{self, Fault, Source},
+};
+
+/// What is called with any bytes, and panics when a law is broken.
+pub type Target = fn(&[u8]);
+
+/// All targets by name: that of a file in `fuzz/fuzz_targets/` and of a folder in `fuzz/corpus/`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("capture_file", capture_file),
+    ("encodings", encodings),
+    ("http1", http1),
+    ("json", json),
+    ("multipart", multipart),
+    ("packet", packet),
+    ("socks", socks),
+    ("stream_tree", stream_tree),
+    ("tcp_reassembly", tcp_reassembly),
+    ("tls", tls),
+    ("yaml", yaml),
+];
+
+/// The link types that the first byte of a [`packet`] input chooses from.
+pub const LINKS: [LinkType; 8] = [
+    LinkType::Ethernet,
+    LinkType::LinuxCooked,
+    LinkType::LinuxCooked2,
+    LinkType::RawIp,
+    LinkType::Loopback,
+    LinkType::ArcnetBsd,
+    LinkType::ArcnetLinux,
+    LinkType::Unsupported(147),
+];
+
+/// The content types that the low bits of the first byte of a [`json`] input choose from.
+pub const JSON_TYPES: [Option<&str>; 4] =
+    [Some("application/json"), None, Some("application/x-ndjson"), Some("text/event-stream")];
+
+/// The same for [`multipart`].
+pub const MULTIPART_TYPES: [Option<&str>; 4] = [
+    Some("multipart/form-data; boundary=XbX"),
+    None,
+    Some("multipart/mixed; boundary=\"X\""),
+    Some("multipart/form-data; boundary"),
+];
+
+/// The same for [`encodings`].
+pub const CODINGS: [&[&str]; 8] = [
+    &["gzip"],
+    &["deflate"],
+    &["deflate", "gzip"],
+    &["gzip, gzip"],
+    &["x-gzip", "identity", "deflate"],
+    &["br"],
+    &["deflate", "deflate", "gzip", "gzip"],
+    &["gzip", "gzip", "gzip", "gzip", "gzip"],
+];
+
+/// A whole capture file: pcap or pcapng, plain or gzip'd. However the file comes, its frames are the same.
+pub fn capture_file(data: &[u8]) {
+    let whole = frames_of(data, usize::MAX, false);
+    for (piece, flowing) in [(1, true), (7, false)] {
+        assert_eq!(frames_of(data, piece, flowing), whole, "read {piece} bytes at a time");
+    }
+}
+
+/// One frame as read: time, link type, interface, length on the wire, bytes.
+type ReadFrame = (Timestamp, LinkType, u32, u32, Vec<u8>);
+
+fn frames_of(data: &[u8], piece_bytes: usize, flowing: bool) -> Vec<ReadFrame> {
+    let settings = capture::Settings {
+        max_batch_bytes: 512,
+        max_batch_memory_bytes: 1 << 20,
+        max_record_bytes: 4 << 10,
+        ..capture::Settings::default()
+    };
+    let input = Box::new(Pieces { rest: data.to_vec(), piece_bytes });
+    let Ok(mut file) = CaptureFile::from_reader(Path::new("fuzz"), input, flowing, &settings) else {
+        return Vec::new();
+    };
+    let (mut frames, mut time) = (Vec::new(), Timestamp::default());
+    while let Ok(Some(batch)) = file.next_batch() {
+        assert!(!batch.frames.is_empty(), "an empty batch tells nothing");
+        for frame in &batch.frames {
+            let bytes = batch.bytes(frame);
+            assert_eq!(frame.number, frames.len() as u64 + 1, "frames are numbered without a hole");
+            assert!(frame.time >= time, "time goes back");
+            assert!(frame.range.end as usize <= batch.memory.len(), "a frame reaches out of its memory");
+            assert_eq!(bytes.len() as u32, frame.range.end - frame.range.start, "a frame runs backwards");
+            assert!(bytes.len() <= settings.max_record_bytes, "a frame is longer than a record may be");
+            // What comes next reads it.
+            let _ = packet::decode(frame.link, bytes, frame.wire_len);
+            time = frame.time;
+            frames.push((frame.time, frame.link, frame.interface, frame.wire_len, bytes.to_vec()));
+        }
+    }
+    let counters = file.counters();
+    assert_eq!((counters.frames, counters.memory_overdrawn), (frames.len() as u64, 0), "frames are miscounted");
+    frames
+}
+
+/// Bytes that come few at a time.
+struct Pieces {
+    rest: Vec<u8>,
+    piece_bytes: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.rest.len().min(into.len()).min(self.piece_bytes);
+        into[..count].copy_from_slice(&self.rest[..count]);
+        self.rest.drain(..count);
+        Ok(count)
+    }
+}
+
+/// Link type, bytes that a snaplen cut off, then a frame.
+pub fn packet(data: &[u8]) {
+    let [link, cut, frame @ ..] = data else { return };
+    let link = LINKS[usize::from(*link) % LINKS.len()];
+    let wire_len = frame.len() as u32 + u32::from(*cut);
+    let verified = packet::Settings { verify_checksums: true };
+    let (plain, verified) =
+        (packet::decode(link, frame, wire_len), packet::decode_with(link, frame, wire_len, verified));
+    let without_verdict = verified.map(|decoded| Decoded { wrong_checksum: false, ..decoded });
+    assert_eq!(plain, without_verdict, "checksums decide nothing");
+    let Ok(decoded) = plain else { return };
+    assert!(decoded.payload.start <= decoded.payload.end, "the payload runs backwards");
+    assert!(decoded.payload.end as usize <= frame.len(), "the payload reaches out of the frame");
+    assert_eq!(decoded.tcp.is_some(), decoded.transport == Transport::Tcp);
+    let back = Decoded { source: decoded.destination, destination: decoded.source, ..decoded.clone() };
+    assert_eq!(packet::symmetric_hash(&decoded), packet::symmetric_hash(&back), "directions go to different workers");
+}
+
+/// Segments and datagrams between two hosts, as records of [`reassembly`].
+pub fn tcp_reassembly(data: &[u8]) {
+    reassembly::run(data);
+}
+
+/// A flow's events, as records of [`steps`], through the stream tree with all protocols.
+pub fn stream_tree(data: &[u8]) {
+    tree::run(data);
+}
+
+pub fn tls(data: &[u8]) {
+    conversation(&tls::PROTOCOL, data);
+}
+
+pub fn http1(data: &[u8]) {
+    conversation(&http1::PROTOCOL, data);
+}
+
+pub fn socks(data: &[u8]) {
+    conversation(&socks::PROTOCOL, data);
+}
+
+/// A conversation with one dissector, which must keep its contract and tell the same however the bytes are cut.
+fn conversation(protocol: &Protocol, data: &[u8]) {
+    let Some((control, records)) = data.split_first() else { return };
+    let end = if control & 1 == 0 { End::Fin } else { End::Cut };
+    let steps = steps::read(records);
+    let pieces: Vec<(Direction, Piece<'_>)> = steps
+        .iter()
+        .filter_map(|(direction, step)| match step {
+            steps::Step::Data(bytes) => Some((*direction, Piece::Bytes(bytes))),
+            steps::Step::Gap(lost) => Some((*direction, Piece::Gap(*lost))),
+            _ => None,
+        })
+        .collect();
+    let whole = laws::contract_is_kept(protocol, &pieces, usize::MAX, end);
+    let cut = laws::contract_is_kept(protocol, &pieces, 1 + usize::from(control >> 1), end);
+    assert_eq!(cut.told, whole.told, "in pieces of {}", 1 + usize::from(control >> 1));
+}
+
+pub fn json(data: &[u8]) {
+    body("json", data, &JSON_TYPES, &[&[]]);
+}
+
+pub fn multipart(data: &[u8]) {
+    body("multipart", data, &MULTIPART_TYPES, &[&[]]);
+}
+
+pub fn encodings(data: &[u8]) {
+    body("encodings", data, &[Some("application/json")], &CODINGS);
+}
+
+/// A body with a type or codings that the low bits of the first byte choose. The high ones choose cuts and a hole.
+fn body(name: &'static str, data: &[u8], types: &[Option<&'static str>], codings: &[&[&str]]) {
+    let Some((control, bytes)) = data.split_first() else { return };
+    let choice = usize::from(*control);
+    let settings = content::Settings {
+        max_decoded_bytes: 16 << 10,
+        ratio_grace_bytes: 4 << 10,
+        max_json_depth: 16,
+        max_path_bytes: 64,
+        max_part_headers_bytes: 256,
+        max_parts: 8,
+        ..content::Settings::default()
+    };
+    let sample = Sample {
+        name,
+        content_type: types[choice % types.len()],
+        codings: codings[choice % codings.len()].iter().map(|coding| (*coding).to_owned()).collect(),
+        bytes: bytes.to_vec(),
+        expected: Vec::new(),
+        survives_gaps: false,
+    };
+    let mut dice = Dice::new(u64::from(control >> 3));
+    let cuts: Vec<usize> = (0..dice.below(6)).map(|_| dice.below(bytes.len() + 1)).collect();
+    extractors::assert_same_for_split_with(&sample, &extractors::split(bytes, &cuts), &settings);
+    let (start, lost) = (dice.below(bytes.len() + 1), dice.below(60));
+    extractors::assert_bounded_with(&sample, &extractors::with_gap(bytes, start, lost), &settings);
+}
+
+/// A YAML file, which the first byte makes one of anything, a configuration, providers or policies.
+pub fn yaml(data: &[u8]) {
+    let Some((kind, bytes)) = data.split_first() else { return };
+    let source = Source::new("fuzz.yaml", String::from_utf8_lossy(bytes));
+    let faults = match kind % 4 {
+        0 => yaml::load::<serde_json::Value>("fuzz.yaml", &source.text).err().into_iter().collect(),
+        1 => Config::from_source(source.clone()).err().unwrap_or_default(),
+        2 => Catalog::from_sources(std::slice::from_ref(&source), None).err().unwrap_or_default(),
+        _ => Policy::from_sources(None, std::slice::from_ref(&source)).err().unwrap_or_default(),
+    };
+    let lines = source.text.split(['\n', '\r']).count() + 1;
+    for fault in &faults {
+        let Fault { file, line, message, .. } = fault;
+        assert_eq!(file, "fuzz.yaml", "a fault of another file: {fault}");
+        assert!(*line as usize <= lines, "line {line} of {lines}");
+        assert!(!message.is_empty() && !fault.to_string().is_empty(), "a fault says what is wrong");
+    }
+}

@@ -1,0 +1,400 @@
+//! The seeds of the fuzz corpora: a few small inputs for each target, made by the project's own builders or cut from
+//! its own captures. All patients are invented.
+
+use std::path::Path;
+
+use shadowtap::capture::{self, CaptureFile, LinkType, Source as _};
+use shadowtap::event::Direction;
+use shadowtap::packet::{self, symmetric_hash};
+use shadowtap::testkit::captures::{self, Interface, PcapDialect, PcapngWriter, WrittenFrame};
+use shadowtap::testkit::fuzz::{CODINGS, LINKS, reassembly, steps};
+use shadowtap::testkit::packets::{Conversation, Flags, Packet};
+use shadowtap::testkit::samples::{self, deflate, gzip};
+use steps::Step;
+
+use Direction::{ToClient, ToServer};
+
+type Seeds = Vec<(String, Vec<u8>)>;
+
+/// The seeds of a target, by file name.
+pub(crate) fn of(target: &str) -> Seeds {
+    match target {
+        "capture_file" => capture_files(),
+        "encodings" => encodings(),
+        "http1" => http1(),
+        "json" => json(),
+        "multipart" => multipart(),
+        "packet" => packets(),
+        "socks" => socks(),
+        "stream_tree" => stream_tree(),
+        "tcp_reassembly" => tcp_reassembly(),
+        "tls" => tls(),
+        "yaml" => yaml(),
+        other => panic!("no seeds for {other}"),
+    }
+}
+
+fn named<N: Into<String>>(seeds: impl IntoIterator<Item = (N, Vec<u8>)>) -> Seeds {
+    seeds.into_iter().map(|(name, bytes)| (name.into(), bytes)).collect()
+}
+
+/// A first byte that chooses, then the bytes.
+fn chosen(choice: usize, bytes: &[u8]) -> Vec<u8> {
+    [&[choice as u8][..], bytes].concat()
+}
+
+fn talk() -> Vec<Packet> {
+    Conversation::new(([10, 1, 0, 7], 50_000).into(), ([192, 0, 2, 9], 80).into())
+        .client_says(b"GET / HTTP/1.1\r\n\r\n".as_slice())
+        .packets()
+}
+
+fn capture_files() -> Seeds {
+    let frames: Vec<WrittenFrame> = talk().iter().take(5).map(WrittenFrame::of).collect();
+    let pcap = |dialect| captures::pcap(dialect, &frames);
+    let plain = PcapDialect::default();
+    let second = WrittenFrame { interface: 1, ..frames[3].clone().cut(40) };
+    let pcapng = |big_endian| {
+        PcapngWriter::new()
+            .section(big_endian)
+            .interface(Interface::default())
+            .interface(Interface { link: 101, snaplen: 64, resolution: Some(0x8a), offset_seconds: 3 })
+            .packet(&frames[0])
+            .packet(&second)
+            .obsolete_packet(&frames[1])
+            .simple_packet(&frames[2])
+            .block(5, &[0; 12])
+            .finish()
+    };
+    named([
+        ("pcap", pcap(plain)),
+        ("pcap-big-endian", pcap(PcapDialect { big_endian: true, nanoseconds: false, ..plain })),
+        ("pcap-modified", pcap(PcapDialect { modified: true, ..plain })),
+        ("pcap-gzip", captures::gzip(&pcap(plain))),
+        ("pcapng", pcapng(false)),
+        ("pcapng-sections", [pcapng(true), pcapng(false)].concat()),
+    ])
+}
+
+fn packets() -> Seeds {
+    let said = &talk()[3];
+    let mut tagged = said.clone();
+    tagged.vlans = vec![7, 9];
+    let v6 = Packet::udp("[2001:db8::7]:5353".parse().unwrap(), "[2001:db8::9]:53".parse().unwrap(), b"a question");
+    let on = |link: LinkType| chosen(LINKS.iter().position(|known| *known == link).unwrap(), &[0]);
+    let mut seeds: Seeds = LINKS
+        .iter()
+        .map(|link| {
+            (format!("{link:?}").replace(['(', ')'], "-").to_lowercase(), [on(*link), said.frame(*link)].concat())
+        })
+        .collect();
+    seeds.push(("vlans".to_owned(), [on(LinkType::Ethernet), tagged.ethernet()].concat()));
+    seeds.push(("ipv6-udp".to_owned(), [on(LinkType::Ethernet), v6.ethernet()].concat()));
+    seeds
+}
+
+fn tcp_reassembly() -> Seeds {
+    let say = |direction, flags, sequence, acknowledgment, payload: &[u8]| {
+        reassembly::write(direction, flags, sequence, acknowledgment, 10, payload)
+    };
+    let open = [
+        say(ToServer, Flags::SYN, 0, 0, b""),
+        say(ToClient, Flags::SYN_ACK, 0, 1, b""),
+        say(ToServer, Flags::ACK, 1, 1, b""),
+    ]
+    .concat();
+    let hello = say(ToServer, Flags::PSH_ACK, 1, 1, b"hello ");
+    let world = say(ToServer, Flags::PSH_ACK, 7, 1, b"world, how do you do?");
+    let answer = say(ToClient, Flags::PSH_ACK, 1, 28, b"well");
+    let end = [say(ToServer, Flags::FIN_ACK, 28, 5, b""), say(ToClient, Flags::FIN_ACK, 5, 29, b"")].concat();
+    let other = say(ToServer, Flags::PSH_ACK, 3, 1, b"LP world");
+    let reset = say(ToClient, Flags::RST, 5, 0, b"");
+    let far: Vec<u8> = vec![reassembly::bit::FAR | reassembly::bit::ACK, 0, 9, 0, 0, 7, 2, b'h', b'i'];
+    let datagram = vec![reassembly::bit::UDP, 0, 0, 0, 0, 9, 3, b'a', b's', b'k'];
+    let all = reassembly::control::WRAPPING | reassembly::control::SMALL_CAPS;
+    let heard = reassembly::control::SOON_ENOUGH | reassembly::control::WAKING;
+    let with = |control: u8, parts: &[&Vec<u8>]| {
+        chosen(control.into(), &parts.iter().flat_map(|part| part.to_vec()).collect::<Vec<_>>())
+    };
+    named([
+        ("in-order", with(0, &[&open, &hello, &world, &answer, &end])),
+        ("out-of-order-wrapping", with(all, &[&open, &world, &hello, &answer, &end])),
+        ("overlap-that-differs", with(reassembly::control::WAKING, &[&open, &hello, &other, &world, &reset])),
+        ("hole-acknowledged", with(all, &[&open, &world, &answer, &far, &end])),
+        ("midstream", with(0, &[&world, &answer, &hello, &answer])),
+        ("soon-enough", with(heard, &[&open, &hello, &world.repeat(9), &answer, &end])),
+        ("datagrams", with(reassembly::control::WAKING, &[&datagram, &datagram, &hello])),
+    ])
+}
+
+/// A conversation as records, first byte 0x0a: in pieces of 6.
+fn records(told: &[(Direction, Step<'_>)]) -> Vec<u8> {
+    chosen(0x0a, &told.iter().flat_map(|(direction, step)| steps::write(*direction, *step)).collect::<Vec<_>>())
+}
+
+const GET: &[u8] = b"GET /a?q=1 HTTP/1.1\r\nHost: a.example\r\nUser-Agent: x/1\r\n\r\n";
+const CHUNKED: &[u8] = b"POST /c HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n\
+    5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nA: b\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
+const CONNECT: &[u8] = b"CONNECT b.example:80 HTTP/1.1\r\nHost: b.example:80\r\n\r\n";
+const YES: &[u8] = b"HTTP/1.1 200 Yes\r\n\r\n";
+const UPGRADE: &[u8] = b"GET /ws HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+
+fn http1() -> Seeds {
+    let post = b"POST /d HTTP/1.1\r\nHost: a.example\r\nContent-Length: 300\r\n\r\nsome, then lost ";
+    let until_close = b"HTTP/1.0 200 OK\n\nto the end";
+    named([
+        ("get", records(&[(ToServer, Step::Data(GET)), (ToClient, Step::Data(OK))])),
+        ("chunked", records(&[(ToServer, Step::Data(CHUNKED)), (ToClient, Step::Data(until_close))])),
+        (
+            "pipelined",
+            records(&[(ToServer, Step::Data(&[GET, CHUNKED, GET].concat())), (ToClient, Step::Data(&OK.repeat(3)))]),
+        ),
+        (
+            "connect",
+            records(&[(ToServer, Step::Data(CONNECT)), (ToClient, Step::Data(YES)), (ToServer, Step::Data(GET))]),
+        ),
+        (
+            "upgrade",
+            records(&[
+                (ToServer, Step::Data(UPGRADE)),
+                (ToClient, Step::Data(SWITCHING)),
+                (ToServer, Step::Data(b"\x81\x05hello")),
+            ]),
+        ),
+        (
+            "gap-in-body",
+            records(&[(ToServer, Step::Data(post)), (ToServer, Step::Gap(100)), (ToServer, Step::Data(&[b'x'; 184]))]),
+        ),
+        ("response-first", records(&[(ToClient, Step::Data(OK)), (ToServer, Step::Data(GET))])),
+    ])
+}
+
+fn socks() -> Seeds {
+    let name = b"\x05\x01\x00\x03\x09b.example\x00\x50";
+    let granted = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00";
+    named([
+        (
+            "socks5",
+            records(&[
+                (ToServer, Step::Data(b"\x05\x01\x00")),
+                (ToClient, Step::Data(b"\x05\x00")),
+                (ToServer, Step::Data(name)),
+                (ToClient, Step::Data(granted)),
+                (ToServer, Step::Data(GET)),
+            ]),
+        ),
+        (
+            "socks5-password",
+            records(&[
+                (ToServer, Step::Data(b"\x05\x02\x00\x02")),
+                (ToClient, Step::Data(b"\x05\x02")),
+                (ToServer, Step::Data(b"\x01\x01u\x01p")),
+                (ToClient, Step::Data(b"\x01\x00")),
+                (ToServer, Step::Data(name)),
+                (ToClient, Step::Data(granted)),
+            ]),
+        ),
+        (
+            "socks4",
+            records(&[
+                (ToServer, Step::Data(b"\x04\x01\x00\x50\xc0\x00\x02\x09me\x00")),
+                (ToClient, Step::Data(b"\x00\x5a\x00\x00\x00\x00\x00\x00")),
+            ]),
+        ),
+        (
+            "socks4a",
+            records(&[
+                (ToServer, Step::Data(b"\x04\x01\x00\x50\x00\x00\x00\x01\x00b.example\x00")),
+                (ToClient, Step::Data(b"\x00\x5b\x00\x00\x00\x00\x00\x00")),
+            ]),
+        ),
+    ])
+}
+
+/// The first flows of a capture as steps: at most `bytes` bytes of each packet's payload, and at most so many packets.
+fn flows_of(capture: &str, flows: usize, packets: usize, bytes: usize) -> Vec<Vec<(Direction, Vec<u8>)>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps").join(capture);
+    let mut file = CaptureFile::open(&path, &capture::Settings::default()).expect("a capture");
+    let mut found: Vec<(u64, shadowtap::event::Endpoint, Vec<(Direction, Vec<u8>)>)> = Vec::new();
+    while let Some(batch) = file.next_batch().expect("readable") {
+        for frame in &batch.frames {
+            let frame_bytes = batch.bytes(frame);
+            let Ok(decoded) = packet::decode(frame.link, frame_bytes, frame.wire_len) else { continue };
+            let payload = decoded.payload_of(frame_bytes);
+            if decoded.tcp.is_none() || payload.is_empty() {
+                continue;
+            }
+            let hash = symmetric_hash(&decoded);
+            let place = found.iter().position(|(known, ..)| *known == hash).unwrap_or_else(|| {
+                found.push((hash, decoded.source, Vec::new()));
+                found.len() - 1
+            });
+            let (_, client, steps) = &mut found[place];
+            if steps.len() < packets {
+                let direction = if decoded.source == *client { ToServer } else { ToClient };
+                steps.push((direction, payload[..payload.len().min(bytes)].to_vec()));
+            }
+        }
+    }
+    found.into_iter().take(flows).map(|(_, _, steps)| steps).collect()
+}
+
+fn tls() -> Seeds {
+    let mut seeds: Seeds = flows_of("clients-encrypted.pcap", 5, 3, 700)
+        .iter()
+        .enumerate()
+        .map(|(number, flow)| {
+            (
+                format!("client-{number}"),
+                records(&flow.iter().map(|(direction, bytes)| (*direction, Step::Data(bytes))).collect::<Vec<_>>()),
+            )
+        })
+        .collect();
+    let data = [b"\x17\x03\x03\x00\x20".as_slice(), &[5; 32]].concat();
+    let alert = b"\x15\x03\x03\x00\x02\x02\x28";
+    seeds.push((
+        "midstream".to_owned(),
+        records(&[
+            (ToClient, Step::Data(&data)),
+            (ToServer, Step::Data(&data)),
+            (ToServer, Step::Gap(37)),
+            (ToServer, Step::Data(&data)),
+            (ToClient, Step::Data(alert)),
+        ]),
+    ));
+    seeds
+}
+
+fn stream_tree() -> Seeds {
+    let mut tunnelled = vec![(ToServer, Step::Data(CONNECT)), (ToClient, Step::Data(YES))];
+    tunnelled.extend([
+        (ToServer, Step::Data(GET)),
+        (ToClient, Step::Data(OK)),
+        (ToServer, Step::Fin),
+        (ToClient, Step::Fin),
+    ]);
+    let nested = [CONNECT, CONNECT, CONNECT, CONNECT, GET].concat();
+    let hello = flows_of("clients-encrypted.pcap", 1, 2, 700).concat();
+    let hello: Vec<_> = hello.iter().map(|(direction, bytes)| (*direction, Step::Data(bytes))).collect();
+    let starttls: Vec<_> = [(ToClient, Step::Data(b"220 mail.example\r\n")), (ToServer, Step::Data(b"STARTTLS\r\n"))]
+        .into_iter()
+        .chain(hello.clone())
+        .collect();
+    let copies = [
+        (ToServer, Step::Data(&GET[..20])),
+        (ToServer, Step::Conflict { back: 8, bytes: b"HTTP/9.9" }),
+        (ToServer, Step::Data(&GET[20..])),
+        (ToServer, Step::Conflict { back: 0, bytes: GET }),
+        (ToClient, Step::Data(OK)),
+        (ToServer, Step::Reset),
+    ];
+    let late = [
+        (ToServer, Step::Data(b"lo world\r\n")),
+        (ToServer, Step::Gap(500)),
+        (ToServer, Step::Data(GET)),
+        (ToClient, Step::Data(OK)),
+    ];
+    named([
+        ("tunnel", records(&tunnelled)),
+        ("tunnels-in-tunnels", records(&[(ToServer, Step::Data(&nested)), (ToClient, Step::Data(&YES.repeat(4)))])),
+        ("tls", records(&hello)),
+        ("starttls", records(&starttls)),
+        ("copies-that-differ", records(&copies)),
+        ("hole", records(&late)),
+        ("datagram", records(&[(ToServer, Step::Datagram(b"a question")), (ToClient, Step::Data(OK))])),
+    ])
+}
+
+fn json() -> Seeds {
+    let chat = samples::chat().replace("AAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJiVBORw0KGgo", "");
+    named([
+        ("chat", chosen(0, chat.as_bytes())),
+        ("chat-without-type", chosen(9, chat.as_bytes())),
+        ("lines", chosen(18, b"{\"mrn\":\"00412345\"}\n{\"mrn\":7}\r\n[\"a\",\"\\u00e9\"] 12 true \"x\"\n")),
+        ("events", chosen(27, b"event: delta\ndata: {\"text\":\"MRN 0041\\u00322345\"}\n\ndata: [DONE]\n\n")),
+        ("deep", chosen(32, &[b"{\"a\":[".repeat(20), b"\"x\"".to_vec(), b"]}".repeat(20)].concat())),
+        ("surrogates", chosen(40, br#"{"a":"\ud83d\ude00 \ud83d \udc00\u0000","b":"{\"c\":\"\\u00e9\"}"}"#)),
+        ("data-url", chosen(48, br#"{"url":"data:text/plain;base64,TVJOOiAwMDQxMjM0NQ==","n":-1.5e3}"#)),
+    ])
+}
+
+fn multipart() -> Seeds {
+    let part = |headers: &str, content: &str| format!("--XbX\r\n{headers}\r\n\r\n{content}\r\n");
+    let field = part("Content-Disposition: form-data; name=\"note\"", "MRN 00412345\r\n--Xb");
+    let file = part(
+        "Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''a%20b.csv\r\nContent-Type: text/csv",
+        "mrn,name\r\n00412345,Jane Testcase",
+    );
+    let coded = part(
+        "Content-Disposition: form-data; name=\"c\"\r\nContent-Transfer-Encoding: base64",
+        "TVJOOiAw\r\nMDQxMjM0NQ==",
+    );
+    let quoted = part(
+        "Content-Disposition: form-data; name=\"q\"\r\nContent-Transfer-Encoding: quoted-printable",
+        "MRN=3A =\r\n=E2=82=AC =zz",
+    );
+    let nested = part("Content-Type: multipart/mixed; boundary=Y", "--Y\r\n\r\ninner\r\n--Y--");
+    let end = "--XbX--\r\n";
+    let of = |choice, parts: &[&str]| chosen(choice, parts.concat().as_bytes());
+    named([
+        ("form", of(0, &[&field, &file, end])),
+        ("form-without-type", of(9, &[&field, &file, end])),
+        ("transfer-encodings", of(16, &[&coded, &quoted, end])),
+        ("nested", of(24, &[&nested, end, "epilogue"])),
+        ("many-parts", of(32, &[&field.repeat(10), end])),
+        ("no-end", of(40, &["preamble\r\n", &file])),
+        ("long-headers", of(48, &[&part(&format!("X: {}", "y".repeat(300)), "text"), end])),
+    ])
+}
+
+fn encodings() -> Seeds {
+    let note = br#"{"note":"MRN: 00412345, seen by Jane Testcase","list":[1,2,3]}"#;
+    let (first, second) = note.split_at(20);
+    let chain = |choice: usize, bytes: Vec<u8>| {
+        assert!(choice % 8 < CODINGS.len());
+        chosen(choice, &bytes)
+    };
+    named([
+        ("gzip", chain(0, gzip(note))),
+        ("gzip-members", chain(8, [gzip(first), gzip(b""), gzip(second), vec![0; 5]].concat())),
+        ("zlib", chain(17, deflate(note, true))),
+        ("raw-deflate", chain(25, deflate(note, false))),
+        ("gzip-over-zlib", chain(34, gzip(&deflate(note, true)))),
+        ("gzip-over-gzip", chain(43, gzip(&gzip(note)))),
+        ("four", chain(6, gzip(&gzip(&deflate(&deflate(note, false), true))))),
+        ("bomb", chain(56, gzip(&vec![b' '; 40 << 10]))),
+        ("unknown", chain(5, note.to_vec())),
+        ("not-coded", chain(64, note.to_vec())),
+    ])
+}
+
+fn yaml() -> Seeds {
+    let aliases = "a: &a [x, x, x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]\nd: [*c, *c, *c]\n";
+    let configuration =
+        "flow:\n  tcp_idle_timeout_seconds: 60\nprotocol:\n  max_head_bytes: 4096\ncapture:\n  bpf: \"tcp\"\n";
+    let providers = include_str!("../../signatures/providers/openai.yaml");
+    let policies = include_str!("../../signatures/policies/default.yaml");
+    named([
+        ("aliases", chosen(0, aliases.as_bytes())),
+        ("scalars", chosen(0, b"- |\n  text\n  more\n- >-\n  folded\n- !!str 1\n- \"\\u00e9\"\n- {a: ~, b: .inf}\n")),
+        ("configuration", chosen(1, configuration.as_bytes())),
+        ("unknown-key", chosen(1, b"flows:\n  tcp_idle_timeout_second: 60\n")),
+        ("providers", chosen(2, head_of(providers).as_bytes())),
+        ("policies", chosen(3, head_of(policies).as_bytes())),
+        ("faulty-policies", chosen(3, b"rules:\n  - id: one\n    when: [\n")),
+    ])
+}
+
+/// The first kilobyte or so, whole lines.
+fn head_of(text: &str) -> String {
+    let mut head = String::new();
+    for line in text.split_inclusive('\n') {
+        if head.len() + line.len() > 1200 {
+            break;
+        }
+        head.push_str(line);
+    }
+    head
+}
