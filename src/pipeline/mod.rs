@@ -2,7 +2,7 @@
 //! events to sinks. A reader decodes frames and hands them to workers by the symmetric hash of their five-tuple;
 //! workers tell facts; one correlator takes them in order; what it tells crosses the spool to the sinks.
 //!
-//! Bounds: [`QUEUED_BATCHES`] batches wait for each worker and for the correlator; everybody blocks, nobody sheds.
+//! Bounds: `QUEUED_BATCHES` batches wait for each worker and for the correlator; everybody blocks, nobody sheds.
 
 mod counters;
 mod facts;

@@ -3,7 +3,7 @@
 //!
 //! A pattern is a literal (ASCII case ignored) or a bounded-width [`Shape`]. [`build`] sorts them by what each costs:
 //! literals and shapes with a literal in them go to the engine; shapes led by digits, which cost a SIMD engine half
-//! its speed each, go to one hand scanner ([`digits`]) that both engines share.
+//! its speed each, go to one hand scanner (`digits`) that both engines share.
 //!
 //! Bounds: [`MAX_WINDOW_BYTES`], [`MAX_SHAPE_WIDTH`]. Does not: say where a match starts, check what stands beside it.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]

@@ -10,7 +10,9 @@ use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, Input, MatchKind};
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::Hir;
+#[cfg(feature = "hyperscan")]
+use regex_syntax::hir::{Class, HirKind};
 
 /// Widest match of a shape, in bytes.
 pub const MAX_SHAPE_WIDTH: usize = 128;

@@ -1,6 +1,6 @@
 //! The border between sensing and telling. In: [`Event`]s from `policy`; out: the same, to `sink`. Every event
 //! crosses in its serialised form, so that both sides can be two processes without a change on either.
-//! Bounds: [`CAPACITY`] events wait; the writer blocks (replay never sheds).
+//! Bounds: `CAPACITY` events wait; the writer blocks (replay never sheds).
 
 use crossbeam_channel::{Receiver, Sender};
 

@@ -46,7 +46,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("yaml", yaml),
 ];
 
-/// The link types that the first byte of a [`packet`] input chooses from.
+/// The link types that the first byte of a [`packet()`] input chooses from.
 pub const LINKS: [LinkType; 8] = [
     LinkType::Ethernet,
     LinkType::LinuxCooked,
