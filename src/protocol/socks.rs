@@ -58,7 +58,13 @@ fn find(_: Search, _: Direction, _: &[u8]) -> Found {
 }
 
 fn open(_: &Settings, _: Start) -> Box<dyn Dissector> {
-    Box::new(Socks { client: Client::Greeting, server: Server::Method, told: false, ended: [false, false] })
+    Box::new(Socks {
+        client: Client::Greeting,
+        server: Server::Method,
+        told: false,
+        closed: false,
+        ended: [false, false],
+    })
 }
 
 /// All that a client sends, so that five bytes alone are not taken for SOCKS.
@@ -203,14 +209,16 @@ enum Server {
 struct Socks {
     client: Client,
     server: Server,
+    /// Something of the exchange was told.
     told: bool,
+    closed: bool,
     ended: [bool; 2],
 }
 
 impl Socks {
     fn client(&mut self, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
         let step = match (self.client, bytes.first()) {
-            (Client::Tunnel, _) => return tunnel(Direction::ToServer, bytes, out),
+            (Client::Tunnel, _) => return self.pass_on(Direction::ToServer, bytes, out),
             (Client::Greeting, Some(4)) => request4(bytes).map(Some),
             (Client::Greeting, _) => greeting(bytes).map(|()| None),
             (Client::Request, Some(1)) => password(bytes).map(|()| None),
@@ -218,7 +226,8 @@ impl Socks {
         };
         match step {
             Part::Short(needed) => Progress::NeedMore(needed.max(bytes.len() + 1)),
-            Part::Wrong if self.client == Client::Request => Progress::Done(DoneReason::Malformed),
+            // The answers may have come first, and opened the tunnel.
+            Part::Wrong if self.client == Client::Request || self.told => self.fail(DoneReason::Malformed, out),
             Part::Wrong => Progress::NotMine,
             Part::Whole(None, length) => {
                 self.client = Client::Request;
@@ -236,7 +245,7 @@ impl Socks {
 
     fn server(&mut self, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
         let needed = match (self.server, bytes) {
-            (Server::Tunnel, _) => return tunnel(Direction::ToClient, bytes, out),
+            (Server::Tunnel, _) => return self.pass_on(Direction::ToClient, bytes, out),
             // The answer to a SOCKS 4 request.
             (Server::Method, [0, ..]) if bytes.len() >= 8 => {
                 self.server = Server::Tunnel;
@@ -269,9 +278,19 @@ impl Socks {
     }
 
     fn close(&mut self, reason: DoneReason, out: &mut dyn ProtocolSink) {
-        if std::mem::take(&mut self.told) {
+        if self.told && !std::mem::replace(&mut self.closed, true) {
             out.event(ProtocolEvent::Closed { exchange: CONNECTION, reason });
         }
+    }
+
+    fn pass_on(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        self.tunnel(direction, StreamEvent::Data(bytes), out);
+        Progress::Consumed(bytes.len())
+    }
+
+    fn tunnel(&mut self, direction: Direction, event: StreamEvent<'_>, out: &mut dyn ProtocolSink) {
+        self.told = true;
+        out.event(ProtocolEvent::Tunnel { exchange: CONNECTION, direction, event });
     }
 
     fn tunnels(&self, direction: Direction) -> bool {
@@ -292,11 +311,6 @@ impl<T> Part<T> {
     }
 }
 
-fn tunnel(direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
-    out.event(ProtocolEvent::Tunnel { exchange: CONNECTION, direction, event: StreamEvent::Data(bytes) });
-    Progress::Consumed(bytes.len())
-}
-
 impl Dissector for Socks {
     fn push(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
         match direction {
@@ -309,14 +323,13 @@ impl Dissector for Socks {
         if !self.tunnels(direction) {
             return self.fail(DoneReason::Lost, out);
         }
-        out.event(ProtocolEvent::Tunnel { exchange: CONNECTION, direction, event: StreamEvent::Gap(lost) });
+        self.tunnel(direction, StreamEvent::Gap(lost), out);
         Progress::Consumed(0)
     }
 
     fn conflict(&mut self, direction: Direction, back: u64, bytes: &[u8], out: &mut dyn ProtocolSink) {
         if self.tunnels(direction) {
-            let event = StreamEvent::Conflict { back, bytes };
-            out.event(ProtocolEvent::Tunnel { exchange: CONNECTION, direction, event });
+            self.tunnel(direction, StreamEvent::Conflict { back, bytes }, out);
         }
     }
 
@@ -325,7 +338,7 @@ impl Dissector for Socks {
             *ended = true;
         }
         if end == End::Fin && self.tunnels(direction) {
-            out.event(ProtocolEvent::Tunnel { exchange: CONNECTION, direction, event: StreamEvent::Fin });
+            self.tunnel(direction, StreamEvent::Fin, out);
         }
         if self.ended == [true, true] {
             self.close(if end == End::Fin { DoneReason::Complete } else { DoneReason::Ended }, out);
@@ -335,5 +348,21 @@ impl Dissector for Socks {
     fn ignore(&mut self, _: ExchangeId, out: &mut dyn ProtocolSink) -> bool {
         self.close(DoneReason::Unwanted, out);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::laws::{Piece, contract_is_kept};
+
+    #[test]
+    fn answers_that_come_first_leave_no_exchange_open() {
+        let reply = (Direction::ToClient, Piece::Bytes(b"\x00\x5a\0\0\0\0\0\0carried"));
+        let no_request = (Direction::ToServer, Piece::Bytes(b"no request"));
+        for conversation in [&[reply, no_request][..], &[reply]] {
+            let recorder = contract_is_kept(&PROTOCOL, conversation, usize::MAX, End::Fin);
+            assert_eq!(recorder.holding("Closed"), 1);
+        }
     }
 }

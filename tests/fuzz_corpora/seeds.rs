@@ -174,7 +174,10 @@ fn http1() -> Seeds {
 fn socks() -> Seeds {
     let name = b"\x05\x01\x00\x03\x09b.example\x00\x50";
     let granted = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00";
+    let early_answer =
+        [(ToClient, Step::Data(b"\x00\x5a\0\0\0\0\0\0carried".as_slice())), (ToServer, Step::Data(b"no request"))];
     named([
+        ("answer-first", records(&early_answer)),
         (
             "socks5",
             records(&[
