@@ -216,11 +216,14 @@ fn socks() -> Seeds {
     ])
 }
 
+/// What each side of a flow said, in order.
+type Talk = Vec<(Direction, Vec<u8>)>;
+
 /// The first flows of a capture as steps: at most `bytes` bytes of each packet's payload, and at most so many packets.
-fn flows_of(capture: &str, flows: usize, packets: usize, bytes: usize) -> Vec<Vec<(Direction, Vec<u8>)>> {
+fn flows_of(capture: &str, flows: usize, packets: usize, bytes: usize) -> Vec<Talk> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps").join(capture);
     let mut file = CaptureFile::open(&path, &capture::Settings::default()).expect("a capture");
-    let mut found: Vec<(u64, shadowtap::event::Endpoint, Vec<(Direction, Vec<u8>)>)> = Vec::new();
+    let mut found: Vec<(u64, shadowtap::event::Endpoint, Talk)> = Vec::new();
     while let Some(batch) = file.next_batch().expect("readable") {
         for frame in &batch.frames {
             let frame_bytes = batch.bytes(frame);
