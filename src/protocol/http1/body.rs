@@ -12,6 +12,9 @@ use crate::protocol::Found;
 /// Longest chunk-size line, extensions included.
 const MAX_SIZE_LINE_BYTES: usize = 4 << 10;
 
+/// Most blanks before a chunk size.
+const MAX_SIZE_BLANKS: usize = 15;
+
 /// How the rest of a body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
@@ -165,19 +168,23 @@ impl Chunk {
             let plausible = bytes.len() < MAX_SIZE_LINE_BYTES && parse_size(bytes).is_some() || only_blanks(bytes);
             return plausible.then_some(Step::NeedMore(bytes.len() + 1));
         };
-        let size = parse_size(bytes.get(..end)?)?;
+        let size = parse_size(bytes.get(..end).filter(|line| line.len() < MAX_SIZE_LINE_BYTES)?)?;
         *self = if size == 0 { Self::Trailers(0) } else { Self::Data(size) };
         Some(framing(end + 1))
     }
 }
 
 fn only_blanks(bytes: &[u8]) -> bool {
-    bytes.len() < 16 && bytes.iter().all(|byte| matches!(byte, b' ' | b'\t'))
+    bytes.len() <= MAX_SIZE_BLANKS && bytes.trim_ascii_start().is_empty()
 }
 
 /// The size of a chunk-size line; blanks around it and extensions after it are passed over.
 fn parse_size(line: &[u8]) -> Option<u64> {
-    let line = line.trim_ascii();
+    let trimmed = line.trim_ascii_start();
+    if line.len() - trimmed.len() > MAX_SIZE_BLANKS {
+        return None;
+    }
+    let line = trimmed.trim_ascii_end();
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (number, rest) = line.split_at_checked(digits)?;
     if number.is_empty() || !matches!(rest.trim_ascii_start().first(), None | Some(b';')) {
@@ -274,6 +281,19 @@ mod tests {
         for (content, complete, rest) in chunked(text) {
             assert_eq!(content, b"Wiki10000000000000000\r\nxy ");
             assert_eq!((complete, rest), (Some(false), b"POST /a HTTP/1.1\r\n".to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_stray_carriage_return_before_a_size_is_the_same_however_it_is_cut() {
+        for result in chunked("1\r\na\r b\r\nhello world0\r\n\r\nGET") {
+            assert_eq!(result, (b"ahello world".to_vec(), Some(true), b"GET".to_vec()));
+        }
+        let blanks = " ".repeat(MAX_SIZE_BLANKS + 1);
+        let text = format!("1\r\na\r\n{blanks}5\r\nhello POST /a HTTP/1.1\r\n");
+        for (content, complete, _) in chunked(&text) {
+            assert_eq!(content, format!("a{blanks}5\r\nhello ").as_bytes());
+            assert_eq!(complete, Some(false));
         }
     }
 

@@ -54,6 +54,7 @@ fn open(settings: &Settings, _: Start) -> Box<dyn Dissector> {
         max_hello_bytes: settings.max_hello_bytes,
         sides: [Side::default(), Side::default()],
         told_hello: false,
+        untold_cap: false,
         confirmed: false,
         reversed: false,
         closed: false,
@@ -66,6 +67,8 @@ struct Tls {
     /// By direction of the flow.
     sides: [Side; 2],
     told_hello: bool,
+    /// A hello was too large; told once it is certain that this is TLS.
+    untold_cap: bool,
     /// A hello was told, or two record headers followed each other as they must: this is TLS.
     confirmed: bool,
     /// The hello came from what the flow calls the server.
@@ -195,7 +198,7 @@ impl Tls {
                 Progress::Consumed(records.min(bytes.len()))
             }
             Walk::TooLarge => {
-                out.event(ProtocolEvent::Capped(Cap::HelloBytes));
+                self.untold_cap = true;
                 self.skip_hello(direction, bytes, out)
             }
             Walk::Broken if untouched => Progress::NotMine,
@@ -265,6 +268,9 @@ impl Tls {
     fn tell_counts(&mut self, out: &mut dyn ProtocolSink) {
         if !self.confirmed || self.closed {
             return;
+        }
+        if std::mem::take(&mut self.untold_cap) {
+            out.event(ProtocolEvent::Capped(Cap::HelloBytes));
         }
         for direction in [Direction::ToServer, Direction::ToClient] {
             let bytes = std::mem::take(&mut self.side(direction).untold);
