@@ -220,15 +220,17 @@ pub mod wire {
     /// A host name. Labels with numbers that can be somebody's become `*`; addresses stay.
     #[must_use]
     pub fn host(host: &str) -> String {
+        let plain = |label: &str| {
+            label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) && !has_record_number(label)
+        };
+        if host.split('.').all(plain) {
+            return host.to_owned();
+        }
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         if bare.parse::<std::net::IpAddr>().is_ok() {
             return host.to_owned();
         }
-        let clean = |label: &str| {
-            let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-            if plain && !has_record_number(label) { label.to_owned() } else { "*".to_owned() }
-        };
-        host.split('.').map(clean).collect::<Vec<_>>().join(".")
+        host.split('.').map(|label| if plain(label) { label } else { "*" }).collect::<Vec<_>>().join(".")
     }
 
     /// Number groups as in `536-22-8741`, nine and more digits in a row, or digits after a label of a record number.

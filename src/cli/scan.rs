@@ -15,7 +15,7 @@ use crate::{
     content::{self, Arena, Body, ContentHint},
     detect::{Detected, Detection, Detector, Scanner},
     event::{Classification, Deidentified, Finding},
-    sink::word,
+    sink::{FindingObject, word},
 };
 
 /// Read so much at a time.
@@ -62,10 +62,15 @@ struct ResultLine {
 
 #[derive(Serialize)]
 struct FindingLine {
-    #[serde(flatten)]
+    #[serde(flatten, serialize_with = "as_told")]
     finding: Finding,
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     matched: Option<String>,
+}
+
+/// As an alert tells it.
+fn as_told<S: serde::Serializer>(finding: &Finding, serializer: S) -> Result<S::Ok, S::Error> {
+    FindingObject::of(finding).serialize(serializer)
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {

@@ -88,10 +88,8 @@ pub struct Ai {
     pub client: Client,
     pub device: Device,
     pub operation: Operation,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub model: Option<String>,
     pub bytes: Bytes,
     /// Absent for encrypted sessions.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub content: Option<Content>,
 }

@@ -66,7 +66,6 @@ pub struct Finding {
     pub confidence: Confidence,
     pub masked: Redacted,
     /// HMAC-SHA-256 of the normalised value under the site's key, when there is one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fingerprint: Option<String>,
     /// Why it was believed, in words of ours, never of the document.
     pub reasons: Vec<String>,

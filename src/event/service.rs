@@ -105,11 +105,8 @@ pub enum DeviceState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     pub address: std::net::IpAddr,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mac: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hostname: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub department: Option<String>,
     pub state: DeviceState,
     /// Why the state is what it is, for the analyst.
@@ -132,8 +129,6 @@ pub enum ClientKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     pub kind: ClientKind,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub product: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub version: Option<String>,
 }

@@ -15,7 +15,7 @@ impl History {
     #[inline]
     pub(super) fn append(&mut self, at: u64, bytes: &[u8], acknowledged: u64, max_bytes: usize, budget: &mut Budget) {
         if acknowledged >= at {
-            self.bytes.clear();
+            self.clear(budget);
             if acknowledged >= at + bytes.len() as u64 {
                 return;
             }
@@ -26,15 +26,16 @@ impl History {
             let kept = (max_bytes / 2).min(max_bytes - bytes.len()).min(self.bytes.len());
             self.bytes.drain(..self.bytes.len() - kept);
         }
+        let needed = self.bytes.len() + bytes.len();
         let capacity = self.bytes.capacity();
-        if self.bytes.len() + bytes.len() > capacity {
-            let grown = (self.bytes.len() + bytes.len()).next_power_of_two();
-            if !budget.has_room_for(grown - capacity) {
+        if needed > capacity {
+            if !budget.has_room_for(needed.next_power_of_two() - capacity) {
                 self.clear(budget);
                 return;
             }
-            self.bytes.reserve_exact(grown - self.bytes.len());
-            budget.charge(self.bytes.capacity() - capacity);
+            let mut grown = budget.take_buffer(needed);
+            grown.extend_from_slice(&self.bytes);
+            budget.return_buffer(std::mem::replace(&mut self.bytes, grown));
         }
         self.bytes.extend_from_slice(bytes);
     }
@@ -59,8 +60,7 @@ impl History {
 
     /// Forgets all and gives its memory back.
     pub(super) fn clear(&mut self, budget: &mut Budget) {
-        budget.release(self.bytes.capacity());
-        self.bytes = Vec::new();
+        budget.return_buffer(std::mem::take(&mut self.bytes));
     }
 }
 

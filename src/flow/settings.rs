@@ -39,7 +39,7 @@ impl Default for Settings {
             tcp_idle_timeout_seconds: 600,
             tcp_handshake_timeout_seconds: 30,
             udp_idle_timeout_seconds: 60,
-            closing_timeout_seconds: 10,
+            closing_timeout_seconds: 2,
             hole_timeout_milliseconds: 2_000,
             midstream_timeout_milliseconds: 250,
             max_reassembly_bytes_per_flow: 1 << 20,

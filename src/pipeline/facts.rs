@@ -45,8 +45,9 @@ impl FactLog {
         self.now.ordinal = self.now.ordinal.saturating_add(1);
     }
 
-    pub(super) fn take(&mut self) -> Vec<Fact> {
-        std::mem::take(&mut self.facts)
+    /// What was told so far; `next` takes what is to come.
+    pub(super) fn take(&mut self, next: Vec<Fact>) -> Vec<Fact> {
+        std::mem::replace(&mut self.facts, next)
     }
 }
 

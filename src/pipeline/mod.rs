@@ -11,6 +11,7 @@ mod plan;
 mod reader;
 mod sensor;
 mod session;
+mod spares;
 mod transaction;
 mod worker;
 
@@ -23,7 +24,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use self::{
     counters::{ReaderCounters, SensorCounters},
     merge::Merge,
-    worker::{Tick, Told, Work},
+    spares::Spares,
+    worker::{Tick, Told, Work, Worker},
 };
 use crate::{
     capture::{Filter, Filtered, Source},
@@ -32,7 +34,7 @@ use crate::{
     content,
     correlate::{self, Correlator},
     detect::Detector,
-    event::{Event, EventKind, Stamp, StatsEvent},
+    event::{Event, EventKind, Fact, Stamp, StatsEvent},
     flow,
     protocol::{self, Protocol},
     sink::{Sink, SinkError},
@@ -109,18 +111,28 @@ pub fn replay(
     let (told_sender, told_receiver) = bounded::<Told>(QUEUED_BATCHES * workers);
     let (counters_sender, counters_receiver) = bounded::<(ReaderCounters, Tick)>(1);
     let (writer, reader) = spool::open();
+    let (spare_packets, spare_facts) = (Spares::new(), Spares::new());
     std::thread::scope(|scope| {
         let mut queues: Vec<Sender<Work>> = Vec::with_capacity(workers);
         for index in 0..workers {
             let (sender, receiver) = bounded::<Work>(QUEUED_BATCHES);
             queues.push(sender);
-            let told = told_sender.clone();
-            spawn(scope, format!("worker-{index}"), move || worker::run(index, workers, rules, &receiver, &told))?;
+            let worker = Worker {
+                index,
+                workers,
+                rules,
+                work: receiver,
+                told: told_sender.clone(),
+                spare_packets: spare_packets.clone(),
+                spare_facts: spare_facts.clone(),
+            };
+            spawn(scope, format!("worker-{index}"), move || worker.run())?;
         }
         drop(told_sender);
         let sensing = Correlating {
             correlator: Correlator::new(rules.correlate.clone(), options.pcap_filename.clone()),
             merge: Merge::new(workers),
+            spare_facts,
             writer,
             sensors: Vec::new(),
         };
@@ -128,8 +140,8 @@ pub fn replay(
         let telling = spawn(scope, "tell".into(), move || tell(&reader, sinks))?;
 
         let faults = match &rules.filter {
-            Some(filter) => reader::run(&mut Filtered::new(source, filter), queues, &counters_sender),
-            None => reader::run(source, queues, &counters_sender),
+            Some(filter) => reader::run(&mut Filtered::new(source, filter), queues, spare_packets, &counters_sender),
+            None => reader::run(source, queues, spare_packets, &counters_sender),
         };
         drop(counters_sender);
         let correlated = correlating.join().map_err(|_| ReplayError::Internal);
@@ -163,6 +175,7 @@ fn tell(reader: &spool::Reader, sinks: &mut [&mut dyn Sink]) -> Result<(), Repla
 struct Correlating {
     correlator: Correlator,
     merge: Merge,
+    spare_facts: Spares<Fact>,
     writer: spool::Writer,
     sensors: Vec<SensorCounters>,
 }
@@ -172,7 +185,9 @@ impl Correlating {
         for Told { worker, facts, watermark, counters } in told {
             self.sensors.extend(counters);
             let Self { correlator, merge, writer, .. } = &mut self;
-            merge.take(worker, facts, watermark, |fact| correlator.take(fact, &mut |event| writer.append(&event)));
+            let spare =
+                merge.take(worker, facts, watermark, |fact| correlator.take(fact, &mut |event| writer.append(&event)));
+            self.spare_facts.give(spare);
         }
         if let Ok((counters, tick)) = capture.recv() {
             self.stats(&counters, tick);

@@ -7,6 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::{
     counters::ReaderCounters,
+    spares::Spares,
     worker::{Packet, Tick, Work},
 };
 use crate::{
@@ -25,9 +26,10 @@ pub struct ReadFaults {
 pub(super) fn run(
     source: &mut dyn Source,
     queues: Vec<Sender<Work>>,
+    spares: Spares<Packet>,
     counters: &Sender<(ReaderCounters, Tick)>,
 ) -> ReadFaults {
-    let mut reader = Reader { queues, counters: ReaderCounters::default(), tick: Tick::default() };
+    let mut reader = Reader { queues, spares, counters: ReaderCounters::default(), tick: Tick::default() };
     let mut errors = Vec::new();
     loop {
         match source.next_batch() {
@@ -45,6 +47,7 @@ pub(super) fn run(
 
 struct Reader {
     queues: Vec<Sender<Work>>,
+    spares: Spares<Packet>,
     counters: ReaderCounters,
     tick: Tick,
 }
@@ -52,8 +55,7 @@ struct Reader {
 impl Reader {
     fn hand_out(&mut self, batch: &FrameBatch) {
         let workers = self.queues.len();
-        let share = batch.frames.len() / workers + 16;
-        let mut shares: Vec<Vec<Packet>> = (0..workers).map(|_| Vec::with_capacity(share)).collect();
+        let mut shares: Vec<Vec<Packet>> = (0..workers).map(|_| self.spares.take()).collect();
         for frame in &batch.frames {
             self.count(frame);
             match packet::decode(frame.link, batch.bytes(frame), frame.wire_len) {

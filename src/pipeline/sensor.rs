@@ -79,8 +79,9 @@ impl Sensor {
         }
     }
 
-    pub(super) fn take_facts(&mut self) -> Vec<Fact> {
-        self.log.take()
+    /// The facts so far; `next` takes those to come.
+    pub(super) fn take_facts(&mut self, next: Vec<Fact>) -> Vec<Fact> {
+        self.log.take(next)
     }
 
     pub(super) fn counters(&self) -> &SensorCounters {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Rules, counters::SensorCounters, sensor::Sensor};
+use super::{Rules, counters::SensorCounters, sensor::Sensor, spares::Spares};
 use crate::{
     capture::FrameMemory,
     event::{Fact, Stamp, Timestamp},
@@ -46,28 +46,52 @@ pub(super) struct Told {
     pub(super) counters: Option<SensorCounters>,
 }
 
-/// Runs until the reader is gone.
-pub(super) fn run(worker: usize, workers: usize, rules: &Arc<Rules>, work: &Receiver<Work>, told: &Sender<Told>) {
-    let mut table = FlowTable::new(rules.flow.share_of(workers), Sensor::new(Arc::clone(rules)));
-    let mut tick = Tick::default();
-    for batch in work {
-        for packet in &batch.packets {
-            let start = packet.frame_start as usize;
-            let range = start + packet.decoded.payload.start as usize..start + packet.decoded.payload.end as usize;
-            let payload = batch.memory.get(range).unwrap_or_default();
-            table.ingest(packet.number, packet.time, &packet.decoded, payload);
+/// One worker, with its ends of the channels.
+pub(super) struct Worker<'a> {
+    pub(super) index: usize,
+    /// How many there are.
+    pub(super) workers: usize,
+    pub(super) rules: &'a Arc<Rules>,
+    pub(super) work: Receiver<Work>,
+    pub(super) told: Sender<Told>,
+    pub(super) spare_packets: Spares<Packet>,
+    pub(super) spare_facts: Spares<Fact>,
+}
+
+impl Worker<'_> {
+    /// Runs until the reader is gone.
+    pub(super) fn run(self) {
+        let Self { index: worker, workers, rules, work, told, spare_packets, spare_facts } = self;
+        let mut table = FlowTable::new(rules.flow.share_of(workers), Sensor::new(Arc::clone(rules)));
+        let mut tick = Tick::default();
+        for batch in work {
+            for packet in &batch.packets {
+                let start = packet.frame_start as usize;
+                let range = start + packet.decoded.payload.start as usize..start + packet.decoded.payload.end as usize;
+                let payload = batch.memory.get(range).unwrap_or_default();
+                table.ingest(packet.number, packet.time, &packet.decoded, payload);
+            }
+            spare_packets.give(batch.packets);
+            tick = batch.tick;
+            table.advance(tick.time);
+            let watermark = Stamp { time: tick.time, frame: tick.frame, ordinal: u32::MAX };
+            // A told side that is gone means the process ends; nothing is left to do here.
+            if told
+                .send(Told {
+                    worker,
+                    facts: table.consumer_mut().take_facts(spare_facts.take()),
+                    watermark,
+                    counters: None,
+                })
+                .is_err()
+            {
+                return;
+            }
         }
-        tick = batch.tick;
-        table.advance(tick.time);
-        let watermark = Stamp { time: tick.time, frame: tick.frame, ordinal: u32::MAX };
-        // A told side that is gone means the process ends; nothing is left to do here.
-        if told.send(Told { worker, facts: table.consumer_mut().take_facts(), watermark, counters: None }).is_err() {
-            return;
-        }
+        table.finish(tick.time);
+        let mut sensor = table.into_consumer();
+        let watermark = Stamp { time: Timestamp(u64::MAX), frame: u64::MAX, ordinal: u32::MAX };
+        let counters = Some(sensor.counters().clone());
+        let _ = told.send(Told { worker, facts: sensor.take_facts(Vec::new()), watermark, counters });
     }
-    table.finish(tick.time);
-    let mut sensor = table.into_consumer();
-    let watermark = Stamp { time: Timestamp(u64::MAX), frame: u64::MAX, ordinal: u32::MAX };
-    let counters = Some(sensor.counters().clone());
-    let _ = told.send(Told { worker, facts: sensor.take_facts(), watermark, counters });
 }

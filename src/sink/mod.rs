@@ -8,7 +8,7 @@ mod terminal;
 
 use std::path::PathBuf;
 
-pub use eve::{EveFile, EveWriter};
+pub use eve::{EveFile, EveWriter, FindingObject};
 pub use story::story;
 pub use summary::Summary;
 pub use terminal::{AlertLines, word};

@@ -195,7 +195,7 @@ fn closing_flows_take_late_packets_for_the_closing_timeout() {
     let said = conversation().client_says(b"all");
     let packets = said.packets();
     let end = packets.last().unwrap().time;
-    let late = packets[3].clone().at(end.after(Duration::from_secs(9)));
+    let late = packets[3].clone().at(end.after(Duration::from_millis(1900)));
     let recorder = run_with(Settings::default(), &[packets.clone(), vec![late.clone()]].concat());
     only(&recorder);
 
@@ -204,7 +204,7 @@ fn closing_flows_take_late_packets_for_the_closing_timeout() {
     table.advance(seconds(1000));
     let recorder = finished(table, seconds(1000));
     let (reason, stamp) = only(&recorder).closed.unwrap();
-    assert_eq!((reason, stamp.time), (CloseReason::Shutdown, end.after(Duration::from_secs(10))));
+    assert_eq!((reason, stamp.time), (CloseReason::Shutdown, end.after(Duration::from_secs(2))));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! EVE JSON, a line an event (Suricata's format, DESIGN.md section 4). In: [`Event`]s; out: lines of a writer.
 //! What is ours stands in `alert.context.shadowtap`, or in types of ours (`ai_activity`).
 
+mod ai;
+mod objects;
+
 use std::{
     fs::File,
     io::{BufWriter, Write},
@@ -10,10 +13,13 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Sink, SinkError};
-use crate::event::{
-    Ai, Alert, Event, EventKind, Finding, FlowEvent, FlowIdentity, HttpEvent, StatsEvent, TlsEvent, Transport,
+pub use self::ai::FindingObject;
+use self::{
+    ai::{AiObject, AlertObject},
+    objects::{AnomalyObject, FlowObject, HttpObject, StatsObject, TlsObject},
 };
+use super::{Sink, SinkError};
+use crate::event::{Event, EventKind, FlowIdentity, Transport};
 
 /// EVE lines to any writer.
 pub struct EveWriter<W: Write> {
@@ -114,7 +120,7 @@ enum Object<'a> {
     Http(HttpObject<'a>),
     Flow(FlowObject<'a>),
     Anomaly(AnomalyObject<'a>),
-    Ai(&'a Ai),
+    Ai(AiObject<'a>),
     Alert(AlertObject<'a>),
     Stats(StatsObject),
 }
@@ -125,10 +131,8 @@ impl<'a> Line<'a> {
             EventKind::Tls(tls) => ("tls", Object::Tls(TlsObject::of(tls))),
             EventKind::Http(http) => ("http", Object::Http(HttpObject::of(http))),
             EventKind::Flow(flow) => ("flow", Object::Flow(FlowObject::of(flow))),
-            EventKind::Anomaly(anomaly) => {
-                ("anomaly", Object::Anomaly(AnomalyObject { r#type: "stream", event: &anomaly.event }))
-            }
-            EventKind::AiActivity(ai) => ("ai_activity", Object::Ai(ai)),
+            EventKind::Anomaly(anomaly) => ("anomaly", Object::Anomaly(AnomalyObject::of(anomaly))),
+            EventKind::AiActivity(ai) => ("ai_activity", Object::Ai(AiObject::of(ai))),
             EventKind::Alert(alert) => ("alert", Object::Alert(AlertObject::of(alert))),
             EventKind::Stats(stats) => ("stats", Object::Stats(StatsObject::of(stats))),
         };
@@ -190,192 +194,10 @@ fn community_id(flow: &FlowIdentity) -> String {
     format!("1:{}", base64::engine::general_purpose::STANDARD.encode(hash.finalize()))
 }
 
-#[derive(Serialize)]
-struct TlsObject<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sni: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    client_alpns: &'a [String],
-}
-
-impl<'a> TlsObject<'a> {
-    fn of(tls: &'a TlsEvent) -> Self {
-        Self { sni: tls.sni.as_deref(), version: tls.version.as_deref(), client_alpns: &tls.alpn }
-    }
-}
-
-#[derive(Serialize)]
-struct HttpObject<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hostname: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http_port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http_method: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protocol: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http_user_agent: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http_content_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    length: u64,
-}
-
-impl<'a> HttpObject<'a> {
-    fn of(http: &'a HttpEvent) -> Self {
-        let asked = !http.http_method.is_empty();
-        Self {
-            hostname: http.hostname.as_deref(),
-            http_port: http.port,
-            url: asked.then_some(http.url.as_str()),
-            http_method: asked.then_some(http.http_method.as_str()),
-            protocol: Some(http.protocol.as_str()).filter(|protocol| !protocol.is_empty()),
-            http_user_agent: http.user_agent.as_deref(),
-            http_content_type: http.content_type.as_deref(),
-            status: http.status,
-            length: http.length,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct FlowObject<'a> {
-    pkts_toserver: u64,
-    pkts_toclient: u64,
-    bytes_toserver: u64,
-    bytes_toclient: u64,
-    start: String,
-    end: String,
-    age: u64,
-    state: &'a str,
-    reason: &'a str,
-}
-
-impl<'a> FlowObject<'a> {
-    fn of(flow: &'a FlowEvent) -> Self {
-        Self {
-            pkts_toserver: flow.packets_to_server,
-            pkts_toclient: flow.packets_to_client,
-            bytes_toserver: flow.bytes_to_server,
-            bytes_toclient: flow.bytes_to_client,
-            start: flow.start.to_string(),
-            end: flow.end.to_string(),
-            age: flow.end.since(flow.start).as_secs(),
-            state: &flow.state,
-            reason: &flow.reason,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct AnomalyObject<'a> {
-    r#type: &'static str,
-    event: &'a str,
-}
-
-/// Suricata's names for what both count; the rest of ours has no place in a closed object.
-#[derive(Serialize)]
-struct StatsObject {
-    uptime: u64,
-    decoder: DecoderStats,
-    tcp: TcpStats,
-}
-
-#[derive(Serialize)]
-struct DecoderStats {
-    pkts: u64,
-    bytes: u64,
-    invalid: u64,
-}
-
-#[derive(Serialize)]
-struct TcpStats {
-    reassembly_gap: u64,
-    overlap_diff_data: u64,
-}
-
-impl StatsObject {
-    fn of(stats: &StatsEvent) -> Self {
-        let counter = |name: &str| stats.counters.get(name).copied().unwrap_or(0);
-        Self {
-            uptime: stats.uptime_seconds,
-            decoder: DecoderStats {
-                pkts: counter("frames"),
-                bytes: counter("bytes"),
-                invalid: counter("frames_dropped"),
-            },
-            tcp: TcpStats { reassembly_gap: counter("gaps"), overlap_diff_data: counter("conflicts") },
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct AlertObject<'a> {
-    action: &'static str,
-    gid: u32,
-    signature_id: u32,
-    rev: u32,
-    signature: &'a str,
-    category: &'static str,
-    severity: u8,
-    context: Context<'a>,
-}
-
-#[derive(Serialize)]
-struct Context<'a> {
-    shadowtap: AlertContext<'a>,
-}
-
-#[derive(Serialize)]
-struct AlertContext<'a> {
-    id: &'a str,
-    revision: u32,
-    r#final: bool,
-    policy: &'a str,
-    count: u64,
-    individuals: [u64; 2],
-    next_steps: &'a str,
-    ai: &'a Ai,
-    findings: &'a [Finding],
-}
-
-impl<'a> AlertObject<'a> {
-    fn of(alert: &'a Alert) -> Self {
-        Self {
-            action: "allowed",
-            gid: 1,
-            signature_id: alert.signature_id,
-            rev: alert.rev,
-            signature: &alert.signature,
-            category: "Shadow AI",
-            severity: alert.severity.number(),
-            context: Context {
-                shadowtap: AlertContext {
-                    id: &alert.id,
-                    revision: alert.revision,
-                    r#final: alert.r#final,
-                    policy: &alert.policy,
-                    count: alert.count,
-                    individuals: alert.individuals,
-                    next_steps: &alert.next_steps,
-                    ai: &alert.ai,
-                    findings: &alert.findings,
-                },
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Timestamp;
+    use crate::event::{Timestamp, TlsEvent};
 
     fn flow(client: &str, server: &str) -> FlowIdentity {
         FlowIdentity {
