@@ -83,8 +83,13 @@ impl Assets {
     pub fn device(&self, address: IpAddr, mac: Option<[u8; 6]>) -> Device {
         let address = address.to_canonical();
         let mut reasons = Vec::new();
+        let by_address = self.entry(self.by_address.get(&address));
         let by_mac = mac.and_then(|mac| self.entry(self.by_mac.get(&mac)));
-        let entry = by_mac.or_else(|| self.entry(self.by_address.get(&address)));
+        // A router's MAC stands in the frames of all that it forwards: where that MAC is listed with another address, what
+        // is listed for this address knows better.
+        let by_mac =
+            by_mac.filter(|entry| by_address.is_none() || entry.address.is_none_or(|listed| listed == address));
+        let entry = by_mac.or(by_address);
         let state = match entry {
             Some(entry) => {
                 let by = if by_mac.is_some() { "MAC" } else { "address" };

@@ -9,6 +9,8 @@ pub enum CaptureError {
     Absent { path: PathBuf },
     #[error("{}: cannot be opened ({source}); check that this user may read it", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error("{interface}: cannot be listened on: {reason}{remedy}")]
+    Interface { interface: String, reason: String, remedy: String },
     #[error("{}: is a folder; name its captures, or give the folder alone", path.display())]
     Folder { path: PathBuf },
     #[error("{}: is no capture: {looks_like}; pcap and pcapng are read, also gzip'd", path.display())]
@@ -21,11 +23,29 @@ pub enum CaptureError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaptureWarning {
     /// The last record is incomplete: the capture was cut, or its writer is not done.
-    CutShort { path: PathBuf, offset: u64 },
+    CutShort {
+        path: PathBuf,
+        offset: u64,
+    },
     /// What stands at `offset` can't be read, and nothing after it in this file.
-    Damaged { path: PathBuf, offset: u64, what: &'static str },
+    Damaged {
+        path: PathBuf,
+        offset: u64,
+        what: &'static str,
+    },
+    /// The interface went down or away; it is looked for.
+    InterfaceLost {
+        interface: String,
+        reason: String,
+    },
+    InterfaceBack {
+        interface: String,
+    },
     /// Frames of this link type are counted, not read.
-    UnknownLink { path: PathBuf, number: u32 },
+    UnknownLink {
+        path: PathBuf,
+        number: u32,
+    },
 }
 
 impl fmt::Display for CaptureWarning {
@@ -41,6 +61,10 @@ impl fmt::Display for CaptureWarning {
                 "{}: damaged at byte {offset}: {what}; all frames before it were read, none after it",
                 path.display()
             ),
+            Self::InterfaceLost { interface, reason } => {
+                write!(f, "{interface}: gone ({reason}); listening goes on as soon as it is back")
+            }
+            Self::InterfaceBack { interface } => write!(f, "{interface}: back; listening again"),
             Self::UnknownLink { path, number } => {
                 write!(f, "{}: link type {number} is not supported; its frames are counted, not read", path.display())
             }

@@ -276,7 +276,7 @@ impl CaptureFile {
         self.filled = rest.len();
         self.consumed = 0;
         let full = mem::replace(&mut self.buffer, next);
-        FrameBatch { memory: Arc::new(self.pool.lend(full)), frames }
+        FrameBatch { memory: Arc::new(self.pool.lend(full)), frames, until: Timestamp::default() }
     }
 
     fn refill(&mut self) {
@@ -325,6 +325,7 @@ impl Source for CaptureFile {
         };
         Ok(batch.map(|mut batch| {
             self.position.stamp(&mut batch.frames, &mut self.counters);
+            batch.until = self.position.time;
             batch
         }))
     }

@@ -54,7 +54,7 @@ impl Source for Filtered<'_> {
     fn next_batch(&mut self) -> Result<Option<FrameBatch>, CaptureError> {
         while let Some(mut batch) = self.source.next_batch()? {
             let before = batch.frames.len();
-            let FrameBatch { memory, frames } = &mut batch;
+            let FrameBatch { memory, frames, .. } = &mut batch;
             frames.retain(|frame| {
                 let bytes = memory.get(frame.range.start as usize..frame.range.end as usize).unwrap_or_default();
                 self.programs.wants(frame.link, bytes)

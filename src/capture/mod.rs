@@ -1,4 +1,4 @@
-//! Where frames come from. In: capture files (pcap, pcapng, gzip'd); out: [`FrameBatch`]es that own the memory
+//! Where frames come from. In: capture files (pcap, pcapng, gzip'd), interfaces; out: [`FrameBatch`]es that own the memory
 //! their frames lie in, so that a frame is never copied on its way to a worker.
 //!
 //! Every kind of input stands behind [`Source`]. Frames are numbered from 1 over all files of a capture, and packet
@@ -7,9 +7,13 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod error;
+#[cfg(feature = "pcap")]
+mod fanout;
 mod file;
 mod filter;
 mod format;
+#[cfg(feature = "pcap")]
+mod live;
 mod memory;
 mod numbering;
 mod pcap;
@@ -24,6 +28,8 @@ use std::{ops::Range, sync::Arc};
 pub use error::{CaptureError, CaptureWarning};
 pub use file::CaptureFile;
 pub use filter::{Filter, FilterError, Filtered};
+#[cfg(feature = "pcap")]
+pub use live::{Live, LiveShared};
 pub use memory::FrameMemory;
 pub use numbering::{CaptureCounters, Position};
 pub use set::{CaptureSet, FolderListing, list_captures};
@@ -87,6 +93,8 @@ pub struct Frame {
 pub struct FrameBatch {
     pub memory: Arc<FrameMemory>,
     pub frames: Vec<Frame>,
+    /// Packet time up to which this is all: that of the last frame, or the clock's on a link that is silent.
+    pub until: Timestamp,
 }
 
 impl FrameBatch {
@@ -99,7 +107,7 @@ impl FrameBatch {
 
 /// One stream of frames.
 pub trait Source: Send {
-    /// The next frames, at least one, or `None` when there are no more. After an error the source may be asked
+    /// The next frames, or `None` when there are no more. After an error the source may be asked
     /// again: what lies beyond the fault (a capture's next file) still comes.
     ///
     /// # Errors
@@ -110,4 +118,9 @@ pub trait Source: Send {
     fn take_warnings(&mut self) -> Vec<CaptureWarning>;
 
     fn counters(&self) -> CaptureCounters;
+
+    /// The interface; empty for files.
+    fn name(&self) -> &str {
+        ""
+    }
 }

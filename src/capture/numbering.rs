@@ -26,6 +26,16 @@ pub struct CaptureCounters {
     pub unknown_link: u64,
     /// Frames that `capture.bpf` left out; they are counted in `frames` too.
     pub filtered: u64,
+    /// What the kernel saw on the interface, lost frames included; 0 for files.
+    pub received: u64,
+    /// Frames for which the ring had no room (`capture.ring_bytes`).
+    pub lost_ring: u64,
+    /// Frames that the network card or its driver dropped.
+    pub lost_interface: u64,
+    /// Steps of the clock by more than a minute.
+    pub clock_jumps: u64,
+    /// Whether a live interface is being read.
+    pub is_up: bool,
     /// Times that `max_batch_memory_bytes` was overstepped, after waiting in vain for a batch to come back.
     pub memory_overdrawn: u64,
 }
@@ -38,6 +48,11 @@ impl CaptureCounters {
         self.cut_frames += other.cut_frames;
         self.unknown_link += other.unknown_link;
         self.filtered += other.filtered;
+        self.received += other.received;
+        self.lost_ring += other.lost_ring;
+        self.lost_interface += other.lost_interface;
+        self.clock_jumps += other.clock_jumps;
+        self.is_up |= other.is_up;
         self.memory_overdrawn += other.memory_overdrawn;
     }
 }

@@ -1,4 +1,4 @@
-//! Settings of file input and their defaults.
+//! Settings of capture files and live capture, and their defaults.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,18 @@ use crate::yaml::Located;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// Interfaces that `run` listens on; `--interface` takes their place.
+    pub interfaces: Vec<String>,
+    /// Rings, and threads that read them, for each interface: more than one share it as a fanout group.
+    pub rings: usize,
+    /// Bytes of each ring in the kernel: what it holds while this process is busy.
+    pub ring_bytes: usize,
+    /// Bytes of a live frame that are taken; the rest of a longer one counts as cut.
+    pub max_frame_bytes: usize,
+    /// Ask the interface for the frames of others too: what a mirror port brings.
+    pub promiscuous: bool,
+    /// Take each frame at once instead of in blocks: sooner by some milliseconds, at a price per frame.
+    pub immediate: bool,
     /// Frames that this BPF expression does not match are left out and counted; empty: none are.
     pub bpf: Located<String>,
     /// Bytes of one batch's memory. Larger batches cost less per frame, smaller ones stay in the processor's cache.
@@ -22,6 +34,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            interfaces: Vec::new(),
+            rings: 1,
+            ring_bytes: 64 << 20,
+            max_frame_bytes: 256 << 10,
+            promiscuous: true,
+            immediate: false,
             bpf: Located::default(),
             max_batch_bytes: 1 << 20,
             max_batch_memory_bytes: 64 << 20,

@@ -31,7 +31,7 @@ pub(super) fn rules(path: Option<&Path>) -> Option<Loaded> {
 pub(super) fn outputs(config: &Config) -> Result<Vec<Box<dyn Sink>>, SinkError> {
     let open = |output: &Output| -> Result<Box<dyn Sink>, SinkError> {
         match output {
-            Output::Eve { path } => Ok(Box::new(EveFile::create(path, config.sensor.name.clone())?)),
+            Output::Eve { path, .. } => Ok(Box::new(EveFile::create(path, config.sensor.name.clone())?)),
         }
     };
     config.outputs.iter().map(open).collect()

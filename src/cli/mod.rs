@@ -7,6 +7,8 @@ mod demo;
 pub mod guard;
 mod load;
 mod replay;
+#[cfg(feature = "pcap")]
+mod run;
 mod scan;
 
 use std::{io::Write, process::ExitCode};
@@ -25,6 +27,9 @@ struct Arguments {
 enum Command {
     /// Read captures as if live; write DIR/eve.jsonl and print a summary.
     Replay(replay::Arguments),
+    /// Listen on interfaces and tell for as long as it runs.
+    #[cfg(feature = "pcap")]
+    Run(run::Arguments),
     /// Run the content detectors alone; one result line a document.
     Scan(scan::Arguments),
     /// Ask what the catalogue of AI services knows.
@@ -57,6 +62,8 @@ pub fn main() -> ExitCode {
     };
     let ended = match arguments.command {
         Command::Replay(arguments) => replay::run(&arguments),
+        #[cfg(feature = "pcap")]
+        Command::Run(arguments) => run::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Catalog(arguments) => catalog::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -2,6 +2,7 @@
 //! resolved against the file's folder, or every fault with its place; and from it the [`Compiled`] catalogue, assets
 //! and policy. Every key has a default. A section is its module's own `Settings` and a field here and in `raw`.
 
+mod bounds;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use raw::{Mask, Redaction, Signatures, Workers};
+pub use raw::{Control, LogFormat, LogLevel, Mask, Metrics, Redaction, Signatures, Workers};
 
 use crate::{
     asset::{self, Assets},
@@ -23,6 +24,7 @@ use crate::{
     protocol,
     redact::FingerprintKey,
     scan::EngineChoice,
+    sink::{EveType, Rotation},
     yaml::{self, Fault, Located, Source},
 };
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub policy: policy::Settings,
     pub redaction: Redaction,
     pub outputs: Vec<Output>,
+    pub metrics: Metrics,
+    pub control: Control,
     pub workers: Workers,
     /// Where it was read, for faults that are found later. Empty without `--config`.
     #[serde(skip)]
@@ -67,14 +71,20 @@ pub struct Sensor {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Output {
     /// Suricata's EVE JSON, a line per event.
-    Eve { path: PathBuf },
+    Eve {
+        path: PathBuf,
+        /// Types that a running sensor writes for all traffic, not for AI services alone.
+        types: Vec<EveType>,
+        /// How a running sensor gives the file way to a new one.
+        rotate: Rotation,
+    },
 }
 
 impl Output {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Eve { path } => path,
+            Self::Eve { path, .. } => path,
         }
     }
 }
@@ -110,6 +120,8 @@ impl Config {
         let raw = yaml::load_with(&source.name, &source.text, not_available).map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
         let config = check(source, raw, &mut faults);
+        let name = config.source.name.to_string();
+        faults.extend(bounds::faults(&config).into_iter().map(|fault| Fault::of_file(&name, fault)));
         if faults.is_empty() { Ok(config) } else { Err(faults) }
     }
 
@@ -226,7 +238,7 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
             fault(written.path.at, format!("two outputs write to {}", path.display()));
         }
         outputs.push(match written.r#type {
-            raw::OutputType::Eve => Output::Eve { path },
+            raw::OutputType::Eve => Output::Eve { path, types: written.types, rotate: written.rotate },
         });
     }
     let mut policy = raw.policy;
@@ -248,6 +260,8 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
         policy,
         redaction: Redaction { key: raw.redaction.key.map(resolve), mask: raw.redaction.mask },
         outputs,
+        metrics: raw.metrics,
+        control: raw.control,
         workers: raw.workers.value,
         source,
     }

@@ -1,16 +1,20 @@
 //! The configuration as written: one YAML mapping whose sections are the modules' own `Settings`. In: text; out:
 //! [`RawConfig`], or the fault of form. What the sections mean together is checked in `super`.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{asset, capture, catalog, content, detect, flow, packet, policy, protocol, yaml::Located};
+use crate::{
+    asset, capture, catalog, content, detect, flow, packet, policy, protocol,
+    sink::{EveType, Rotation},
+    yaml::Located,
+};
 
 /// Sections that the design names and this version does not have yet. A key among them is told so, instead of being
 /// called unknown or, worse, taken and ignored.
 pub(super) const NOT_AVAILABLE: &[&str] =
-    &["proxies", "store", "metrics", "console", "report", "retention", "evidence", "sandbox", "control", "limits"];
+    &["proxies", "store", "console", "report", "retention", "evidence", "sandbox", "limits"];
 
 /// One field a section, in the order in which `--dump` shows them.
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +34,8 @@ pub(super) struct RawConfig {
     pub(super) policy: policy::Settings,
     pub(super) redaction: Redaction,
     pub(super) outputs: Vec<RawOutput>,
+    pub(super) metrics: Metrics,
+    pub(super) control: Control,
     pub(super) workers: Located<Workers>,
 }
 
@@ -45,6 +51,10 @@ pub(super) struct RawSensor {
 pub(super) struct RawOutput {
     pub(super) r#type: OutputType,
     pub(super) path: Located<PathBuf>,
+    #[serde(default)]
+    pub(super) types: Vec<EveType>,
+    #[serde(default)]
+    pub(super) rotate: Rotation,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -77,6 +87,50 @@ pub enum Mask {
     /// Its shape alone: `***-**-****`.
     #[default]
     Shape,
+}
+
+/// The `metrics` section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Address and port of `/metrics`, `/healthz` and `/readyz`; without it there is none.
+    pub listen: Option<SocketAddr>,
+    /// `stats` and `sensor` events of a running sensor come so often.
+    pub statistics_interval_seconds: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { listen: None, statistics_interval_seconds: 60 }
+    }
+}
+
+/// The `control` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Control {
+    pub log_format: LogFormat,
+    pub log_level: LogLevel,
+}
+
+/// How a running sensor writes its log, to stderr.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The least that is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
 }
 
 /// How many threads dissect and scan.

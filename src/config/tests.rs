@@ -352,7 +352,8 @@ fn paths_count_from_the_folder_of_the_configuration() {
     assert_eq!(config.assets.inventory, [at("d.csv"), PathBuf::from("/abs.csv")]);
     assert_eq!(config.policy.rules, [at("p.yaml")]);
     assert_eq!(config.redaction.key, Some(at("k")));
-    assert_eq!(config.outputs, [Output::Eve { path: at("e.jsonl") }]);
+    let rotate = crate::sink::Rotation::default();
+    assert_eq!(config.outputs, [Output::Eve { path: at("e.jsonl"), types: vec![], rotate }]);
 }
 
 #[test]

@@ -6,17 +6,23 @@ use std::{collections::BTreeMap, time::Duration};
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
-use super::{Telling, windows::Windows};
+use super::{
+    Telling,
+    windows::{ServiceKey, Windows},
+};
 use crate::{
     event::{
         Ai, Alert, Bytes, Client, Content, ContentKind, Device, EventKind, Evidence, ExchangeKey, Finding, HostRole,
-        MAX_ALERT_FINDINGS, Opening, Operation, Progress, Service, ServiceIndex, ServiceMatch, Severity, Timestamp,
+        IdentifierType, MAX_ALERT_FINDINGS, Opening, Operation, Progress, Service, Severity, Timestamp,
     },
     policy::{self, Policy},
 };
 
 /// A running alert says that its counts grew at most so often, in packet time.
 const REVISION_INTERVAL: Duration = Duration::from_secs(60);
+
+/// So many findings of a type that came late still find a place among those of an alert.
+const MAX_OF_A_LATE_TYPE: usize = 4;
 
 /// Numbers of distinct individuals at which an alert speaks again at once.
 const BANDS: [u64; 4] = [1, 10, 100, 500];
@@ -25,7 +31,8 @@ pub(super) struct OpenExchange {
     key: ExchangeKey,
     id: String,
     part: u32,
-    index: ServiceIndex,
+    generation: u64,
+    service_key: ServiceKey,
     service: Service,
     role: HostRole,
     evidence: Vec<Evidence>,
@@ -41,12 +48,16 @@ pub(super) struct OpenExchange {
     content_kind: ContentKind,
     individuals: [u64; 2],
     findings: Vec<Finding>,
-    alerts: BTreeMap<usize, Raised>,
+    /// By the numeric id of the rule.
+    alerts: BTreeMap<u32, Raised>,
 }
 
 /// An alert that was raised on this exchange.
+#[derive(Clone)]
 struct Raised {
     id: String,
+    /// As it stood then: a reload may take it away.
+    rule: policy::Rule,
     revision: u32,
     severity: Severity,
     band: usize,
@@ -57,16 +68,17 @@ struct Raised {
 }
 
 impl OpenExchange {
-    pub(super) fn new(opening: Opening, matched: ServiceMatch, service: Service, device: Device) -> Self {
-        let Opening { key, evidence, client, operation, encrypted, service: _ } = opening;
+    pub(super) fn new(opening: Opening, role: HostRole, service: Service, device: Device) -> Self {
+        let Opening { key, generation, evidence, client, operation, encrypted, service: _ } = opening;
         let id = digest(&[&key.flow.to_be_bytes(), &key.stream.to_be_bytes(), &key.exchange.to_be_bytes()]);
         Self {
             key,
             id,
             part: 1,
-            index: matched.service,
+            generation,
+            service_key: ServiceKey::of(&service.id),
             service,
-            role: matched.role,
+            role,
             evidence,
             client,
             device,
@@ -87,16 +99,42 @@ impl OpenExchange {
         self.key
     }
 
+    /// Number of the rules that judge it.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Rules older than generation `kept` are given up; who went by them goes by the `newest`.
+    pub(super) fn outlive(&mut self, kept: u64, newest: u64) {
+        if self.generation < kept {
+            self.generation = newest;
+        }
+    }
+
+    /// Keeps the first findings. When there is no room, the first few of a type take that of the type with most: a
+    /// list of codes must not crowd out the numbers of the people.
     pub(super) fn found(&mut self, finding: Finding) {
         if self.findings.len() < MAX_ALERT_FINDINGS {
+            self.findings.push(finding);
+            return;
+        }
+        let count = |of: IdentifierType| self.findings.iter().filter(|kept| kept.identifier == of).count();
+        let Some(most) = self.findings.iter().map(|kept| kept.identifier).max_by_key(|of| (count(*of), *of)) else {
+            return;
+        };
+        if count(finding.identifier) < MAX_OF_A_LATE_TYPE
+            && count(most) > MAX_OF_A_LATE_TYPE
+            && let Some(last) = self.findings.iter().rposition(|kept| kept.identifier == most)
+        {
+            self.findings.remove(last);
             self.findings.push(finding);
         }
     }
 
-    pub(super) fn progress(&mut self, progress: &Progress, time: Timestamp, windows: &mut Windows) {
+    pub(super) fn progress(&mut self, progress: &Progress, time: Timestamp, policy: &Policy, windows: &mut Windows) {
         let grown = progress.bytes.up.saturating_sub(self.bytes.up);
         if grown > 0 {
-            windows.sent(self.device.address, self.index, time, grown);
+            windows.sent(self.device.address, self.service_key, time, grown, policy.longest_window());
         }
         self.bytes = progress.bytes;
         self.content.clone_from(&progress.content);
@@ -114,7 +152,9 @@ impl OpenExchange {
             .rules()
             .iter()
             .map(|rule| {
-                rule.when.window.map_or(0, |window| windows.sum(self.device.address, self.index, now, window.time))
+                rule.when
+                    .window
+                    .map_or(0, |window| windows.sum(self.device.address, self.service_key, now, window.time))
             })
             .collect();
         let none = Content::default();
@@ -137,13 +177,9 @@ impl OpenExchange {
             self.verdict(policy, verdict, windows, last, telling);
         }
         if last {
-            for (index, raised) in std::mem::take(&mut self.alerts) {
-                if !raised.ended {
-                    let raised = Raised { revision: raised.revision + 1, ..raised };
-                    if let Some(rule) = policy.rules().get(index) {
-                        self.tell_alert(rule, &raised, true, telling);
-                    }
-                }
+            for mut raised in std::mem::take(&mut self.alerts).into_values().filter(|raised| !raised.ended) {
+                raised.revision += 1;
+                self.tell_alert(&raised, true, telling);
             }
         }
     }
@@ -160,17 +196,26 @@ impl OpenExchange {
         let count = self.count();
         let band = BANDS.iter().filter(|floor| self.individuals[0] >= **floor).count();
         let Some(rule) = policy.rules().get(verdict.rule) else { return };
-        let Some(raised) = self.alerts.get_mut(&verdict.rule) else {
+        let Some(raised) = self.alerts.get_mut(&rule.sid) else {
             let quiet = rule
                 .once_per
-                .is_some_and(|once| !windows.may_tell(verdict.rule, self.device.address, self.index, now, once.time));
+                .is_some_and(|once| !windows.may_tell(rule.sid, self.device.address, self.service_key, now, once.time));
             if quiet {
                 return;
             }
             let id = digest(&[self.id.as_bytes(), &rule.sid.to_be_bytes()]);
-            let raised = Raised { id, revision: 1, severity: verdict.severity, band, count, told_at: now, ended: last };
-            self.tell_alert(rule, &raised, last, telling);
-            self.alerts.insert(verdict.rule, raised);
+            let raised = Raised {
+                id,
+                rule: rule.clone(),
+                revision: 1,
+                severity: verdict.severity,
+                band,
+                count,
+                told_at: now,
+                ended: last,
+            };
+            self.tell_alert(&raised, last, telling);
+            self.alerts.insert(rule.sid, raised);
             return;
         };
         let graver = verdict.severity < raised.severity || band > raised.band;
@@ -183,8 +228,8 @@ impl OpenExchange {
         raised.severity = raised.severity.min(verdict.severity);
         raised.band = raised.band.max(band);
         if !last && (graver || grown) {
-            let told = Raised { id: raised.id.clone(), ..*raised };
-            self.tell_alert(rule, &told, false, telling);
+            let told = raised.clone();
+            self.tell_alert(&told, false, telling);
         }
     }
 
@@ -192,7 +237,8 @@ impl OpenExchange {
         self.content.as_ref().map_or(0, |content| content.findings.values().sum())
     }
 
-    fn tell_alert(&self, rule: &policy::Rule, raised: &Raised, last: bool, telling: &mut Telling<'_>) {
+    fn tell_alert(&self, raised: &Raised, last: bool, telling: &mut Telling<'_>) {
+        let rule = &raised.rule;
         telling.event(EventKind::Alert(Box::new(Alert {
             id: raised.id.clone(),
             revision: raised.revision,

@@ -33,9 +33,17 @@ pub struct Rules {
 /// Exchanges that may be open at once; the oldest facts of more are dropped and counted.
 const MAX_OPEN_EXCHANGES: usize = 1_000_000;
 
+/// Rules and the number by which openings name them.
+struct Generation {
+    number: u64,
+    rules: Rules,
+}
+
 /// The state.
 pub struct Correlator {
-    rules: Rules,
+    /// The newest rules, and those before them as long as exchanges go on under them.
+    current: Generation,
+    previous: Option<Generation>,
     /// Name of the capture, for events of a folder's separate captures.
     pcap_filename: Option<String>,
     names: Names,
@@ -48,7 +56,8 @@ impl Correlator {
     #[must_use]
     pub fn new(rules: Rules, pcap_filename: Option<String>) -> Self {
         Self {
-            rules,
+            current: Generation { number: 0, rules },
+            previous: None,
             pcap_filename,
             names: Names::default(),
             open: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)),
@@ -69,24 +78,47 @@ impl Correlator {
         self.over_cap
     }
 
+    /// From here on openings may name generation `number`. Exchanges go on under the rules that they began with, except
+    /// those that are two generations old: they take the newest.
+    pub fn begin(&mut self, number: u64, rules: Rules) {
+        if number <= self.current.number {
+            return;
+        }
+        let previous = std::mem::replace(&mut self.current, Generation { number, rules });
+        self.open.values_mut().for_each(|exchange| exchange.outlive(previous.number, number));
+        self.previous = Some(previous);
+    }
+
+    /// The rules that `opening` names. When those are given up already, the newest, and its service is looked up anew.
+    fn rules_of(&self, opening: &mut Opening) -> Rules {
+        let mut known = [Some(&self.current), self.previous.as_ref()].into_iter().flatten();
+        if let Some(generation) = known.find(|generation| generation.number == opening.generation) {
+            return generation.rules.clone();
+        }
+        opening.generation = self.current.number;
+        if opening.service.is_some() {
+            let names = opening.evidence.iter().map(|evidence| evidence.value.as_str());
+            let mut found = names.filter_map(|name| self.current.rules.catalog.lookup(name, None));
+            opening.service = found.next().map(|found| found.service_match());
+        }
+        self.current.rules.clone()
+    }
+
+    /// Exchanges that are open.
+    #[must_use]
+    pub fn open_exchanges(&self) -> usize {
+        self.open.len()
+    }
+
     /// Takes the next fact and tells what follows from it.
     pub fn take(&mut self, fact: Fact, tell: &mut dyn FnMut(Event)) {
-        let Fact { stamp, flow, app_proto, body } = fact;
+        let Fact { stamp, flow, app_proto, about_ai, body } = fact;
         let kind = match body {
             FactBody::NameLearned { name, address, expires } => {
                 return self.names.learn(address, name, stamp.time, expires);
             }
             FactBody::Opened(opening) => {
-                let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
-                return Self::opened(
-                    &self.rules,
-                    &self.names,
-                    &mut self.open,
-                    &mut self.windows,
-                    &mut self.over_cap,
-                    *opening,
-                    &mut telling,
-                );
+                return self.opened(*opening, stamp, &flow, app_proto, tell);
             }
             FactBody::Finding { key, finding } => {
                 if let Some(exchange) = self.open.get_mut(&key) {
@@ -96,11 +128,13 @@ impl Correlator {
             }
             FactBody::Progress(progress) => {
                 let Entry::Occupied(mut entry) = self.open.entry(progress.key) else { return };
+                let previous = self.previous.as_ref().filter(|known| known.number == entry.get().generation());
+                let policy = &previous.unwrap_or(&self.current).rules.policy;
                 let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
                 let exchange = entry.get_mut();
-                exchange.progress(&progress, stamp.time, &mut self.windows);
+                exchange.progress(&progress, stamp.time, policy, &mut self.windows);
                 let last = progress.state == ProgressState::Ended;
-                exchange.judge(&self.rules.policy, &mut self.windows, last, &mut telling);
+                exchange.judge(policy, &mut self.windows, last, &mut telling);
                 if progress.state != ProgressState::Running {
                     exchange.tell_part(last, &mut telling);
                 }
@@ -114,21 +148,22 @@ impl Correlator {
             FactBody::Flow(event) => EventKind::Flow(event),
             FactBody::Anomaly(event) => EventKind::Anomaly(event),
         };
-        Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell).event(kind);
+        let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
+        telling.about_ai = about_ai;
+        telling.event(kind);
     }
 
     fn opened(
-        rules: &Rules,
-        names: &Names,
-        open: &mut HashMap<ExchangeKey, OpenExchange, ahash::RandomState>,
-        windows: &mut Windows,
-        over_cap: &mut u64,
+        &mut self,
         mut opening: Opening,
-        telling: &mut Telling<'_>,
+        stamp: Stamp,
+        flow: &Arc<FlowIdentity>,
+        app_proto: Option<&'static str>,
+        tell: &mut dyn FnMut(Event),
     ) {
-        let server = telling.flow.server.ip();
+        let rules = self.rules_of(&mut opening);
         if opening.service.is_none()
-            && let Some(name) = names.of(server, telling.stamp.time)
+            && let Some(name) = self.names.of(flow.server.ip(), stamp.time)
             && let Some(found) = rules.catalog.lookup(name, None)
         {
             opening.service = Some(found.service_match());
@@ -136,15 +171,16 @@ impl Correlator {
         }
         // An encrypted session with nobody known: the `tls` event says all there is.
         let Some(service) = opening.service else { return };
-        if open.len() >= MAX_OPEN_EXCHANGES {
-            *over_cap += 1;
+        if self.open.len() >= MAX_OPEN_EXCHANGES {
+            self.over_cap += 1;
             return;
         }
-        let Some(known) = rules.catalog.service(service.service, telling.stamp.time) else { return };
-        let device = rules.assets.device(telling.flow.client.ip(), telling.flow.client_mac);
-        let mut exchange = OpenExchange::new(opening, service, known, device);
-        exchange.judge(&rules.policy, windows, false, telling);
-        open.insert(exchange.key(), exchange);
+        let Some(known) = rules.catalog.service(service.service, stamp.time) else { return };
+        let device = rules.assets.device(flow.client.ip(), flow.client_mac);
+        let mut exchange = OpenExchange::new(opening, service.role, known, device);
+        let mut telling = Telling::new(stamp, flow, app_proto, self.pcap_filename.as_deref(), tell);
+        exchange.judge(&rules.policy, &mut self.windows, false, &mut telling);
+        self.open.insert(exchange.key(), exchange);
     }
 }
 
@@ -153,6 +189,7 @@ pub(crate) struct Telling<'a> {
     pub(crate) stamp: Stamp,
     pub(crate) flow: &'a Arc<FlowIdentity>,
     app_proto: Option<&'static str>,
+    about_ai: bool,
     pcap_filename: Option<&'a str>,
     tell: &'a mut dyn FnMut(Event),
 }
@@ -165,7 +202,7 @@ impl<'a> Telling<'a> {
         pcap_filename: Option<&'a str>,
         tell: &'a mut dyn FnMut(Event),
     ) -> Self {
-        Self { stamp, flow, app_proto, pcap_filename, tell }
+        Self { stamp, flow, app_proto, about_ai: true, pcap_filename, tell }
     }
 
     pub(crate) fn event(&mut self, kind: EventKind) {
@@ -173,6 +210,7 @@ impl<'a> Telling<'a> {
             stamp: self.stamp,
             flow: Some(FlowIdentity::clone(self.flow)),
             app_proto: self.app_proto.map(str::to_owned),
+            about_ai: self.about_ai,
             kind,
             pcap_filename: self.pcap_filename.map(str::to_owned),
         });

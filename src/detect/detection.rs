@@ -44,7 +44,6 @@ pub struct Detection {
     held: Vec<Held>,
     /// More were to be held than [`MAX_HELD`].
     held_more: bool,
-    told: u64,
     capped: bool,
 }
 
@@ -102,7 +101,6 @@ impl Detection {
             evidence: Evidence::new(detector.rules.identifiers.len()),
             held: Vec::new(),
             held_more: false,
-            told: 0,
             capped: false,
         }
     }
@@ -334,8 +332,8 @@ impl Detection {
             }
         }
         self.evidence.add_identifier(identifier, confidence);
-        let tell = self.told < detector.max_findings;
-        self.told += u64::from(tell);
+        // For each type by itself: a thousand codes must not hide one number of a person.
+        let tell = slot.count <= detector.max_findings;
         self.capped |= !tell;
         tell
     }

@@ -110,6 +110,37 @@ pub struct StatsEvent {
     pub counters: std::collections::BTreeMap<String, u64>,
 }
 
+/// How the sensor does (`sensor`). Counts are since the start; `received = processed + lost`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SensorEvent {
+    pub version: String,
+    pub uptime_seconds: u64,
+    /// Rises with each reload, from 0.
+    pub generation: u64,
+    /// Pattern engine in use.
+    pub engine: String,
+    /// Frames that the kernel saw on all interfaces, and those that were read.
+    pub received: u64,
+    pub processed: u64,
+    /// Frames by cause of loss: `ring` (no room in the kernel's ring), `nic` (dropped by card or driver).
+    pub lost: std::collections::BTreeMap<String, u64>,
+    pub interfaces: Vec<InterfaceState>,
+    pub open_flows: u64,
+    pub open_exchanges: u64,
+    /// Bytes of the flow tables, and the cap on them.
+    pub memory_bytes: u64,
+    pub max_memory_bytes: u64,
+}
+
+/// One interface of `sensor`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceState {
+    pub name: String,
+    pub is_up: bool,
+    pub received: u64,
+    pub processed: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum EventKind {
     Tls(TlsEvent),
@@ -119,6 +150,7 @@ pub enum EventKind {
     AiActivity(Box<Ai>),
     Alert(Box<Alert>),
     Stats(StatsEvent),
+    Sensor(Box<SensorEvent>),
 }
 
 /// One event. Goes through its serialised form before it is told.
@@ -129,6 +161,8 @@ pub struct Event {
     pub flow: Option<FlowIdentity>,
     /// `tls`, `http`, … as the dissector named it.
     pub app_proto: Option<String>,
+    /// Whether it tells of traffic with an AI service, or of the sensor itself. A running sensor is no log of the rest.
+    pub about_ai: bool,
     pub kind: EventKind,
     /// Name of the capture file, for events of a folder's separate captures.
     pub pcap_filename: Option<String>,

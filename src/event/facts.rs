@@ -14,6 +14,8 @@ pub struct Fact {
     pub stamp: Stamp,
     pub flow: Arc<FlowIdentity>,
     pub app_proto: Option<&'static str>,
+    /// [`Event::about_ai`](super::Event::about_ai) of what it is told as.
+    pub about_ai: bool,
     pub body: FactBody,
 }
 
@@ -41,6 +43,8 @@ pub enum FactBody {
 #[derive(Clone, Debug)]
 pub struct Opening {
     pub key: ExchangeKey,
+    /// Number of the rules that it began under; what it says of the catalogue is of that generation.
+    pub generation: u64,
     /// `None` for an encrypted session whose name is hidden or absent: `correlate` may know the address.
     pub service: Option<ServiceMatch>,
     pub evidence: Vec<Evidence>,

@@ -7,24 +7,24 @@ use crate::{capture::CaptureCounters, packet::DropReason};
 
 /// What the reading side counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ReaderCounters {
-    pub(super) capture: CaptureCounters,
+pub struct ReaderCounters {
+    pub capture: CaptureCounters,
     /// Bytes that the frames had on the wire.
-    pub(super) wire_bytes: u64,
+    pub wire_bytes: u64,
     /// By [`DropReason::index`].
-    pub(super) dropped: [u64; DropReason::ALL.len()],
+    pub dropped: [u64; DropReason::ALL.len()],
 }
 
 /// What a worker counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct SensorCounters {
-    pub(super) flows: u64,
-    pub(super) exchanges: u64,
-    pub(super) gaps: u64,
-    pub(super) conflicts: u64,
-    pub(super) evicted_flows: u64,
+pub struct SensorCounters {
+    pub flows: u64,
+    pub exchanges: u64,
+    pub gaps: u64,
+    pub conflicts: u64,
+    pub evicted_flows: u64,
     /// Exchanges beyond the cap of their flow, told nowhere.
-    pub(super) exchanges_over_cap: u64,
+    pub exchanges_over_cap: u64,
 }
 
 impl ReaderCounters {
@@ -42,6 +42,7 @@ impl ReaderCounters {
             ("frames_cut", self.capture.cut_frames),
             ("frames_dropped", self.dropped.iter().sum()),
             ("clock_back", self.capture.clock_back),
+            ("memory_overdrawn", self.capture.memory_overdrawn),
         ] {
             *counters.entry(name.to_owned()).or_default() += count;
         }

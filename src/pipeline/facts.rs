@@ -1,11 +1,11 @@
-//! What a worker's exchanges share while they work: the rules, the scanner, and the log that stamps their facts.
+//! What a worker's exchanges share while they work: the rules with their scanners, and the log that stamps their facts.
 
 use std::{sync::Arc, time::Duration};
 
-use super::Rules;
+use super::generations::Generations;
 use crate::{
     content::Arena,
-    detect::{Detected, Scanner},
+    detect::Detected,
     event::{Fact, FactBody, FlowIdentity, Stamp},
 };
 
@@ -41,7 +41,18 @@ impl FactLog {
     }
 
     pub(super) fn tell(&mut self, flow: &Arc<FlowIdentity>, app_proto: Option<&'static str>, body: FactBody) {
-        self.facts.push(Fact { stamp: self.now, flow: Arc::clone(flow), app_proto, body });
+        self.tell_of(flow, app_proto, true, body);
+    }
+
+    /// [`Self::tell`] of what may be traffic with no AI service.
+    pub(super) fn tell_of(
+        &mut self,
+        flow: &Arc<FlowIdentity>,
+        app_proto: Option<&'static str>,
+        about_ai: bool,
+        body: FactBody,
+    ) {
+        self.facts.push(Fact { stamp: self.now, flow: Arc::clone(flow), app_proto, about_ai, body });
         self.now.ordinal = self.now.ordinal.saturating_add(1);
     }
 
@@ -53,8 +64,7 @@ impl FactLog {
 
 /// Lent to exchanges for the length of a call.
 pub(super) struct Workbench<'a> {
-    pub(super) rules: &'a Rules,
-    pub(super) scanner: &'a mut Scanner,
+    pub(super) generations: &'a mut Generations,
     /// Reused between scans.
     pub(super) found: &'a mut Vec<Detected>,
     /// Arenas of exchanges that ended: growing one anew for each costs more than filling it.

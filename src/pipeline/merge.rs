@@ -14,6 +14,11 @@ impl Merge {
         Self { watermarks: vec![Stamp::default(); workers], waiting: Vec::new(), released: Stamp::default() }
     }
 
+    /// Facts that wait for the slowest worker.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Takes what a worker told, and calls `release` for each fact that no worker can precede any more. Answers the
     /// emptied vector.
     pub(super) fn take(

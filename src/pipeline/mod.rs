@@ -4,41 +4,50 @@
 //!
 //! Bounds: `QUEUED_BATCHES` batches wait for each worker and for the correlator; everybody blocks, nobody sheds.
 
+mod board;
+mod control;
+mod correlating;
 mod counters;
 mod facts;
+mod generations;
 mod merge;
 mod plan;
 mod reader;
 mod sensor;
 mod session;
 mod spares;
+mod statistics;
+mod telling;
 mod transaction;
 mod worker;
 
+pub use board::{Board, Figures, ReaderFigures, TellingFigures, WorkerFigures};
+pub use control::Control;
+pub use counters::{ReaderCounters, SensorCounters};
 pub use reader::ReadFaults;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 
 use self::{
-    counters::{ReaderCounters, SensorCounters},
+    correlating::Correlating,
     merge::Merge,
+    reader::Reader,
     spares::Spares,
-    worker::{Tick, Told, Work, Worker},
+    telling::Telling,
+    worker::{Told, Work, Worker},
 };
 use crate::{
-    capture::{Filter, Filtered, Source},
+    capture::{CaptureError, CaptureWarning, Filter, Filtered, Source},
     catalog::Catalog,
     config::{Compiled, Config},
-    content,
-    correlate::{self, Correlator},
+    content, correlate,
     detect::Detector,
-    event::{Event, EventKind, Fact, Stamp, StatsEvent},
     flow,
     protocol::{self, Protocol},
     sink::{Sink, SinkError},
-    spool::{self, SpoolError},
+    spool,
     yaml::Fault,
 };
 
@@ -80,7 +89,48 @@ impl Rules {
     }
 }
 
-/// How a replay is run.
+/// What a run works with.
+pub struct Run<'a> {
+    pub control: &'a Control,
+    pub board: &'a Board,
+    pub workers: usize,
+    /// Set on all events, for a folder's separate captures.
+    pub pcap_filename: Option<String>,
+    /// How it differs from a replay.
+    pub live: Option<Live<'a>>,
+}
+
+/// What only a running sensor does.
+#[derive(Clone, Copy)]
+pub struct Live<'a> {
+    /// `stats` and `sensor` events come so often, in packet time.
+    pub statistics_interval: Duration,
+    /// Takes what happens on the way: warnings, outputs that fail.
+    pub notice: &'a (dyn Fn(Notice<'_>) + Sync),
+}
+
+/// Something that its owner should know of while the sensor goes on.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    Capture(&'a CaptureWarning),
+    CaptureFailed(&'a CaptureError),
+    /// An output failed; told once until it works again.
+    OutputFailed(&'a SinkError),
+    OutputBack,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error("the system gives no more threads ({0}); use fewer workers, or raise its limit")]
+    NoThread(std::io::Error),
+    /// The message of a panic may hold what an error must not.
+    #[error("a thread of the pipeline ended early; this is a fault of shadowtap, please report it")]
+    Internal,
+}
+
+/// How captures are replayed.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub workers: usize,
@@ -88,67 +138,90 @@ pub struct Options {
     pub pcap_filename: Option<String>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    /// The message of a panic may hold what an error must not.
-    #[error("a thread of the pipeline ended early; this is a fault of shadowtap, please report it")]
-    Internal,
-}
-
-/// Reads `source` to its end through all steps and tells the sinks.
+/// Reads a capture to its end and tells the sinks: [`run`] without anybody to control it.
 ///
 /// # Errors
-/// A sink that failed. What is wrong with the input is answered, not an error: all else of it was read.
+/// As [`run`].
 pub fn replay(
     source: &mut dyn Source,
     rules: &Arc<Rules>,
     options: &Options,
     sinks: &mut [&mut dyn Sink],
 ) -> Result<ReadFaults, ReplayError> {
-    let workers = options.workers.max(1);
+    let control = Control::new(Arc::clone(rules));
+    let board = Board::new(1, options.workers.max(1));
+    let replay = Run {
+        control: &control,
+        board: &board,
+        workers: options.workers,
+        pcap_filename: options.pcap_filename.clone(),
+        live: None,
+    };
+    match &rules.filter {
+        Some(filter) => run(vec![&mut Filtered::new(source, filter)], &replay, sinks),
+        None => run(vec![source], &replay, sinks),
+    }
+}
+
+/// Reads `sources` to their ends through all steps and tells the sinks. The first is read on this thread.
+///
+/// # Errors
+/// A sink that failed (live, that is a [`Notice`] instead). What is wrong with the input is answered, not an error: all
+/// else of it was read.
+pub fn run(
+    sources: Vec<&mut dyn Source>,
+    run: &Run<'_>,
+    sinks: &mut [&mut dyn Sink],
+) -> Result<ReadFaults, ReplayError> {
+    let workers = run.workers.max(1);
     let (told_sender, told_receiver) = bounded::<Told>(QUEUED_BATCHES * workers);
-    let (counters_sender, counters_receiver) = bounded::<(ReaderCounters, Tick)>(1);
     let (writer, reader) = spool::open();
     let (spare_packets, spare_facts) = (Spares::new(), Spares::new());
     std::thread::scope(|scope| {
         let mut queues: Vec<Sender<Work>> = Vec::with_capacity(workers);
+        let mut working = Vec::with_capacity(workers);
         for index in 0..workers {
             let (sender, receiver) = bounded::<Work>(QUEUED_BATCHES);
             queues.push(sender);
             let worker = Worker {
                 index,
                 workers,
-                rules,
+                control: run.control,
+                board: run.board,
                 work: receiver,
                 told: told_sender.clone(),
                 spare_packets: spare_packets.clone(),
                 spare_facts: spare_facts.clone(),
             };
-            spawn(scope, format!("worker-{index}"), move || worker.run())?;
+            working.push(spawn(scope, format!("worker-{index}"), move || worker.run())?);
         }
         drop(told_sender);
-        let sensing = Correlating {
-            correlator: Correlator::new(rules.correlate.clone(), options.pcap_filename.clone()),
-            merge: Merge::new(workers),
-            spare_facts,
-            writer,
-            sensors: Vec::new(),
-        };
-        let correlating = spawn(scope, "correlate".into(), move || sensing.run(&told_receiver, &counters_receiver))?;
-        let telling = spawn(scope, "tell".into(), move || tell(&reader, sinks))?;
+        let sensing = Correlating::new(run, Merge::new(workers), spare_facts, writer);
+        let correlating = spawn(scope, "correlate".into(), move || sensing.run(&told_receiver))?;
+        let telling = spawn(scope, "tell".into(), move || Telling::new(run).run(&reader, sinks))?;
 
-        let faults = match &rules.filter {
-            Some(filter) => reader::run(&mut Filtered::new(source, filter), queues, spare_packets, &counters_sender),
-            None => reader::run(source, queues, spare_packets, &counters_sender),
-        };
-        drop(counters_sender);
+        let mut reading = Vec::new();
+        let mut sources = sources.into_iter().enumerate();
+        let first = sources.next();
+        for (index, source) in sources {
+            let reader = Reader::new(index, run, queues.clone(), spare_packets.clone());
+            reading.push(spawn(scope, format!("reader-{index}"), move || reader.run(source))?);
+        }
+        let mut faults = ReadFaults::default();
+        let reader = Reader::new(0, run, queues, spare_packets);
+        if let Some((_, source)) = first {
+            faults.add(reader.run(source));
+        }
+        for other in reading {
+            faults.add(other.join().map_err(|_| ReplayError::Internal)?);
+        }
+        // All are joined before any fault is answered: a scope panics over a panic that nobody asked for.
+        let worked: Vec<_> = working.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         let correlated = correlating.join().map_err(|_| ReplayError::Internal);
         let told = telling.join().map_err(|_| ReplayError::Internal)?;
         correlated?;
         told?;
-        Ok(faults)
+        if worked.iter().any(Result::is_err) { Err(ReplayError::Internal) } else { Ok(faults) }
     })
 }
 
@@ -157,55 +230,5 @@ fn spawn<'scope, T: Send + 'scope>(
     name: String,
     run: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<std::thread::ScopedJoinHandle<'scope, T>, ReplayError> {
-    std::thread::Builder::new().name(name).spawn_scoped(scope, run).map_err(|_| ReplayError::Internal)
-}
-
-/// The telling side.
-fn tell(reader: &spool::Reader, sinks: &mut [&mut dyn Sink]) -> Result<(), ReplayError> {
-    let told = reader.run(|events| sinks.iter_mut().try_for_each(|sink| sink.deliver(events)));
-    let flushed = sinks.iter_mut().try_for_each(|sink| sink.flush());
-    match told {
-        Ok(()) => Ok(flushed?),
-        Err(SpoolError::Tell(error)) => Err(error.into()),
-        Err(SpoolError::NotAnEvent) => Err(ReplayError::Internal),
-    }
-}
-
-/// The one owner of what outlives flows.
-struct Correlating {
-    correlator: Correlator,
-    merge: Merge,
-    spare_facts: Spares<Fact>,
-    writer: spool::Writer,
-    sensors: Vec<SensorCounters>,
-}
-
-impl Correlating {
-    fn run(mut self, told: &Receiver<Told>, capture: &Receiver<(ReaderCounters, Tick)>) {
-        for Told { worker, facts, watermark, counters } in told {
-            self.sensors.extend(counters);
-            let Self { correlator, merge, writer, .. } = &mut self;
-            let spare =
-                merge.take(worker, facts, watermark, |fact| correlator.take(fact, &mut |event| writer.append(&event)));
-            self.spare_facts.give(spare);
-        }
-        if let Ok((counters, tick)) = capture.recv() {
-            self.stats(&counters, tick);
-        }
-    }
-
-    /// The last event: sums over all.
-    fn stats(&mut self, capture: &ReaderCounters, tick: Tick) {
-        let mut counters = BTreeMap::new();
-        capture.add_to(&mut counters);
-        self.sensors.iter().for_each(|sensor| sensor.add_to(&mut counters));
-        *counters.entry("exchanges_over_cap".to_owned()).or_default() += self.correlator.over_cap();
-        self.writer.append(&Event {
-            stamp: Stamp { time: tick.time, frame: tick.frame, ordinal: u32::MAX },
-            flow: None,
-            app_proto: None,
-            kind: EventKind::Stats(StatsEvent { uptime_seconds: tick.time.since(tick.began).as_secs(), counters }),
-            pcap_filename: self.correlator.pcap_filename().map(str::to_owned),
-        });
-    }
+    std::thread::Builder::new().name(name).spawn_scoped(scope, run).map_err(ReplayError::NoThread)
 }

@@ -8,6 +8,7 @@ use super::{
     Rules,
     counters::SensorCounters,
     facts::{FactLog, Workbench},
+    generations::Generations,
     plan::{ScanPlan, scan_plan},
     session::Session,
     transaction::Transaction,
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     catalog::client,
     content::Arena,
-    detect::{Detected, Scanner},
+    detect::Detected,
     event::{
         AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent, FlowIdentity,
         Opening, Operation, ServiceMatch, Stamp, Timestamp, TlsEvent, Transport,
@@ -28,10 +29,12 @@ use crate::{
 /// Exchanges of one flow that may be open at once; HTTP/1.1 pipelines of real clients stay far below.
 const MAX_OPEN_EXCHANGES: usize = 1024;
 
+/// Tunnels of one flow whose targets are kept; a proxied connection has one.
+const MAX_TUNNELS: usize = 64;
+
 /// The consumer that the flow table of a worker feeds.
 pub(super) struct Sensor {
-    rules: Arc<Rules>,
-    scanner: Scanner,
+    generations: Generations,
     found: Vec<Detected>,
     arenas: Vec<Arena>,
     log: FactLog,
@@ -57,6 +60,8 @@ struct Exchanges {
     capped: bool,
     /// The client is what the flow calls the server.
     reversed: bool,
+    /// Something of this flow was with an AI service.
+    about_ai: bool,
     app_proto: Option<&'static str>,
     wake_at: Option<Timestamp>,
 }
@@ -68,15 +73,18 @@ enum Exchange {
 
 impl Sensor {
     pub(super) fn new(rules: Arc<Rules>) -> Self {
-        let scanner = rules.detector.scanner();
         Self {
-            rules,
-            scanner,
+            generations: Generations::new(rules),
             found: Vec::new(),
             arenas: Vec::new(),
             log: FactLog::default(),
             counters: SensorCounters::default(),
         }
+    }
+
+    /// New exchanges begin under `rules` from now on.
+    pub(super) fn begin(&mut self, generation: u64, rules: Arc<Rules>) {
+        self.generations.begin(generation, rules);
     }
 
     /// The facts so far; `next` takes those to come.
@@ -95,8 +103,10 @@ impl StreamConsumer for Sensor {
     fn opened(&mut self, flow: &FlowRecord, _stamp: Stamp) -> FlowState {
         self.counters.flows += 1;
         let midstream = flow.notes.midstream;
-        let tree = (flow.identity.transport == Transport::Tcp)
-            .then(|| StreamTree::new(self.rules.protocols, Arc::clone(&self.rules.protocol), midstream));
+        let tree = (flow.identity.transport == Transport::Tcp).then(|| {
+            let rules = self.generations.rules();
+            StreamTree::new(rules.protocols, Arc::clone(&rules.protocol), midstream)
+        });
         FlowState {
             identity: Arc::new(flow.identity.clone()),
             tree,
@@ -133,8 +143,7 @@ impl StreamConsumer for Sensor {
         let Some(tree) = &mut state.tree else { return Interest::Nothing };
         let mut handler = Handler {
             bench: Workbench {
-                rules: &self.rules,
-                scanner: &mut self.scanner,
+                generations: &mut self.generations,
                 found: &mut self.found,
                 arenas: &mut self.arenas,
                 log: &mut self.log,
@@ -156,8 +165,7 @@ impl StreamConsumer for Sensor {
     fn wake(&mut self, _flow: &FlowRecord, state: &mut FlowState, stamp: Stamp) {
         self.log.at(stamp);
         let mut bench = Workbench {
-            rules: &self.rules,
-            scanner: &mut self.scanner,
+            generations: &mut self.generations,
             found: &mut self.found,
             arenas: &mut self.arenas,
             log: &mut self.log,
@@ -176,8 +184,7 @@ impl StreamConsumer for Sensor {
         self.counters.evicted_flows += u64::from(reason == CloseReason::Evicted);
         let mut handler = Handler {
             bench: Workbench {
-                rules: &self.rules,
-                scanner: &mut self.scanner,
+                generations: &mut self.generations,
                 found: &mut self.found,
                 arenas: &mut self.arenas,
                 log: &mut self.log,
@@ -192,14 +199,15 @@ impl StreamConsumer for Sensor {
         }
         handler.close_all();
         let app_proto = state.exchanges.app_proto;
-        self.log.tell(&state.identity, app_proto, FactBody::Flow(flow_event(flow, state.exchanges.reversed, reason)));
+        let event = flow_event(flow, state.exchanges.reversed, reason);
+        self.log.tell_of(&state.identity, app_proto, state.exchanges.about_ai, FactBody::Flow(event));
     }
 }
 
 impl Sensor {
     fn anomaly(&mut self, state: &FlowState, event: &str) {
         let body = FactBody::Anomaly(AnomalyEvent { event: event.to_owned() });
-        self.log.tell(&state.identity, state.exchanges.app_proto, body);
+        self.log.tell_of(&state.identity, state.exchanges.app_proto, state.exchanges.about_ai, body);
     }
 }
 
@@ -251,6 +259,15 @@ impl Exchange {
 }
 
 impl Exchanges {
+    /// Bounds: [`MAX_TUNNELS`]; what more a flow asks for has no name.
+    fn remember_tunnel(&mut self, key: (StreamId, ExchangeId), host: &str, kind: EvidenceKind) {
+        if self.tunnels.len() < MAX_TUNNELS {
+            self.tunnels.insert(key, (host.to_owned(), kind));
+        } else {
+            self.capped = true;
+        }
+    }
+
     fn arm(&mut self) {
         self.wake_at = self.open.values().filter_map(Exchange::wake_at).min();
     }
@@ -294,12 +311,13 @@ impl TreeSink for Handler<'_> {
                 self.with(stream, exchange, |transaction, bench| transaction.body_end(direction, complete, bench));
             }
             ProtocolEvent::Closed { exchange, .. } => {
+                self.exchanges.tunnels.remove(&(stream.id, exchange));
                 if let Some(exchange) = self.exchanges.open.remove(&(stream.id, exchange)) {
                     exchange.close(self.notes(), &mut self.bench);
                 }
             }
             ProtocolEvent::ProxyTarget { exchange, host, evidence, .. } => {
-                self.exchanges.tunnels.insert((stream.id, exchange), (host.to_owned(), evidence));
+                self.exchanges.remember_tunnel((stream.id, exchange), host, evidence);
             }
             ProtocolEvent::NameLearned { name, address, ttl_seconds } => {
                 let expires = self.bench.log.now().time.after(std::time::Duration::from_secs(ttl_seconds.into()));
@@ -364,7 +382,6 @@ impl Handler<'_> {
             version: tls_version(hello.version).map(str::to_owned),
             alpn: hello.alpn.iter().filter_map(|id| wire::alpn(id)).collect(),
         };
-        self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Tls(event));
         let mut evidence = Vec::new();
         let mut service = None;
         if let Some(name) = &hello.server_name {
@@ -374,13 +391,24 @@ impl Handler<'_> {
             service = service.or(self.evidence(&target, kind, &mut evidence));
         }
         let named = !evidence.is_empty();
+        let about_ai = service.is_some();
+        self.exchanges.about_ai |= about_ai;
+        self.bench.log.tell_of(self.bench.flow, Some("tls"), about_ai, FactBody::Tls(event));
         if (service.is_none() && named) || !self.room() {
             return Interest::Nothing;
         }
         self.counters.exchanges += 1;
         let key = self.key(stream, exchange);
-        let opening =
-            Opening { key, service, evidence, client: Client::default(), operation: Operation::Other, encrypted: true };
+        let generation = self.bench.generations.number();
+        let opening = Opening {
+            key,
+            generation,
+            service,
+            evidence,
+            client: Client::default(),
+            operation: Operation::Other,
+            encrypted: true,
+        };
         self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Opened(Box::new(opening)));
         let session = Session::new(key, self.bench.log.now().time);
         self.exchanges.open.insert((stream.id, exchange), Exchange::Session(session));
@@ -390,16 +418,16 @@ impl Handler<'_> {
     /// Notes a name as evidence and asks the catalogue for it.
     fn evidence(&self, host: &str, kind: EvidenceKind, evidence: &mut Vec<Evidence>) -> Option<ServiceMatch> {
         evidence.push(Evidence { kind, value: wire::host(host) });
-        self.bench.rules.catalog.lookup(host, None).map(|found| found.service_match())
+        self.bench.generations.rules().catalog.lookup(host, None).map(|found| found.service_match())
     }
 
     fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {
         let connect = head.method == "CONNECT";
-        if let (true, Some(host)) = (connect, &head.host) {
-            self.exchanges.tunnels.insert((stream.id, exchange), (host.clone(), EvidenceKind::ConnectTarget));
-        }
         if !self.room() {
             return;
+        }
+        if let (true, Some(host)) = (connect, &head.host) {
+            self.exchanges.remember_tunnel((stream.id, exchange), host, EvidenceKind::ConnectTarget);
         }
         self.counters.exchanges += 1;
         let key = self.key(stream, exchange);
@@ -407,6 +435,7 @@ impl Handler<'_> {
         let opening = if connect { None } else { self.opening(key, stream, head) };
         let service = opening.as_ref().and_then(|opening| opening.service);
         if let Some(opening) = opening {
+            self.exchanges.about_ai = true;
             self.bench.log.tell(self.bench.flow, Some("http"), FactBody::Opened(Box::new(opening)));
         }
         let read = scan_plan(service.as_ref()) == ScanPlan::Full;
@@ -416,7 +445,7 @@ impl Handler<'_> {
 
     /// What the request opens with an AI service, if its host, or the tunnel's, is one's.
     fn opening(&self, key: ExchangeKey, stream: &StreamInfo, head: &RequestHead) -> Option<Opening> {
-        let catalog = &self.bench.rules.catalog;
+        let catalog = &self.bench.generations.rules().catalog;
         let own = head.host.as_deref().zip(head.host_evidence);
         let tunnel = self.tunnel(stream);
         let names = own.into_iter().chain(tunnel.as_ref().map(|(host, kind)| (host.as_str(), *kind)));
@@ -429,6 +458,7 @@ impl Handler<'_> {
         let found = found?;
         Some(Opening {
             key,
+            generation: self.bench.generations.number(),
             service: Some(found.service_match()),
             evidence,
             client: client::of_request(head.user_agent.as_deref(), &head.header_names),

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{MAX_IDLE_ARENAS, SCAN_DELAY, TELL_BYTES, Workbench};
+use super::{
+    facts::{MAX_IDLE_ARENAS, SCAN_DELAY, TELL_BYTES, Workbench},
+    generations::Generation,
+};
 use crate::{
     content::{Arena, Body, ContentHint, Reason},
     detect::Detection,
@@ -41,6 +44,8 @@ struct BodyReader {
     body: Body,
     arena: Arena,
     detection: Detection,
+    /// Number of the rules that detection goes by.
+    generation: u64,
     /// Arena offset up to which detection was pushed.
     pushed: u64,
     counts: BTreeMap<IdentifierType, u64>,
@@ -54,7 +59,8 @@ impl Transaction {
         read: bool,
         bench: &mut Workbench<'_>,
     ) -> Self {
-        let known = |word: &str| bench.rules.catalog.is_path_word(word);
+        let rules = bench.generations.rules();
+        let known = |word: &str| rules.catalog.is_path_word(word);
         let url = wire::path(&head.path, known);
         // EVE's hostname is the Host field's, which a request to a proxy may lack or set otherwise than its target.
         let (hostname, port) = match &head.host_header {
@@ -74,11 +80,12 @@ impl Transaction {
             body: Body::new(
                 &ContentHint { content_type: head.content_type.as_deref(), file_name: None },
                 &head.content_encoding,
-                &bench.rules.content,
+                &rules.content,
             )
             .watch(&["model"]),
             arena: bench.arenas.pop().unwrap_or_default(),
-            detection: Detection::new(&bench.rules.detector),
+            detection: Detection::new(&rules.detector),
+            generation: bench.generations.number(),
             pushed: 0,
             counts: BTreeMap::new(),
         });
@@ -199,7 +206,7 @@ impl Transaction {
             reader.arena.clear();
             bench.arenas.push(reader.arena);
         }
-        bench.log.tell(bench.flow, Some("http"), FactBody::Http(self.event));
+        bench.log.tell_of(bench.flow, Some("http"), self.service.is_some(), FactBody::Http(self.event));
     }
 
     /// Detection over the text that came since the last time.
@@ -208,7 +215,22 @@ impl Transaction {
         let Some(reader) = &mut self.request else { return };
         bench.found.clear();
         reader.pushed = reader.arena.end();
-        reader.detection.push(&bench.rules.detector, bench.scanner, &mut reader.arena, end, bench.found);
+        let generation = bench.generations.get(reader.generation);
+        if generation.number != reader.generation {
+            // Its rules are two reloads old and gone. What they found stays told; the rest is read by the newest.
+            reader.generation = generation.number;
+            reader.detection = Detection::new(&generation.rules.detector);
+            self.flags.insert(ContentFlag::RulesChanged);
+        }
+        let Generation { rules, scanner, .. } = generation;
+        reader.detection.push(&rules.detector, scanner, &mut reader.arena, end, bench.found);
+        if reader.detection.capped() {
+            self.flags.insert(ContentFlag::Cap);
+            for (identifier, count) in reader.detection.counts(&rules.detector) {
+                let told = reader.counts.entry(identifier).or_default();
+                *told = count.max(*told);
+            }
+        }
         if bench.found.is_empty() {
             return;
         }

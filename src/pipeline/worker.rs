@@ -1,12 +1,13 @@
-//! A worker: takes its share of packets, keeps its flows, emits facts. Alone, no locks.
+//! A worker: takes its share of packets, keeps its flows, emits facts. Alone, no locks but on the board, once a batch.
 
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Rules, counters::SensorCounters, sensor::Sensor, spares::Spares};
+use super::{Board, Control, sensor::Sensor, spares::Spares};
 use crate::{
     capture::FrameMemory,
+    correlate,
     event::{Fact, Stamp, Timestamp},
     flow::FlowTable,
     packet::Decoded,
@@ -30,8 +31,6 @@ pub(super) struct Packet {
 
 #[derive(Clone, Copy, Default)]
 pub(super) struct Tick {
-    /// Time of the first frame.
-    pub(super) began: Timestamp,
     pub(super) time: Timestamp,
     pub(super) frame: u64,
 }
@@ -42,8 +41,8 @@ pub(super) struct Told {
     pub(super) facts: Vec<Fact>,
     /// No fact of this worker comes any more with a stamp up to this one.
     pub(super) watermark: Stamp,
-    /// At the end.
-    pub(super) counters: Option<SensorCounters>,
+    /// Number and rules of a generation that its openings may name from now on.
+    pub(super) began: Option<(u64, correlate::Rules)>,
 }
 
 /// One worker, with its ends of the channels.
@@ -51,7 +50,8 @@ pub(super) struct Worker<'a> {
     pub(super) index: usize,
     /// How many there are.
     pub(super) workers: usize,
-    pub(super) rules: &'a Arc<Rules>,
+    pub(super) control: &'a Control,
+    pub(super) board: &'a Board,
     pub(super) work: Receiver<Work>,
     pub(super) told: Sender<Told>,
     pub(super) spare_packets: Spares<Packet>,
@@ -59,39 +59,54 @@ pub(super) struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// Runs until the reader is gone.
+    /// Runs until the readers are gone.
     pub(super) fn run(self) {
-        let Self { index: worker, workers, rules, work, told, spare_packets, spare_facts } = self;
-        let mut table = FlowTable::new(rules.flow.share_of(workers), Sensor::new(Arc::clone(rules)));
+        let rules = self.control.rules();
+        let settings = rules.flow.share_of(self.workers);
+        self.board.worker(self.index, |figures| figures.max_memory_bytes = settings.max_memory_bytes as u64);
+        let mut table = FlowTable::new(settings, Sensor::new(rules));
+        let mut generation = 0;
         let mut tick = Tick::default();
-        for batch in work {
+        for batch in &self.work {
+            let began = self.control.rules_after(generation).map(|(number, rules)| {
+                generation = number;
+                table.consumer_mut().begin(number, Arc::clone(&rules));
+                (number, rules.correlate.clone())
+            });
             for packet in &batch.packets {
                 let start = packet.frame_start as usize;
                 let range = start + packet.decoded.payload.start as usize..start + packet.decoded.payload.end as usize;
                 let payload = batch.memory.get(range).unwrap_or_default();
                 table.ingest(packet.number, packet.time, &packet.decoded, payload);
             }
-            spare_packets.give(batch.packets);
-            tick = batch.tick;
+            self.spare_packets.give(batch.packets);
+            tick = Tick { time: tick.time.max(batch.tick.time), frame: tick.frame.max(batch.tick.frame) };
             table.advance(tick.time);
             let watermark = Stamp { time: tick.time, frame: tick.frame, ordinal: u32::MAX };
+            let facts = table.consumer_mut().take_facts(self.spare_facts.take());
             // A told side that is gone means the process ends; nothing is left to do here.
-            if told
-                .send(Told {
-                    worker,
-                    facts: table.consumer_mut().take_facts(spare_facts.take()),
-                    watermark,
-                    counters: None,
-                })
-                .is_err()
-            {
+            if self.told.send(Told { worker: self.index, facts, watermark, began }).is_err() {
                 return;
             }
+            self.show(&table, generation);
         }
         table.finish(tick.time);
+        self.show(&table, generation);
         let mut sensor = table.into_consumer();
         let watermark = Stamp { time: Timestamp(u64::MAX), frame: u64::MAX, ordinal: u32::MAX };
-        let counters = Some(sensor.counters().clone());
-        let _ = told.send(Told { worker, facts: sensor.take_facts(Vec::new()), watermark, counters });
+        let facts = sensor.take_facts(Vec::new());
+        let _ = self.told.send(Told { worker: self.index, facts, watermark, began: None });
+    }
+
+    fn show(&self, table: &FlowTable<Sensor>, generation: u64) {
+        self.board.worker(self.index, |figures| {
+            figures.sensor.clone_from(table.consumer().counters());
+            figures.flow = *table.counters();
+            figures.open_flows = table.open_flows() as u64;
+            figures.memory_bytes = table.memory_bytes() as u64;
+            figures.queue_depth = self.work.len() as u64;
+            figures.generation = generation;
+            figures.batches += 1;
+        });
     }
 }

@@ -11,6 +11,7 @@ mod tests;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -137,6 +138,12 @@ impl Policy {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The longest time over which a rule sums; zero when none does.
+    #[must_use]
+    pub fn longest_window(&self) -> Duration {
+        self.rules.iter().filter_map(|rule| rule.when.window).map(|window| window.time).max().unwrap_or_default()
     }
 
     /// The rules that hold for `facts`, in the order of [`Policy::rules`].

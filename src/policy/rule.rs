@@ -14,6 +14,8 @@ use crate::{
 
 /// Longest rule name, in characters: it is the alert's headline.
 const MAX_NAME_CHARS: usize = 120;
+/// Longest time over which bytes are summed.
+const MAX_WINDOW_SECONDS: u64 = 7 * 86_400;
 /// Numbers of local rules in Suricata and what other rule sets keep free.
 const SIDS: std::ops::RangeInclusive<u32> = 1_000_000..=9_999_999;
 
@@ -251,6 +253,9 @@ fn check_when(raw: &Located<RawWhen>, fault: &mut impl FnMut(Position, String)) 
     }
     if let Some(window) = raw.window.as_ref().filter(|window| window.bytes == 0 || window.seconds == 0) {
         fault(window.at, "bytes and seconds of a window must be 1 or more".to_owned());
+    }
+    if let Some(window) = raw.window.as_ref().filter(|window| window.seconds > MAX_WINDOW_SECONDS) {
+        fault(window.at, format!("a window is at most {MAX_WINDOW_SECONDS} seconds (a week)"));
     }
     let kinds = list(&raw.content_kinds, fault);
     let content_kinds = if kinds.contains(&KindWanted::Any) {

@@ -8,7 +8,7 @@ mod terminal;
 
 use std::path::PathBuf;
 
-pub use eve::{EveFile, EveWriter, FindingObject};
+pub use eve::{EveFile, EveLog, EveType, EveWriter, FindingObject, Rotation};
 pub use story::story;
 pub use summary::Summary;
 pub use terminal::{AlertLines, word};
@@ -28,6 +28,19 @@ pub trait Sink: Send {
     /// # Errors
     /// As `deliver`.
     fn flush(&mut self) -> Result<(), SinkError>;
+
+    /// Closes files that somebody moved away and makes them anew.
+    ///
+    /// # Errors
+    /// As `deliver`.
+    fn reopen(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// What it is called in metrics.
+    fn name(&self) -> String {
+        String::new()
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -34,6 +34,18 @@ struct Row {
     alerts: u64,
 }
 
+/// What limits what was seen, in words: told when it is not zero.
+const REMARKS: [(&str, &str); 8] = [
+    ("frames_filtered", "frames left out by capture.bpf"),
+    ("frames_cut", "frames shorter than on the wire: a snaplen cut them"),
+    ("clock_back", "frames stamped earlier than the one before; they were given its time"),
+    ("gaps", "holes in streams: bytes that the capture does not have"),
+    ("conflicts", "overlaps with different data: both copies were read"),
+    ("evicted_flows", "flows given up early: flow.max_memory_bytes was reached"),
+    ("exchanges_over_cap", "exchanges not followed: too many were open"),
+    ("memory_overdrawn", "times that capture.max_batch_memory_bytes was overstepped"),
+];
+
 /// Devices told apart per service; beyond it the table says `1000+`.
 const MAX_DEVICES: usize = 1000;
 
@@ -116,6 +128,11 @@ impl Summary {
             dropped,
             if dropped == 0 { "none lost".into() } else { self.drop_causes() },
         );
+        for (name, meaning) in REMARKS {
+            if self.counter(name) > 0 {
+                let _ = writeln!(text, "{} {meaning}", self.counter(name));
+            }
+        }
         if self.services.is_empty() {
             text.push_str("No AI service was seen.\n");
             return text;

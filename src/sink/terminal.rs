@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, io::Write};
 
 use super::{Sink, SinkError};
-use crate::event::{Ai, Alert, Event, EventKind, IdentifierType, Severity};
+use crate::event::{Ai, Alert, ContentFlag, Event, EventKind, IdentifierType, Severity};
 
 /// Writes alert lines to a terminal or any writer.
 pub struct AlertLines<W: Write + Send> {
@@ -25,16 +25,16 @@ impl<W: Write + Send> Sink for AlertLines<W> {
             if let EventKind::Alert(alert) = &event.kind
                 && alert.r#final
             {
-                let line = line(event, alert, self.colour);
-                writeln!(self.writer, "{line}")
-                    .map_err(|source| SinkError::Write { path: "the terminal".into(), source })?;
+                // A terminal that nobody reads any more (`| head`) must not keep alerts from the other outputs.
+                let _ = writeln!(self.writer, "{}", line(event, alert, self.colour));
             }
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        self.writer.flush().map_err(|source| SinkError::Write { path: "the terminal".into(), source })
+        let _ = self.writer.flush();
+        Ok(())
     }
 }
 
@@ -77,6 +77,9 @@ fn findings(counts: &BTreeMap<IdentifierType, u64>, types: usize) -> String {
         counts.iter().filter(|(identifier, _)| !matches!(identifier, IdentifierType::Icd10 | IdentifierType::Icd9));
     let mut words: Vec<String> =
         personal.map(|(identifier, count)| format!("{count} {}", label(*identifier))).collect();
+    if words.is_empty() {
+        words.extend(counts.iter().map(|(identifier, count)| format!("{count} {}", label(*identifier))));
+    }
     if words.len() > types {
         words.truncate(types);
         words.push("…".into());
@@ -89,6 +92,10 @@ fn coverage(ai: &Ai) -> String {
     let Some(content) = &ai.content else { return "encrypted".into() };
     if content.body_bytes == 0 {
         return "no body".into();
+    }
+    let holes = content.flags.iter().any(|flag| matches!(flag, ContentFlag::Gaps | ContentFlag::Truncated));
+    if holes && !content.body_bytes_known {
+        return format!("scanned {} of what came, parts are missing", bytes(content.scanned_bytes));
     }
     let percent = content.scanned_bytes.min(content.body_bytes) * 100 / content.body_bytes;
     format!("scanned {percent} %")

@@ -5,7 +5,9 @@
 //! little endian: both sides are of one build, and JSON here cost as much as all detection.
 //! Bounds: `CAPACITY` batches wait; the writer blocks (replay never sheds).
 
-use crossbeam_channel::{Receiver, Sender};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::event::Event;
 
@@ -38,9 +40,11 @@ impl Writer {
     pub fn append(&mut self, event: &Event) {
         let start = self.batch.len();
         self.batch.extend_from_slice(&[0; LENGTH_BYTES]);
-        let batch = std::mem::take(&mut self.batch);
         // Plain data, written to memory: this cannot fail, but half an event must not stay if it does.
-        self.batch = postcard::to_extend(event, batch).unwrap_or_default();
+        if postcard::to_io(event, &mut self.batch).is_err() {
+            self.batch.truncate(start);
+            return;
+        }
         let length = u32::try_from(self.batch.len().saturating_sub(start + LENGTH_BYTES)).unwrap_or(0);
         if let Some(place) = self.batch.get_mut(start..start + LENGTH_BYTES) {
             place.copy_from_slice(&length.to_le_bytes());
@@ -73,13 +77,18 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Calls `tell` with each batch of events until the writer is gone.
+    /// Calls `tell` with each batch of events until the writer is gone, and with none when none came for a `turn`.
     ///
     /// # Errors
     /// What `tell` answers, or bytes that are no event (a fault of ours).
-    pub fn run<E>(&self, mut tell: impl FnMut(&[Event]) -> Result<(), E>) -> Result<(), SpoolError<E>> {
+    pub fn run<E>(&self, turn: Duration, mut tell: impl FnMut(&[Event]) -> Result<(), E>) -> Result<(), SpoolError<E>> {
         let mut events = Vec::new();
-        for mut batch in &self.receiver {
+        loop {
+            let mut batch = match self.receiver.recv_timeout(turn) {
+                Ok(batch) => batch,
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             events.clear();
             let mut rest = batch.as_slice();
             while let Some((length, after)) = rest.split_first_chunk::<LENGTH_BYTES>() {
@@ -92,7 +101,6 @@ impl Reader {
             batch.clear();
             let _ = self.emptied.try_send(batch);
         }
-        Ok(())
     }
 }
 
@@ -118,6 +126,7 @@ mod tests {
             stamp: Stamp { time: Timestamp(number), frame: number, ordinal: 0 },
             flow: None,
             app_proto: Some("http".into()),
+            about_ai: false,
             kind: EventKind::Anomaly(AnomalyEvent { event: "stream_gap".into() }),
             pcap_filename: None,
         }
@@ -131,7 +140,7 @@ mod tests {
         let writing = std::thread::spawn(move || sent.iter().for_each(|event| writer.append(event)));
         let mut told = Vec::new();
         reader
-            .run(|events| {
+            .run(Duration::from_secs(1), |events| {
                 told.extend_from_slice(events);
                 Ok::<_, Infallible>(())
             })

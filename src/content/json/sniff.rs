@@ -47,9 +47,28 @@ fn is_scalar(text: &[u8]) -> bool {
 
 /// `"name","mrn"`: a table with quoted columns.
 fn is_quoted_table(rest: &[u8]) -> bool {
-    let Some(end) = rest.iter().position(|byte| *byte == b'"') else {
+    let mut escaped = false;
+    let closes = |byte: &u8| {
+        let closes = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        closes
+    };
+    let Some(end) = rest.iter().position(closes) else {
         return false;
     };
     let after = rest.get(end + 1..).unwrap_or_default().trim_ascii_start();
     matches!(after.first(), Some(b',' | b';' | b'|'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_quote_ends_no_column_of_a_table() {
+        assert!(is_quoted_table(br#"name","mrn""#));
+        assert!(is_quoted_table(br#"a \\","b""#));
+        assert!(!is_quoted_table(br#"";""#));
+        assert!(!is_quoted_table(br#"said "no", and left""#));
+    }
 }

@@ -2,6 +2,7 @@
 //! What is ours stands in `alert.context.shadowtap`, or in types of ours (`ai_activity`).
 
 mod ai;
+mod log;
 mod objects;
 
 use std::{
@@ -13,13 +14,16 @@ use std::{
 
 use serde::Serialize;
 
-pub use self::ai::FindingObject;
+pub use self::{
+    ai::FindingObject,
+    log::{EveLog, EveType, Rotation},
+};
 use self::{
     ai::{AiObject, AlertObject},
     objects::{AnomalyObject, FlowObject, HttpObject, StatsObject, TlsObject},
 };
 use super::{Sink, SinkError};
-use crate::event::{Event, EventKind, FlowIdentity, Transport};
+use crate::event::{Event, EventKind, FlowIdentity, SensorEvent, Transport};
 
 /// EVE lines to any writer.
 pub struct EveWriter<W: Write> {
@@ -44,6 +48,10 @@ impl<W: Write> EveWriter<W> {
     /// What the writer answers.
     pub fn flush(&mut self) -> std::io::Result<()> {
         self.writer.flush()
+    }
+
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.writer
     }
 
     pub fn into_inner(self) -> W {
@@ -123,6 +131,7 @@ enum Object<'a> {
     Ai(AiObject<'a>),
     Alert(AlertObject<'a>),
     Stats(StatsObject),
+    Sensor(&'a SensorEvent),
 }
 
 impl<'a> Line<'a> {
@@ -134,6 +143,7 @@ impl<'a> Line<'a> {
             EventKind::Anomaly(anomaly) => ("anomaly", Object::Anomaly(AnomalyObject::of(anomaly))),
             EventKind::AiActivity(ai) => ("ai_activity", Object::Ai(AiObject::of(ai))),
             EventKind::Alert(alert) => ("alert", Object::Alert(AlertObject::of(alert))),
+            EventKind::Sensor(sensor) => ("sensor", Object::Sensor(sensor)),
             EventKind::Stats(stats) => ("stats", Object::Stats(StatsObject::of(stats))),
         };
         Self {
@@ -225,6 +235,7 @@ mod tests {
             stamp: crate::event::Stamp { time: Timestamp(1_700_000_000_518_204_000), frame: 1, ordinal: 0 },
             flow: Some(flow("10.20.3.7:50123", "203.0.113.5:443")),
             app_proto: Some("tls".into()),
+            about_ai: true,
             kind: EventKind::Tls(TlsEvent { sni: Some("chatgpt.com".into()), version: None, alpn: vec![] }),
             pcap_filename: None,
         };

@@ -1,0 +1,41 @@
+//! Numbers of the configuration that would blind, stall or break the sensor. In: a [`Config`]; out: a sentence for each
+//! key that is out of its range.
+
+use super::Config;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const WEEK: u64 = 7 * 86_400;
+
+/// What is out of range, a sentence each.
+pub(super) fn faults(config: &Config) -> Vec<String> {
+    let (capture, flow) = (&config.capture, &config.flow);
+    let size = |bytes: usize| bytes as u64;
+    let ranges = [
+        ("capture.rings", size(capture.rings), 1, 64),
+        // libpcap takes a signed number of 32 bits.
+        ("capture.ring_bytes", size(capture.ring_bytes), MIB, 2 * GIB - 1),
+        ("capture.max_frame_bytes", size(capture.max_frame_bytes), 128, 256 * KIB),
+        ("capture.max_batch_bytes", size(capture.max_batch_bytes), 64 * KIB, GIB),
+        ("capture.max_batch_memory_bytes", size(capture.max_batch_memory_bytes), 4 * MIB, 1 << 40),
+        ("capture.max_record_bytes", size(capture.max_record_bytes), 64 * KIB, GIB),
+        ("flow.tcp_idle_timeout_seconds", flow.tcp_idle_timeout_seconds, 1, WEEK),
+        ("flow.tcp_handshake_timeout_seconds", flow.tcp_handshake_timeout_seconds, 1, WEEK),
+        ("flow.udp_idle_timeout_seconds", flow.udp_idle_timeout_seconds, 1, WEEK),
+        ("flow.closing_timeout_seconds", flow.closing_timeout_seconds, 1, WEEK),
+        ("flow.hole_timeout_milliseconds", flow.hole_timeout_milliseconds, 10, 60_000),
+        ("flow.midstream_timeout_milliseconds", flow.midstream_timeout_milliseconds, 1, 10_000),
+        ("flow.max_reassembly_bytes_per_flow", size(flow.max_reassembly_bytes_per_flow), 64 * KIB, GIB),
+        ("flow.max_reassembly_bytes_total", size(flow.max_reassembly_bytes_total), MIB, 1 << 40),
+        ("flow.max_window_bytes", u64::from(flow.max_window_bytes), 64 * KIB, GIB),
+        ("flow.max_memory_bytes", size(flow.max_memory_bytes), 16 * MIB, 1 << 40),
+        ("detect.max_findings_per_exchange", config.detect.max_findings_per_exchange, 1, 1 << 20),
+        ("metrics.statistics_interval_seconds", config.metrics.statistics_interval_seconds, 1, WEEK),
+    ];
+    ranges
+        .into_iter()
+        .filter(|(_, value, least, most)| !(least..=most).contains(&value))
+        .map(|(key, value, least, most)| format!("{key} is {value}; it must be {least} to {most}"))
+        .collect()
+}

@@ -1,0 +1,215 @@
+//! What `/metrics` says: all names in one place. In: the board; out: Prometheus' text form. Threads count in fields of
+//! their own; sums are made when somebody asks, in a registry that lives for one scrape.
+
+use std::sync::PoisonError;
+
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use super::Shared;
+use crate::{
+    packet::DropReason,
+    pipeline::{Figures, ReaderFigures, WorkerFigures},
+    sink::word,
+};
+
+/// All metrics as they stand.
+pub(super) fn render(shared: &Shared) -> String {
+    let page = Page { registry: Registry::new() };
+    let figures = shared.board.read();
+    page.capture(&figures);
+    page.workers(&figures);
+    page.telling(&figures);
+    page.service(shared);
+    let mut text = String::new();
+    // Writing to memory does not fail, and names are checked by the tests.
+    let _ = TextEncoder::new().encode_utf8(&page.registry.gather(), &mut text);
+    text
+}
+
+/// Name, help, and the figure of one worker.
+type Named = (&'static str, &'static str, fn(&WorkerFigures) -> u64);
+
+struct Page {
+    registry: Registry,
+}
+
+impl Page {
+    /// A counter with one value for each set of labels.
+    fn counter<'v>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        values: impl IntoIterator<Item = (Vec<&'v str>, u64)>,
+    ) {
+        let Ok(counter) = IntCounterVec::new(Opts::new(name, help), labels) else { return };
+        for (labels, value) in values {
+            if let Ok(counter) = counter.get_metric_with_label_values(&labels) {
+                counter.inc_by(value);
+            }
+        }
+        let _ = self.registry.register(Box::new(counter));
+    }
+
+    fn gauge<'v>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        values: impl IntoIterator<Item = (Vec<&'v str>, u64)>,
+    ) {
+        let Ok(gauge) = IntGaugeVec::new(Opts::new(name, help), labels) else { return };
+        for (labels, value) in values {
+            if let Ok(gauge) = gauge.get_metric_with_label_values(&labels) {
+                gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
+        }
+        let _ = self.registry.register(Box::new(gauge));
+    }
+
+    fn capture(&self, figures: &Figures) {
+        let each = |count: fn(&ReaderFigures) -> u64| {
+            figures.readers.iter().map(move |reader| (vec![reader.interface.as_str()], count(reader)))
+        };
+        self.counter(
+            "shadowtap_frames_received_total",
+            "Frames that the kernel saw, lost ones included.",
+            &["interface"],
+            each(|reader| reader.counters.capture.received),
+        );
+        self.counter(
+            "shadowtap_frames_processed_total",
+            "Frames that were read.",
+            &["interface"],
+            each(|reader| reader.counters.capture.frames),
+        );
+        self.counter(
+            "shadowtap_bytes_total",
+            "Bytes that the frames read had on the wire.",
+            &["interface"],
+            each(|reader| reader.counters.wire_bytes),
+        );
+        let lost = [
+            ("ring", figures.readers.iter().map(|reader| reader.counters.capture.lost_ring).sum()),
+            ("nic", figures.readers.iter().map(|reader| reader.counters.capture.lost_interface).sum()),
+        ];
+        self.counter(
+            "shadowtap_lost_frames_total",
+            "Frames lost before they were read: ring, no room in the kernel's ring; nic, dropped by card or driver.",
+            &["cause"],
+            lost.map(|(cause, count): (&str, u64)| (vec![cause], count)),
+        );
+        let unread = DropReason::ALL.iter().map(|reason| {
+            let count = |reader: &ReaderFigures| reader.counters.dropped.get(reason.index()).copied().unwrap_or(0);
+            (vec![reason.name()], figures.readers.iter().map(count).sum())
+        });
+        self.counter(
+            "shadowtap_frames_dropped_total",
+            "Frames read that go no further, by reason.",
+            &["reason"],
+            unread,
+        );
+        self.counter(
+            "shadowtap_frames_cut_total",
+            "Frames shorter than they were on the wire.",
+            &["interface"],
+            each(|reader| reader.counters.capture.cut_frames),
+        );
+        self.counter(
+            "shadowtap_clock_jumps_total",
+            "Steps of the clock by more than a minute.",
+            &["interface"],
+            each(|reader| reader.counters.capture.clock_jumps),
+        );
+        self.gauge(
+            "shadowtap_interface_up",
+            "1 while the interface is listened on.",
+            &["interface"],
+            each(|reader| u64::from(reader.counters.capture.is_up)),
+        );
+    }
+
+    fn workers(&self, figures: &Figures) {
+        let names: Vec<String> = (0..figures.workers.len()).map(|index| index.to_string()).collect();
+        let each = |count: fn(&WorkerFigures) -> u64| {
+            names.iter().zip(&figures.workers).map(move |(name, worker)| (vec![name.as_str()], count(worker)))
+        };
+        let counters: [Named; 9] = [
+            ("shadowtap_packets_total", "Packets taken into flows.", |worker| worker.flow.packets),
+            ("shadowtap_flows_total", "Flows that began.", |worker| worker.sensor.flows),
+            ("shadowtap_requests_total", "Exchanges that began, with AI services and others.", |worker| {
+                worker.sensor.exchanges
+            }),
+            ("shadowtap_flows_evicted_total", "Flows that the memory cap took.", |worker| worker.flow.evicted_flows),
+            ("shadowtap_stream_gaps_total", "Holes in TCP streams.", |worker| worker.flow.gaps),
+            ("shadowtap_stream_gap_bytes_total", "Bytes missing in TCP streams.", |worker| worker.flow.gap_bytes),
+            ("shadowtap_stream_conflicts_total", "Overlaps with different data.", |worker| worker.flow.conflicts),
+            ("shadowtap_reassembly_cap_hits_total", "Holes given up because of a cap.", |worker| {
+                worker.flow.flow_cap_hits + worker.flow.total_cap_hits
+            }),
+            ("shadowtap_exchanges_over_cap_total", "Exchanges beyond the cap of their flow.", |worker| {
+                worker.sensor.exchanges_over_cap
+            }),
+        ];
+        for (name, help, count) in counters {
+            self.counter(name, help, &["worker"], each(count));
+        }
+        let gauges: [Named; 4] = [
+            ("shadowtap_open_flows", "Flows that are open.", |worker| worker.open_flows),
+            ("shadowtap_flow_memory_bytes", "Bytes of the flow table.", |worker| worker.memory_bytes),
+            ("shadowtap_flow_memory_max_bytes", "Cap on the bytes of the flow table.", |worker| {
+                worker.max_memory_bytes
+            }),
+            ("shadowtap_queue_depth", "Batches that wait for the worker.", |worker| worker.queue_depth),
+        ];
+        for (name, help, count) in gauges {
+            self.gauge(name, help, &["worker"], each(count));
+        }
+    }
+
+    fn telling(&self, figures: &Figures) {
+        let telling = &figures.telling;
+        let exchanges = telling.exchanges.iter().map(|(service, count)| (vec![service.as_str()], *count));
+        self.counter("shadowtap_exchanges_total", "Exchanges with AI services that ended.", &["service"], exchanges);
+        let types: Vec<(String, u64)> = telling.findings.iter().map(|(kind, count)| (word(kind), *count)).collect();
+        let findings = types.iter().map(|(kind, count)| (vec![kind.as_str()], *count));
+        self.counter("shadowtap_findings_total", "Identifiers found in exchanges that ended.", &["type"], findings);
+        let severities: Vec<(String, u64)> = telling.alerts.iter().map(|(kind, count)| (word(kind), *count)).collect();
+        let alerts = severities.iter().map(|(severity, count)| (vec![severity.as_str()], *count));
+        self.counter("shadowtap_alerts_total", "Alerts, by the severity of their first line.", &["severity"], alerts);
+        self.counter("shadowtap_events_total", "Events told.", &[], [(vec![], telling.events_told)]);
+        let lost = telling.lost_events.iter().map(|(output, count)| (vec![output.as_str()], *count));
+        self.counter("shadowtap_lost_events_total", "Events that an output could not write.", &["output"], lost);
+        self.gauge("shadowtap_open_exchanges", "Exchanges that are open.", &[], [(vec![], telling.open_exchanges)]);
+        self.gauge(
+            "shadowtap_waiting_facts",
+            "Facts that wait for the slowest worker.",
+            &[],
+            [(vec![], telling.waiting_facts)],
+        );
+    }
+
+    fn service(&self, shared: &Shared) {
+        let reloads = *shared.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        let results = [(vec!["success"], reloads.succeeded), (vec!["failure"], reloads.failed)];
+        self.counter("shadowtap_reloads_total", "Reloads, by result.", &["result"], results);
+        self.gauge(
+            "shadowtap_rule_generation",
+            "Rises with each reload, from 0.",
+            &[],
+            [(vec![], shared.control.generation())],
+        );
+        let report = shared.control.engine();
+        let library = report.library.as_deref().unwrap_or("none");
+        self.gauge(
+            "shadowtap_engine_info",
+            "The pattern engine in use.",
+            &["engine", "library"],
+            [(vec![report.engine, library], 1)],
+        );
+        let version = env!("CARGO_PKG_VERSION");
+        self.gauge("shadowtap_build_info", "The program.", &["version"], [(vec![version], 1)]);
+        let uptime = shared.started.elapsed().as_secs();
+        self.gauge("shadowtap_uptime_seconds", "Since the start.", &[], [(vec![], uptime)]);
+    }
+}

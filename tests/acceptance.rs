@@ -1,0 +1,251 @@
+//! The running sensor on a link of its own: a veth pair in a network namespace that each test makes and removes. Needs
+//! root, `ip` and libpcap, so the tests are ignored by `cargo test`; `make acceptance` runs them. Traffic goes nowhere
+//! but over that pair.
+
+#![cfg(feature = "pcap")]
+
+mod acceptance {
+    pub(crate) mod link;
+    pub(crate) mod sensor;
+}
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use acceptance::{
+    link::{Link, send_as_asked},
+    sensor::Sensor,
+};
+use serde_json::Value;
+
+/// Captures whose frames fit an Ethernet link and that hold what a mirror port shows.
+fn traffic() -> Vec<PathBuf> {
+    [
+        "openai-sdk-decrypted",
+        "anthropic-sdk-decrypted",
+        "chatgpt-browser-decrypted",
+        "explicit-proxy",
+        "clients-encrypted",
+    ]
+    .map(|name| common::project().join(format!("pcaps/{name}.pcap")))
+    .to_vec()
+}
+
+fn events(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(text.is_empty() || text.ends_with('\n'), "{} ends in half a line", path.display());
+    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: no event: {line}"));
+    text.lines().map(read).collect()
+}
+
+/// What an alert says, without when, and without the ids that derive from the time of a flow's first packet.
+fn said(event: &Value) -> String {
+    let alert = &event["alert"];
+    let ours = &alert["context"]["shadowtap"];
+    let findings: Vec<String> = ours["findings"].as_array().into_iter().flatten().map(ToString::to_string).collect();
+    format!(
+        "{} → {} {} {} {} {} {} {}",
+        event["src_ip"],
+        ours["ai"]["service"]["id"],
+        alert["signature_id"],
+        alert["severity"],
+        ours["individuals"],
+        ours["count"],
+        ours["ai"]["content"]["classification"],
+        findings.join(" ")
+    )
+}
+
+/// The last revision of each alert, counted.
+fn alerts(events: &[Value]) -> BTreeMap<String, usize> {
+    let last = events.iter().filter(|event| {
+        event["event_type"] == "alert" && event["alert"]["context"]["shadowtap"]["final"] == Value::Bool(true)
+    });
+    let mut counted = BTreeMap::new();
+    last.for_each(|event| *counted.entry(said(event)).or_default() += 1);
+    counted
+}
+
+fn last_sensor(events: &[Value]) -> &Value {
+    &events.iter().rfind(|event| event["event_type"] == "sensor").expect("a sensor event")["sensor"]
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("no number: {value}"))
+}
+
+/// Not a test of its own: the process that sends, inside a namespace, when another test asks for it.
+#[test]
+#[ignore = "helper of the tests beside it"]
+fn sender() {
+    send_as_asked();
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn a_running_sensor_alerts_as_a_replay_of_the_same_packets_does_and_every_frame_is_accounted_for() {
+    let link = Link::make("alerts");
+    let mut sensor = Sensor::start(&link, "");
+    let sent = link.send(&traffic(), 1, 4000);
+    std::thread::sleep(Duration::from_millis(1500));
+    sensor.stop();
+    let live = events(&sensor.eve());
+
+    let replayed = common::Replay::of(&traffic(), &[]);
+    let replayed = events(&replayed.path());
+    assert_eq!(alerts(&live), alerts(&replayed));
+    assert!(!alerts(&live).is_empty());
+    let state = last_sensor(&live);
+    let lost: u64 = state["lost"].as_object().expect("causes").values().map(number).sum();
+    assert_eq!(number(&state["received"]), sent, "{state}");
+    assert_eq!(number(&state["received"]), number(&state["processed"]) + lost, "{state}");
+    assert_eq!(lost, 0, "{state}");
+    // A sensor is no log of what staff read.
+    let hosts = live.iter().filter_map(|event| event["http"]["hostname"].as_str());
+    assert!(hosts.clone().all(|host| !host.contains("example")), "{:?}", hosts.collect::<Vec<_>>());
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn frames_that_the_ring_has_no_room_for_are_counted_and_the_sum_is_what_was_sent() {
+    let link = Link::make("drops");
+    let mut sensor = Sensor::start(&link, "capture: { ring_bytes: 1048576 }");
+    sensor.signal("STOP");
+    let sent = link.send(&traffic(), 12, 0);
+    sensor.signal("CONT");
+    std::thread::sleep(Duration::from_millis(1500));
+    sensor.stop();
+    let live = events(&sensor.eve());
+    let state = last_sensor(&live);
+    let lost = number(&state["lost"]["ring"]);
+    assert!(lost > 0, "nothing was lost: {state}");
+    assert_eq!(number(&state["received"]), sent, "{state}");
+    assert_eq!(sent, number(&state["processed"]) + lost, "{state}");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn two_rings_share_the_traffic_and_find_the_same() {
+    let link = Link::make("rings");
+    let mut sensor = Sensor::start(&link, "capture: { rings: 2 }");
+    let sent = link.send(&traffic(), 1, 4000);
+    std::thread::sleep(Duration::from_millis(1500));
+    sensor.stop();
+    let live = events(&sensor.eve());
+    let replayed = common::Replay::of(&traffic(), &[]);
+    assert_eq!(alerts(&live), alerts(&events(&replayed.path())));
+    assert_eq!(number(&last_sensor(&live)["processed"]), sent);
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn two_hundred_reloads_under_traffic_lose_nothing_and_double_nothing() {
+    const RELOADS: u64 = 200;
+    let link = Link::make("reloads");
+    let mut sensor = Sensor::start(&link, "");
+    let expected = alerts(&events(&common::Replay::of(&traffic(), &[]).path()));
+    let sound = fs::read_to_string(sensor.config()).expect("the configuration");
+    let sending = link.start_sending(&traffic(), 10, 1000);
+    let mut memory = Vec::new();
+    for turn in 1..=RELOADS {
+        let broken = turn % 10 == 0;
+        let text = if broken { format!("{sound}\npolicyy: {{}}\n") } else { sound.clone() };
+        fs::write(sensor.config(), text).expect("written");
+        sensor.signal("HUP");
+        sensor.wait_for(|metrics| {
+            metrics.get("shadowtap_reloads_total{result=\"success\"}")
+                + metrics.get("shadowtap_reloads_total{result=\"failure\"}")
+                == turn
+        });
+        if turn == 50 || turn == RELOADS {
+            memory.push(sensor.resident_bytes());
+        }
+    }
+    let sent = sending.wait();
+    std::thread::sleep(Duration::from_millis(1500));
+    let metrics = sensor.metrics();
+    assert_eq!(metrics.get("shadowtap_reloads_total{result=\"failure\"}"), RELOADS / 10);
+    assert_eq!(metrics.get("shadowtap_rule_generation"), RELOADS - RELOADS / 10);
+    sensor.stop();
+    let live = events(&sensor.eve());
+    assert_eq!(number(&last_sensor(&live)["processed"]), sent);
+    for (alert, count) in alerts(&live) {
+        // Policies that speak once a day do so once, however often the traffic comes.
+        let once = expected.get(&alert).copied().unwrap_or_default();
+        assert!(count == 10 * once || count == once, "{count} times, {once} in a replay: {alert}");
+    }
+    assert_eq!(alerts(&live).len(), expected.len());
+    let [early, late] = memory[..] else { panic!("two readings") };
+    assert!(late < early + (48 << 20), "from {early} to {late} bytes resident");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn after_fifty_kills_there_are_whole_lines_and_nothing_told_is_missing() {
+    let link = Link::make("kills");
+    let mut told = 0;
+    let mut sensor = Sensor::start(&link, "metrics: { listen: \"127.0.0.1:9470\", statistics_interval_seconds: 1 }");
+    for turn in 0..50 {
+        let sending = link.start_sending(&traffic(), 1, 20_000);
+        // A different place in the traffic each time.
+        std::thread::sleep(Duration::from_millis(7 * turn % 230));
+        told += sensor.metrics().get("shadowtap_events_total");
+        sensor.signal("KILL");
+        sensor.ended();
+        sending.wait();
+        sensor.start_again();
+        // Half a line that a kill left is removed by the next start.
+        let lines = events(&sensor.eve()).len() as u64;
+        assert!(lines >= told, "{lines} lines after {turn} kills; {told} events were told");
+        told = lines;
+    }
+    sensor.stop();
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn what_is_wrong_is_said_with_its_remedy() {
+    let link = Link::make("faults");
+    let said = Sensor::fails(&link, "no-such-if", "");
+    assert!(said.contains("no-such-if: cannot be listened on") && said.contains("this machine has"), "{said}");
+    let said = Sensor::fails(&link, link.listening(), "capture: { bpf: \"host 10.0.0.\" }");
+    assert!(said.contains("not a BPF filter"), "{said}");
+    link.set_down();
+    let said = Sensor::fails(&link, link.listening(), "");
+    assert!(said.contains("ip link set"), "{said}");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn an_interface_that_goes_down_is_told_and_listened_on_again_when_it_is_back() {
+    let link = Link::make("down");
+    let mut sensor = Sensor::start(&link, "");
+    let first = link.send(&traffic()[..1], 1, 2000);
+    link.set_down();
+    sensor
+        .wait_for(|metrics| metrics.get(&format!("shadowtap_interface_up{{interface=\"{}\"}}", link.listening())) == 0);
+    link.set_up();
+    sensor
+        .wait_for(|metrics| metrics.get(&format!("shadowtap_interface_up{{interface=\"{}\"}}", link.listening())) == 1);
+    let second = link.send(&traffic()[..1], 1, 2000);
+    std::thread::sleep(Duration::from_millis(1500));
+    sensor.stop();
+    assert_eq!(number(&last_sensor(&events(&sensor.eve()))["processed"]), first + second);
+    let log = sensor.log();
+    assert!(log.contains("gone (it was set down)") && log.contains("listening again"), "{log}");
+}
+
+#[test]
+#[ignore = "needs systemd-analyze: make acceptance"]
+fn the_units_exposure_is_at_most_two() {
+    let unit = common::project().join("systemd/shadowtap.service");
+    let mut analyze = std::process::Command::new("systemd-analyze");
+    let output = analyze.args(["security", "--offline=true", "--threshold=20"]).arg(&unit).output();
+    let output = output.expect("systemd-analyze, of the package systemd");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
