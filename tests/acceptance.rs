@@ -194,7 +194,8 @@ fn after_fifty_kills_there_are_whole_lines_and_nothing_told_is_missing() {
         let sending = link.start_sending(&traffic(), 1, 20_000);
         // A different place in the traffic each time.
         std::thread::sleep(Duration::from_millis(7 * turn % 230));
-        told += sensor.metrics().get("shadowtap_events_total");
+        told +=
+            sensor.metrics().get(&format!("shadowtap_written_events_total{{output=\"{}\"}}", sensor.eve().display()));
         sensor.signal("KILL");
         sensor.ended();
         sending.wait();

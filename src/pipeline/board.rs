@@ -59,6 +59,8 @@ pub struct TellingFigures {
     pub findings: BTreeMap<IdentifierType, u64>,
     /// Alerts by severity, counted by their first revision.
     pub alerts: BTreeMap<Severity, u64>,
+    /// Events that an output wrote, by output.
+    pub written_events: BTreeMap<String, u64>,
     /// Events that an output could not write, by output.
     pub lost_events: BTreeMap<String, u64>,
 }

@@ -59,6 +59,13 @@ impl<'a> Telling<'a> {
         }
         self.failing = failed.is_some() || (self.failing && events.is_empty());
         self.count(events, &lost);
+        if !events.is_empty() {
+            self.board.telling(|figures| {
+                for sink in sinks.iter() {
+                    figures.written_events.insert(sink.name(), sink.written());
+                }
+            });
+        }
         Ok(())
     }
 

@@ -178,6 +178,8 @@ impl Page {
         let alerts = severities.iter().map(|(severity, count)| (vec![severity.as_str()], *count));
         self.counter("shadowtap_alerts_total", "Alerts, by the severity of their first line.", &["severity"], alerts);
         self.counter("shadowtap_events_total", "Events told.", &[], [(vec![], telling.events_told)]);
+        let written = telling.written_events.iter().map(|(output, count)| (vec![output.as_str()], *count));
+        self.counter("shadowtap_written_events_total", "Events that an output wrote.", &["output"], written);
         let lost = telling.lost_events.iter().map(|(output, count)| (vec![output.as_str()], *count));
         self.counter("shadowtap_lost_events_total", "Events that an output could not write.", &["output"], lost);
         self.gauge("shadowtap_open_exchanges", "Exchanges that are open.", &[], [(vec![], telling.open_exchanges)]);

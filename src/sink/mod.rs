@@ -37,6 +37,11 @@ pub trait Sink: Send {
         Ok(())
     }
 
+    /// Events that it wrote so far, to the last byte.
+    fn written(&self) -> u64 {
+        0
+    }
+
     /// What it is called in metrics.
     fn name(&self) -> String {
         String::new()

@@ -50,6 +50,7 @@ pub struct EveLog {
     rotation: Rotation,
     file: Option<OpenFile>,
     lines: EveWriter<Vec<u8>>,
+    written: u64,
 }
 
 struct OpenFile {
@@ -66,7 +67,7 @@ impl EveLog {
     /// When it cannot be written.
     pub fn open(path: &Path, types: &[EveType], rotation: Rotation, sensor: Option<String>) -> Result<Self, SinkError> {
         let lines = EveWriter::new(Vec::new(), sensor);
-        let mut log = Self { path: path.into(), types: types.to_vec(), rotation, file: None, lines };
+        let mut log = Self { path: path.into(), types: types.to_vec(), rotation, file: None, lines, written: 0 };
         let opened = log.ready().map(drop);
         opened.map_err(|source| log.fault(source))?;
         Ok(log)
@@ -140,9 +141,11 @@ impl EveLog {
 impl Sink for EveLog {
     fn deliver(&mut self, events: &[Event]) -> Result<(), SinkError> {
         self.lines.get_mut().clear();
+        let mut count = 0;
         for event in events {
             if self.wants(event) {
                 self.lines.write(event).map_err(|source| self.fault(source))?;
+                count += 1;
             }
         }
         let lines = std::mem::take(self.lines.get_mut());
@@ -156,10 +159,16 @@ impl Sink for EveLog {
             result
         });
         *self.lines.get_mut() = lines;
-        written.map_err(|source| {
-            self.file = None;
-            self.fault(source)
-        })
+        match written {
+            Ok(()) => {
+                self.written += count;
+                Ok(())
+            }
+            Err(source) => {
+                self.file = None;
+                Err(self.fault(source))
+            }
+        }
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
@@ -169,6 +178,10 @@ impl Sink for EveLog {
     fn reopen(&mut self) -> Result<(), SinkError> {
         self.file = None;
         self.ready().map(drop).map_err(|source| self.fault(source))
+    }
+
+    fn written(&self) -> u64 {
+        self.written
     }
 
     fn name(&self) -> String {
