@@ -76,7 +76,7 @@ impl StreamTree {
             if now.is_empty() {
                 let info = node.info;
                 out.event(&info, ProtocolEvent::Capped(Cap::StreamBuffer));
-                return self.retire(slot, DoneReason::TooLarge, out);
+                return self.abandon(slot, DoneReason::TooLarge, out);
             }
             self.drain(slot, direction, out);
         }

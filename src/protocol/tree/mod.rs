@@ -124,7 +124,7 @@ impl StreamTree {
             // Data in flight may follow; the flow's end comes with `close`.
             StreamEvent::Reset => {}
             // No protocol over datagrams is read yet.
-            StreamEvent::Datagram(_) => self.retire(slot, DoneReason::Unrecognised, out),
+            StreamEvent::Datagram(_) => self.abandon(slot, DoneReason::Unrecognised, out),
         }
         self.reconsider(slot, out);
     }
@@ -212,6 +212,20 @@ impl StreamTree {
         } else {
             self.finish(slot, direction, end, out);
         }
+    }
+
+    /// Reads a stream no further: its dissector first closes what it opened.
+    fn abandon(&mut self, slot: usize, reason: DoneReason, out: &mut dyn TreeSink) {
+        if let Some((mut open, info)) = self.lend(slot) {
+            for direction in [Direction::ToServer, Direction::ToClient] {
+                let Some(side) = self.node(slot).map(|node| node.side(direction)) else { continue };
+                if side.ended.replace(End::Cut).is_none() {
+                    let rest = mem::take(&mut side.buffer);
+                    open.dissector.finish(direction, &rest, End::Cut, &mut NodeSink { tree: self, slot, info, out });
+                }
+            }
+        }
+        self.retire(slot, reason, out);
     }
 
     /// The stream is done: frees what it holds and ends its children.

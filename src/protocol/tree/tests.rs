@@ -158,6 +158,30 @@ fn data_after_a_forged_fin_is_read() {
     assert_eq!(recorder.holding("Request"), 2);
 }
 
+#[test]
+fn a_stream_that_is_given_up_closes_what_it_opened() {
+    let connect = b"CONNECT a.example:80 HTTP/1.1\r\n\r\n";
+    let settings = Arc::new(Settings { max_stream_buffer_bytes: 1 << 10, ..Settings::default() });
+    let waits = [GET, &[b'a'; 1100]].concat();
+    for (ends_with, reason) in [
+        (&[StreamEvent::Datagram(b"x")][..], DoneReason::Unrecognised),
+        // What follows a CONNECT without an answer waits, and grows beyond its bound.
+        (&[StreamEvent::Data(&waits), StreamEvent::Data(b"more")], DoneReason::TooLarge),
+    ] {
+        let mut tree = StreamTree::new(PROTOCOLS, Arc::clone(&settings), false);
+        let mut recorder = Recorder::default();
+        tree.push(ToServer, StreamEvent::Data(connect), &mut recorder);
+        for event in ends_with {
+            tree.push(ToServer, *event, &mut recorder);
+        }
+        assert_eq!(recorder.holding("0 Closed"), 1, "{reason:?}");
+        assert_eq!(recorder.done.last().map(|(info, reason)| (info.id.0, *reason)), Some((0, reason)));
+        assert_eq!(tree.interest(ToServer), Interest::Nothing);
+        tree.close(&mut recorder);
+        assert_eq!(recorder.holding("0 Closed"), 1);
+    }
+}
+
 mod any_cut {
     use proptest::prelude::*;
 
