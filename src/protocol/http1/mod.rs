@@ -28,15 +28,18 @@ use crate::flow::StreamEvent;
 use body::{Body, Chunk, Seek, Step};
 use exchange::{Exchanges, Method, Part};
 use head::{Framing, Length};
-use line::Line;
+use line::{Line, MAX_SOUGHT_LINE_BYTES};
 
 pub const PROTOCOL: Protocol = Protocol { name: "http", probe, find, open };
 
 fn probe(_: Direction, bytes: &[u8]) -> Probe {
+    // A line that is longer is judged by its beginning, however much more of it is there.
+    let bytes = bytes.get(..MAX_SOUGHT_LINE_BYTES).unwrap_or(bytes);
     match line::look(bytes, &mut 0) {
         Line::Request | Line::Response => Probe::Certain,
+        Line::Partial if bytes.len() < MAX_SOUGHT_LINE_BYTES => Probe::Unsure,
         Line::Partial if line::begins_common_request(bytes) => Probe::Certain,
-        Line::Partial => Probe::Unsure,
+        Line::Partial => Probe::No,
         Line::No => Probe::No,
     }
 }
@@ -183,7 +186,7 @@ impl Http1 {
             if blank > 0 && !untouched {
                 return Progress::Consumed(blank);
             }
-            let line = line::look(bytes, checked);
+            let line = line::look(bytes.get(..max).unwrap_or(bytes), checked);
             let wanted = if role == Role::Client { Line::Request } else { Line::Response };
             match line {
                 Line::Partial if bytes.len() < max => return Progress::NeedMore(bytes.len() + 1),
@@ -197,7 +200,7 @@ impl Http1 {
                 _ => return self.garbage(role, bytes, out),
             }
         }
-        let end = match head_end(bytes, checked) {
+        let end = match head_end(bytes.get(..max).unwrap_or(bytes), checked) {
             Some(end) => end,
             None if bytes.len() < max => return Progress::NeedMore(bytes.len() + 1),
             None => {

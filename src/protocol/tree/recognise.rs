@@ -58,6 +58,7 @@ impl Question<'_> {
 
     /// By the beginning alone.
     pub(super) fn probe(&self, bytes: &[u8]) -> (Probe, usize) {
+        let bytes = bytes.get(..self.settings.max_probe_bytes).unwrap_or(bytes);
         let mut unsure = false;
         for (index, protocol) in self.candidates() {
             match (protocol.probe)(self.direction, bytes) {

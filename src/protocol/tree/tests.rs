@@ -182,6 +182,37 @@ fn a_stream_that_is_given_up_closes_what_it_opened() {
     }
 }
 
+/// What is told of these events with their data cut into pieces.
+fn cut(steps: &[(Direction, StreamEvent<'_>)], piece_bytes: usize) -> Recorder {
+    let (mut tree, mut recorder) = tree();
+    for (direction, event) in steps {
+        match event {
+            StreamEvent::Data(bytes) => bytes.chunks(piece_bytes).for_each(|bytes| {
+                tree.push(*direction, StreamEvent::Data(bytes), &mut recorder);
+            }),
+            other => {
+                tree.push(*direction, *other, &mut recorder);
+            }
+        }
+    }
+    tree.close(&mut recorder);
+    recorder
+}
+
+#[test]
+fn a_request_line_that_proves_to_be_none_hides_no_answer_however_it_is_cut() {
+    let steps = [
+        (ToServer, StreamEvent::Data(b"lo world\r\n")),
+        (ToServer, StreamEvent::Gap(500)),
+        (ToServer, StreamEvent::Data(b"GET /a HTTP/1.1\x0c\nHost: a.example\r\n\r\n")),
+        (ToClient, StreamEvent::Data(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")),
+    ];
+    for piece in [1, 2, 7, usize::MAX] {
+        let told = cut(&steps, piece);
+        assert_eq!((told.holding("Response"), told.holding("Closed")), (1, 1), "in pieces of {piece}");
+    }
+}
+
 mod any_cut {
     use proptest::prelude::*;
 
