@@ -227,6 +227,11 @@ impl Http1 {
             self.sides.swap(0, 1);
             out.event(ProtocolEvent::Reversed);
         }
+        for role in [Role::Client, Role::Server] {
+            if self.side(role).ended.is_some() {
+                self.exchanges.no_more(role);
+            }
+        }
         self.head(if reversed { other(sender) } else { sender }, bytes, out)
     }
 
@@ -501,10 +506,17 @@ impl Dissector for Http1 {
 
     fn finish(&mut self, direction: Direction, rest: &[u8], end: End, out: &mut dyn ProtocolSink) {
         let role = self.role(direction);
-        if !self.untouched() {
-            self.finish_rest(role, rest, end, out);
+        if self.untouched() {
+            // Who ended is known with the first start line.
+            self.side(role).ended = Some(end);
+            return;
         }
+        self.finish_rest(role, rest, end, out);
         self.side(role).ended = Some(end);
+        if role == Role::Server && matches!(self.sides[0].reading, Reading::Unanswered) {
+            // No answer comes any more, and what the client sends still belongs to this exchange.
+            self.assume_tunnel();
+        }
         self.exchanges.no_more(role);
         if let [Side { ended: Some(first), .. }, Side { ended: Some(second), .. }] = &self.sides {
             let fin = *first == End::Fin && *second == End::Fin;

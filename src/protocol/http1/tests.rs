@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::event::Direction::{ToClient, ToServer};
 use crate::protocol::{PROTOCOLS, StreamTree};
-use crate::testkit::laws::{Bulk, Recorder, Sample, Told};
+use crate::testkit::laws::{Bulk, Piece, Recorder, Sample, Told, contract_is_kept};
 
 fn samples() -> Vec<Sample> {
     let get: &[u8] = b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n";
@@ -399,5 +399,17 @@ fn heads_at_their_bound_are_read_alike_however_they_are_cut() {
         for piece in [1, 7, 63, 64, 65] {
             assert_eq!(outline(piece), outline(text.len()), "{name}, in pieces of {piece}");
         }
+    }
+}
+
+#[test]
+fn a_tunnel_that_nobody_answered_is_not_told_of_after_its_exchange_was_closed() {
+    let asked: &[u8] = b"CONNECT a.example:80 HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+    for (piece, end) in [(usize::MAX, End::Fin), (1, End::Fin), (5, End::Cut)] {
+        // Turned round, so that the server's end is told first. The contract forbids events after `Closed`.
+        let told = contract_is_kept(&PROTOCOL, &[(ToClient, Piece::Bytes(asked))], piece, end);
+        assert_eq!(told.holding("Closed"), 1);
+        let tunnelled = told.told.iter().any(|told| matches!(told, Told::Bytes { bulk: Bulk::Tunnel, .. }));
+        assert!(tunnelled, "{:?}", told.told);
     }
 }

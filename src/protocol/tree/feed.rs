@@ -36,12 +36,19 @@ impl StreamTree {
             side.needed = 0;
             side.blocked = false;
         }
-        self.feed(slot, direction, bytes, out);
         let other = direction.reverse();
+        // An end that came before these bytes is told before them: after them it would come after as many of them as
+        // the cuts put into this push.
+        let already = Some(node.side(other)).filter(|side| side.buffer.is_empty()).and_then(|side| side.ended);
+        if let Some(end) = already {
+            self.tell_end(slot, other, end, out);
+        }
+        self.feed(slot, direction, bytes, out);
         self.drain(slot, other, out);
         self.unblock(slot, direction, out);
         for direction in [other, direction] {
-            if let Some(end) = self.node(slot).and_then(|node| node.side(direction).ended) {
+            let told = direction == other && already.is_some();
+            if let Some(end) = self.node(slot).and_then(|node| node.side(direction).ended).filter(|_| !told) {
                 self.finish(slot, direction, end, out);
             }
         }
@@ -242,18 +249,26 @@ impl StreamTree {
         None
     }
 
-    /// Tells the dissector that a direction ended.
+    /// A direction ended; when both did, so does the stream.
     pub(super) fn finish(&mut self, slot: usize, direction: Direction, end: End, out: &mut dyn TreeSink) {
-        let Some((mut open, info)) = self.lend(slot) else { return };
+        if !self.tell_end(slot, direction, end, out) {
+            return;
+        }
         let Some(node) = self.node(slot) else { return };
+        if node.sides.iter().all(|side| side.ended.is_some()) {
+            self.retire(slot, DoneReason::Complete, out);
+        }
+    }
+
+    /// Tells the dissector that a direction ended. False when there is none.
+    fn tell_end(&mut self, slot: usize, direction: Direction, end: End, out: &mut dyn TreeSink) -> bool {
+        let Some((mut open, info)) = self.lend(slot) else { return false };
+        let Some(node) = self.node(slot) else { return false };
         let rest = mem::take(&mut node.side(direction).buffer);
         open.dissector.finish(direction, &rest, end, &mut NodeSink { tree: self, slot, info, out });
         let unwanted = self.settle(slot, direction, &mut open, out);
         self.take_back(slot, direction, open, unwanted.map_or(Outcome::Waiting, Outcome::Done), &[], out);
         self.unblock(slot, direction.reverse(), out);
-        let Some(node) = self.node(slot) else { return };
-        if node.sides.iter().all(|side| side.ended.is_some()) {
-            self.retire(slot, DoneReason::Complete, out);
-        }
+        true
     }
 }

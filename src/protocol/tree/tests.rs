@@ -200,6 +200,19 @@ fn cut(steps: &[(Direction, StreamEvent<'_>)], piece_bytes: usize) -> Recorder {
 }
 
 #[test]
+fn an_end_that_came_before_the_first_request_is_told_before_it_however_that_is_cut() {
+    let connect = b"CONNECT b.example:80 HTTP/1.1\r\nHost: b.example:80\r\n\r\n";
+    let bytes = [&connect[..], connect, GET].concat();
+    let steps = [(ToServer, StreamEvent::Fin), (ToClient, StreamEvent::Data(&bytes))];
+    let whole = cut(&steps, usize::MAX);
+    assert_eq!(whole.holding("1 Request"), 1, "{:?}", whole.events());
+    assert!(whole.events().last().is_some_and(|last| last.contains("0 Closed")), "{:?}", whole.events());
+    for piece in [1, 2, 50, 60] {
+        assert_eq!(cut(&steps, piece).told, whole.told, "in pieces of {piece}");
+    }
+}
+
+#[test]
 fn a_request_line_that_proves_to_be_none_hides_no_answer_however_it_is_cut() {
     let steps = [
         (ToServer, StreamEvent::Data(b"lo world\r\n")),
