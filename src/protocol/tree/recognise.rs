@@ -167,8 +167,9 @@ impl StreamTree {
         let was_probing = side.phase == Phase::Probing;
         let start = if was_probing && !question.midstream { Start::Beginning } else { Start::Middle };
         let mut verdict = question.decide(&mut side.phase, &bytes);
-        if was_probing && side.phase != Phase::Probing && !matches!(verdict, Verdict::Open { .. }) {
-            // The first copy is of no protocol: perhaps the second is.
+        if was_probing && side.phase != Phase::Probing {
+            // The first copy begins with no protocol: perhaps the second does. If not, it is forgotten, also where the
+            // search found something further on: whether that is in this push depends on the cuts.
             if let Some(second) = side.overlay(&bytes)
                 && let (Probe::Certain, protocol) = question.probe(&second)
             {

@@ -226,6 +226,19 @@ fn a_request_line_that_proves_to_be_none_hides_no_answer_however_it_is_cut() {
     }
 }
 
+#[test]
+fn a_second_copy_of_what_is_of_no_protocol_is_forgotten_however_the_bytes_are_cut() {
+    let steps = [
+        (ToServer, StreamEvent::Gap(5)),
+        (ToServer, StreamEvent::Conflict { back: 0, bytes: b"XXXX" }),
+        (ToServer, StreamEvent::Data(b"lo world\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")),
+    ];
+    for piece in [1, 2, 7, usize::MAX] {
+        let told = cut(&steps, piece);
+        assert_eq!((told.holding("Response"), told.holding("BodyConflict")), (1, 0), "in pieces of {piece}");
+    }
+}
+
 mod any_cut {
     use proptest::prelude::*;
 
