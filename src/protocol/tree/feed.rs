@@ -128,9 +128,25 @@ impl StreamTree {
     /// Pushes `bytes` until the dissector wants no more of them now. Returns how many it consumed.
     pub(super) fn run(&mut self, slot: usize, direction: Direction, bytes: &[u8], out: &mut dyn TreeSink) -> usize {
         let Some((mut open, info)) = self.lend(slot) else { return 0 };
+        let (consumed, outcome) = self.run_lent(slot, direction, bytes, &mut open, info, out);
+        let rest = bytes.get(consumed..).unwrap_or_default();
+        consumed + self.take_back(slot, direction, open, outcome, rest, out).unwrap_or_default()
+    }
+
+    /// The same with the dissector in hand.
+    fn run_lent(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        bytes: &[u8],
+        open: &mut Open,
+        info: StreamInfo,
+        out: &mut dyn TreeSink,
+    ) -> (usize, Outcome) {
         let mut consumed = 0;
         let mut outcome = Outcome::Waiting;
         while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
+            let told_before = self.told;
             let mut sink = NodeSink { tree: self, slot, info, out };
             let progress = open.dissector.push(direction, rest, &mut sink);
             let Some(node) = self.node(slot) else { break };
@@ -157,18 +173,38 @@ impl StreamTree {
                 Progress::Done(reason) => outcome = Outcome::Done(reason),
                 Progress::NotMine => outcome = Outcome::NotMine,
             }
-            if let Some(ended) = self.settle(slot, direction, &mut open, out) {
+            if let Some(ended) = self.settle(slot, direction, open, out) {
                 outcome = Outcome::Done(ended);
+            }
+            if matches!(outcome, Outcome::Waiting) && self.told != told_before {
+                outcome = self.run_blocked(slot, direction.reverse(), open, info, out);
             }
             if !matches!(outcome, Outcome::Waiting) {
                 break;
             }
         }
-        let rest = bytes.get(consumed..).unwrap_or_default();
-        if let Some(count) = self.take_back(slot, direction, open, outcome, rest, out) {
-            return consumed + count;
+        (consumed, outcome)
+    }
+
+    /// Pushes again what waited for the other direction as soon as that told something, not after as much of it as one
+    /// push holds.
+    fn run_blocked(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        open: &mut Open,
+        info: StreamInfo,
+        out: &mut dyn TreeSink,
+    ) -> Outcome {
+        let Some(side) = self.node(slot).map(|node| node.side(direction)) else { return Outcome::Waiting };
+        if !mem::take(&mut side.blocked) {
+            return Outcome::Waiting;
         }
-        consumed
+        let mut held = mem::take(&mut side.buffer);
+        let (consumed, outcome) = self.run_lent(slot, direction, &held, open, info, out);
+        held.drain(..consumed);
+        self.give_back(slot, direction, held);
+        outcome
     }
 
     pub(super) fn lend(&mut self, slot: usize) -> Option<(Open, StreamInfo)> {

@@ -53,6 +53,8 @@ pub struct StreamTree {
     opened: u32,
     /// Too many streams was told once.
     told_streams: bool,
+    /// Counts what dissectors told, bulk left out: after it, what waited for the other direction may go on.
+    told: u64,
 }
 
 impl StreamTree {
@@ -61,7 +63,7 @@ impl StreamTree {
     pub fn new(protocols: &'static [Protocol], settings: Arc<Settings>, midstream: bool) -> Self {
         let mut nodes = SmallVec::new();
         nodes.push(Some(Node::new(StreamId(0), None, 0, midstream)));
-        Self { protocols, settings, nodes, opened: 1, told_streams: false }
+        Self { protocols, settings, nodes, opened: 1, told_streams: false, told: 0 }
     }
 
     /// What the flow brings next. Returns what is still wanted of that direction.
@@ -332,6 +334,10 @@ impl ProtocolSink for NodeSink<'_> {
             }
             other => other,
         };
+        let bulk = matches!(event, ProtocolEvent::Body { .. } | ProtocolEvent::BodyGap { .. });
+        if !bulk && !matches!(event, ProtocolEvent::Encrypted { .. }) {
+            self.tree.told = self.tree.told.wrapping_add(1);
+        }
         let closed = matches!(event, ProtocolEvent::Closed { .. });
         let exchange = event.exchange();
         if closed {

@@ -239,6 +239,20 @@ fn a_second_copy_of_what_is_of_no_protocol_is_forgotten_however_the_bytes_are_cu
     }
 }
 
+#[test]
+fn what_waited_for_an_answer_goes_on_before_what_comes_behind_that() {
+    let connect = b"CONNECT b.example:80 HTTP/1.1\r\nHost: b.example:80\r\n\r\n";
+    let asked = [&connect[..], GET].concat();
+    let answers = b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let steps = [(ToServer, StreamEvent::Data(&asked)), (ToClient, StreamEvent::Data(answers))];
+    let whole = cut(&steps, usize::MAX);
+    let place = |text: &str| whole.events().iter().position(|event| event.starts_with(text));
+    assert!(place("1 Request").expect("a request") < place("1 Response").expect("its answer"), "{:?}", whole.events());
+    for piece in [1, 2, 19, 20, 25] {
+        assert_eq!(cut(&steps, piece).told, whole.told, "in pieces of {piece}");
+    }
+}
+
 mod any_cut {
     use proptest::prelude::*;
 
