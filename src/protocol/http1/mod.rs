@@ -28,15 +28,18 @@ use crate::flow::StreamEvent;
 use body::{Body, Chunk, Seek, Step};
 use exchange::{Exchanges, Method, Part};
 use head::{Framing, Length};
-use line::Line;
+use line::{Line, MAX_SOUGHT_LINE_BYTES};
 
 pub const PROTOCOL: Protocol = Protocol { name: "http", probe, find, open };
 
 fn probe(_: Direction, bytes: &[u8]) -> Probe {
+    // A line that is longer is judged by its beginning, however much more of it is there.
+    let bytes = bytes.get(..MAX_SOUGHT_LINE_BYTES).unwrap_or(bytes);
     match line::look(bytes, &mut 0) {
         Line::Request | Line::Response => Probe::Certain,
+        Line::Partial if bytes.len() < MAX_SOUGHT_LINE_BYTES => Probe::Unsure,
         Line::Partial if line::begins_common_request(bytes) => Probe::Certain,
-        Line::Partial => Probe::Unsure,
+        Line::Partial => Probe::No,
         Line::No => Probe::No,
     }
 }
@@ -183,7 +186,7 @@ impl Http1 {
             if blank > 0 && !untouched {
                 return Progress::Consumed(blank);
             }
-            let line = line::look(bytes, checked);
+            let line = line::look(bytes.get(..max).unwrap_or(bytes), checked);
             let wanted = if role == Role::Client { Line::Request } else { Line::Response };
             match line {
                 Line::Partial if bytes.len() < max => return Progress::NeedMore(bytes.len() + 1),
@@ -197,7 +200,7 @@ impl Http1 {
                 _ => return self.garbage(role, bytes, out),
             }
         }
-        let end = match head_end(bytes, checked) {
+        let end = match head_end(bytes.get(..max).unwrap_or(bytes), checked) {
             Some(end) => end,
             None if bytes.len() < max => return Progress::NeedMore(bytes.len() + 1),
             None => {
@@ -223,6 +226,11 @@ impl Http1 {
         if reversed {
             self.sides.swap(0, 1);
             out.event(ProtocolEvent::Reversed);
+        }
+        for role in [Role::Client, Role::Server] {
+            if self.side(role).ended.is_some() {
+                self.exchanges.no_more(role);
+            }
         }
         self.head(if reversed { other(sender) } else { sender }, bytes, out)
     }
@@ -498,10 +506,17 @@ impl Dissector for Http1 {
 
     fn finish(&mut self, direction: Direction, rest: &[u8], end: End, out: &mut dyn ProtocolSink) {
         let role = self.role(direction);
-        if !self.untouched() {
-            self.finish_rest(role, rest, end, out);
+        if self.untouched() {
+            // Who ended is known with the first start line.
+            self.side(role).ended = Some(end);
+            return;
         }
+        self.finish_rest(role, rest, end, out);
         self.side(role).ended = Some(end);
+        if role == Role::Server && matches!(self.sides[0].reading, Reading::Unanswered) {
+            // No answer comes any more, and what the client sends still belongs to this exchange.
+            self.assume_tunnel();
+        }
         self.exchanges.no_more(role);
         if let [Side { ended: Some(first), .. }, Side { ended: Some(second), .. }] = &self.sides {
             let fin = *first == End::Fin && *second == End::Fin;

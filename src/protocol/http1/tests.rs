@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::event::Direction::{ToClient, ToServer};
 use crate::protocol::{PROTOCOLS, StreamTree};
-use crate::testkit::laws::{Bulk, Recorder, Sample, Told};
+use crate::testkit::laws::{Bulk, Piece, Recorder, Sample, Told, contract_is_kept};
 
 fn samples() -> Vec<Sample> {
     let get: &[u8] = b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n";
@@ -352,4 +352,64 @@ fn a_differing_copy_of_a_body_is_told_beside_it() {
     play.up("POST / HTTP/1.1\r\nContent-Length: 8\r\n\r\nharmless");
     let expected = format!("BodyConflict {{ exchange: ExchangeId(0), direction: ToServer, bytes: {:?} }}", b"secretly");
     assert_eq!(play.recorder.holding(&expected), 1);
+}
+
+#[test]
+fn what_a_stream_begins_with_is_judged_alike_however_much_of_it_is_there() {
+    let long = |end: &str| format!("GET /{} {end}", "a".repeat(MAX_SOUGHT_LINE_BYTES + 50));
+    for (text, expected) in [
+        ("GET /a HTTP/1.1\r\nHost: a.example\r\n".to_owned(), Probe::Certain),
+        ("GET /a HTTP/1.1\x0c\nHost: a.example\r\n".to_owned(), Probe::No),
+        ("GET /a\r\n".to_owned(), Probe::No),
+        ("GET \n/ HTTP/1.1\r\n".to_owned(), Probe::No),
+        (long("HTTP/1.1\r\n"), Probe::Certain),
+        (long("\x01\r\n"), Probe::Certain),
+        (long("x\r\n").replace("GET", "GOT"), Probe::No),
+    ] {
+        let mut before = Probe::Unsure;
+        for cut in (0..text.len()).filter(|cut| *cut < 60 || *cut + 100 > text.len()).chain([text.len()]) {
+            let now = probe(ToServer, &text.as_bytes()[..cut]);
+            assert!(
+                before == Probe::Unsure || before == now,
+                "{:?} at {cut}: {before:?}, {now:?}",
+                &text[..40.min(cut)]
+            );
+            before = now;
+        }
+        assert_eq!(before, expected, "{:?}", &text[..10]);
+    }
+}
+
+#[test]
+fn heads_at_their_bound_are_read_alike_however_they_are_cut() {
+    let settings = Settings { max_head_bytes: 64, ..Settings::default() };
+    for (name, length) in [("short", 10), ("at the bound", 64), ("line beyond", 200), ("fields beyond", 50)] {
+        let target = "a".repeat(length.min(200) - 10);
+        let text = format!(
+            "GET /{target} HTTP/1.1\r\nHost: a.example\r\nA: {}\r\n\r\nGET /b HTTP/1.1\r\n\r\n",
+            "b".repeat(30)
+        );
+        let outline = |piece: usize| {
+            let mut play = Play::with(false, settings.clone());
+            text.as_bytes().chunks(piece).for_each(|bytes| {
+                play.up(bytes);
+            });
+            play.close().outline()
+        };
+        for piece in [1, 7, 63, 64, 65] {
+            assert_eq!(outline(piece), outline(text.len()), "{name}, in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn a_tunnel_that_nobody_answered_is_not_told_of_after_its_exchange_was_closed() {
+    let asked: &[u8] = b"CONNECT a.example:80 HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+    for (piece, end) in [(usize::MAX, End::Fin), (1, End::Fin), (5, End::Cut)] {
+        // Turned round, so that the server's end is told first. The contract forbids events after `Closed`.
+        let told = contract_is_kept(&PROTOCOL, &[(ToClient, Piece::Bytes(asked))], piece, end);
+        assert_eq!(told.holding("Closed"), 1);
+        let tunnelled = told.told.iter().any(|told| matches!(told, Told::Bytes { bulk: Bulk::Tunnel, .. }));
+        assert!(tunnelled, "{:?}", told.told);
+    }
 }

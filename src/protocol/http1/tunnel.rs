@@ -25,7 +25,7 @@ impl Http1 {
     }
 
     pub(super) fn unanswered(&mut self, role: Role, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
-        match line::look(bytes, &mut 0) {
+        match line::look(bytes.get(..MAX_UNANSWERED_TUNNEL_BYTES).unwrap_or(bytes), &mut 0) {
             // After a refusal that was not seen the client asks again.
             Line::Request if bytes.starts_with(b"CONNECT ") => {
                 self.sides[0].reading = Reading::default();

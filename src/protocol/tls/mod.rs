@@ -124,16 +124,22 @@ impl Tls {
     }
 
     fn tell_hello(&mut self, direction: Direction, hello: &ClientHello, out: &mut dyn ProtocolSink) {
-        self.confirmed = true;
-        if self.told_hello {
-            return;
+        if !std::mem::replace(&mut self.told_hello, true) {
+            if direction == Direction::ToClient {
+                self.reversed = true;
+                out.event(ProtocolEvent::Reversed);
+            }
+            out.event(ProtocolEvent::Hello { exchange: SESSION, hello });
         }
-        self.told_hello = true;
-        if direction == Direction::ToClient {
-            self.reversed = true;
-            out.event(ProtocolEvent::Reversed);
+        self.confirm(out);
+    }
+
+    /// This is TLS. What was held back until that was certain is told here, not with the rest of the push, for how
+    /// much that is depends on the cuts.
+    fn confirm(&mut self, out: &mut dyn ProtocolSink) {
+        if !std::mem::replace(&mut self.confirmed, true) {
+            self.tell_counts(out);
         }
-        out.event(ProtocolEvent::Hello { exchange: SESSION, hello });
     }
 
     fn start(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
@@ -231,10 +237,16 @@ impl Tls {
                 break;
             }
             let Some(header) = record::parse(rest) else {
+                let read = bytes.len() - rest.len();
+                if read > 0 && !self.confirmed {
+                    // It is at the next push that these prove to be none: the tree searches on from here.
+                    return Progress::Consumed(read);
+                }
                 return self.lose_headers(direction, rest, out);
             };
             let side = self.side(direction);
             side.headers = side.headers.saturating_add(1);
+            let second = side.headers > 1;
             let application = header.kind == Kind::ApplicationData;
             side.reading = Reading::Record {
                 left: header.length,
@@ -242,8 +254,8 @@ impl Tls {
                 overhead: header.length.min(RECORD_OVERHEAD_BYTES),
             };
             rest = rest.get(HEADER_BYTES..).unwrap_or_default();
-            if side.headers > 1 {
-                self.confirmed = true;
+            if second {
+                self.confirm(out);
             }
         }
         self.tell_counts(out);
@@ -306,32 +318,28 @@ fn walk(bytes: &[u8], walked: &mut usize, collected: &mut usize, max: usize) -> 
         let Some(header) = record::parse(rest).filter(|header| header.kind == Kind::Handshake) else {
             return Walk::Broken;
         };
-        let end = *walked + HEADER_BYTES + usize::from(header.length);
-        let here = bytes.len().min(end) - *walked - HEADER_BYTES;
-        match message_length(bytes, *collected + here) {
-            Some(length) if length > max => return Walk::TooLarge,
-            Some(length) if *collected + here >= length => {
-                let message = handshake_bytes(bytes, length).split_off(HANDSHAKE_HEADER_BYTES);
-                return Walk::Complete { message, records: end };
-            }
-            _ if end > max => return Walk::TooLarge,
-            _ if bytes.len() < end => return Walk::Incomplete { needed: needed(bytes, *walked, *collected, end) },
-            _ => {}
+        let start = *walked + HEADER_BYTES;
+        let end = start + usize::from(header.length);
+        let here = bytes.len().min(end) - start;
+        let length = message_length(bytes, *collected + here);
+        if length.is_some_and(|length| length > max) {
+            return Walk::TooLarge;
+        }
+        // Whether it is too large is decided by where it ends, not by how much of it is there.
+        let ends = end.min(start + length.unwrap_or(HANDSHAKE_HEADER_BYTES).saturating_sub(*collected));
+        if ends > max {
+            return Walk::TooLarge;
+        }
+        if bytes.len() < ends {
+            return Walk::Incomplete { needed: ends };
+        }
+        if let Some(length) = length.filter(|length| *collected + here >= *length) {
+            let message = handshake_bytes(bytes, length).split_off(HANDSHAKE_HEADER_BYTES);
+            return Walk::Complete { message, records: end };
         }
         *collected += here;
         *walked = end;
     }
-}
-
-/// Bytes of the stream after which the hello may be complete: not all of a record when it ends in its middle.
-fn needed(bytes: &[u8], walked: usize, collected: usize, record_end: usize) -> usize {
-    let start = walked + HEADER_BYTES;
-    let here = bytes.len().saturating_sub(start);
-    match message_length(bytes, collected + here) {
-        Some(length) => record_end.min(start + length.saturating_sub(collected)),
-        None => record_end.min(start + HANDSHAKE_HEADER_BYTES.saturating_sub(collected)),
-    }
-    .max(bytes.len() + 1)
 }
 
 /// Length of the handshake message with its header, when the header is there.

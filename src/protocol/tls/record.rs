@@ -57,6 +57,7 @@ pub(super) fn find(search: Search, bytes: &[u8]) -> Found {
         let rest = bytes.get(at..).unwrap_or_default();
         let whole = match rest.first() {
             Some(22) => may_be_hello(rest) && rest.len() >= HELLO_BYTES,
+            // Not by what stands behind the record: that may be there or not.
             _ if search == Search::Midstream => may_be_data(rest) && rest.len() >= HEADER_BYTES,
             _ => continue,
         };
@@ -90,15 +91,10 @@ fn may_be_hello(bytes: &[u8]) -> bool {
 
 fn may_be_data(bytes: &[u8]) -> bool {
     let length = bytes.get(3).is_none_or(|high| *high <= 0x40);
-    let next = match bytes.first_chunk::<HEADER_BYTES>() {
-        Some([_, _, _, high, low]) => {
-            let end = HEADER_BYTES + usize::from(u16::from_be_bytes([*high, *low]));
-            // Authenticated encryption adds 17 bytes or more.
-            end >= HEADER_BYTES + 17 && bytes.get(end..).is_none_or(may_be)
-        }
-        None => true,
-    };
-    may_be(bytes) && bytes.get(2).is_none_or(|minor| (1..=3).contains(minor)) && length && next
+    // Authenticated encryption adds 17 bytes or more.
+    let sealed =
+        bytes.first_chunk::<HEADER_BYTES>().is_none_or(|[_, _, _, high, low]| u16::from_be_bytes([*high, *low]) >= 17);
+    may_be(bytes) && bytes.get(2).is_none_or(|minor| (1..=3).contains(minor)) && length && sealed
 }
 
 #[cfg(test)]
@@ -126,5 +122,14 @@ mod tests {
         assert_eq!(find(Search::Upgrade, b"nothing here"), Found::No);
         assert_eq!(find(Search::Upgrade, &[23, 3, 3, 0, 40, 1, 2]), Found::No);
         assert_eq!(find(Search::Midstream, &[9, 23, 3, 3, 0, 40, 1, 2]), Found::At(1));
+    }
+
+    #[test]
+    fn a_record_is_found_by_its_header_whatever_is_known_of_what_follows() {
+        let bytes = [&[9, 23, 3, 3, 0, 40][..], &[5; 40], b"no header"].concat();
+        for cut in 2..=bytes.len() {
+            let expected = if cut < 6 { Found::Maybe(1) } else { Found::At(1) };
+            assert_eq!(find(Search::Midstream, &bytes[..cut]), expected, "{cut} bytes");
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::event::Direction::{ToClient, ToServer};
 use crate::flow::{Interest, StreamEvent};
 use crate::protocol::{PROTOCOLS, StreamTree};
-use crate::testkit::laws::{Bulk, Recorder, Sample};
+use crate::testkit::laws::{Bulk, Piece, Recorder, Sample, contract_is_kept};
 
 fn prefixed(length_bytes: usize, content: &[u8]) -> Vec<u8> {
     let length = (content.len() as u64).to_be_bytes();
@@ -192,4 +192,75 @@ fn a_hello_beyond_the_bound_is_let_go_and_the_session_counted() {
     let recorder = play(&[(ToServer, &bytes)]);
     assert_eq!(recorder.holding("Capped(HelloBytes)"), 1);
     assert_eq!(recorder.count(Bulk::Encrypted, ToServer), 100);
+}
+
+#[test]
+fn a_hello_that_is_too_large_is_told_of_tls_alone_however_it_is_cut() {
+    let claims_too_much = record(22, &[&[1, 2, 0, 0][..], &[7; 12]].concat());
+    let (tls, other) = (record(23, &[5; 117]), b"something else entirely".to_vec());
+    for (behind, capped) in [(tls, 1), (other, 0)] {
+        let bytes = [&claims_too_much[..], &behind].concat();
+        for piece in [1, 3, 7, usize::MAX] {
+            // The contract forbids that anything is told of what is not the dissector's own.
+            let told = contract_is_kept(&PROTOCOL, &[(ToServer, Piece::Bytes(&bytes))], piece, End::Fin);
+            assert_eq!(told.holding("Capped(HelloBytes)"), capped, "in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn whether_a_hello_is_too_large_depends_on_where_it_ends_not_on_how_much_is_there() {
+    let message = usual_hello("a.example");
+    for size in [message.len() + 100, 50, 3] {
+        let bytes = records(&[&message[..], &[9; 100]].concat(), size);
+        let (mut walked, mut collected) = (0, 0);
+        let end = (1..bytes.len())
+            .find(|cut| matches!(walk(&bytes[..*cut], &mut walked, &mut collected, usize::MAX), Walk::Complete { .. }))
+            .expect("a hello");
+        for (max, fits) in [(end, true), (end - 1, false)] {
+            assert_eq!(matches!(walk(&bytes, &mut 0, &mut 0, max), Walk::Complete { .. }), fits, "whole");
+            let (mut walked, mut collected) = (0, 0);
+            let mut parts = (1..=bytes.len()).map(|cut| walk(&bytes[..cut], &mut walked, &mut collected, max));
+            let decided = parts.find(|walk| !matches!(walk, Walk::Incomplete { .. })).expect("a decision");
+            assert_eq!(matches!(decided, Walk::Complete { .. }), fits, "byte by byte, records of {size}");
+            assert_eq!(matches!(decided, Walk::TooLarge), !fits, "byte by byte, records of {size}");
+        }
+    }
+}
+
+#[test]
+fn counts_held_back_are_told_where_it_becomes_certain_however_the_bytes_are_cut() {
+    let data = record(23, &[5; 32]);
+    let hello = [records(&usual_hello("a.example"), 4096), data.clone()].concat();
+    for second in [&data, &hello] {
+        let conversation = [
+            (ToClient, Piece::Bytes(&data)),
+            (ToServer, Piece::Bytes(if second == &hello { &[] } else { &data })),
+            (ToClient, Piece::Gap(37)),
+            (ToServer, Piece::Bytes(second)),
+            (ToClient, Piece::Bytes(b"\x15\x03\x03\x00\x02\x02\x28")),
+        ];
+        let whole = contract_is_kept(&PROTOCOL, &conversation, usize::MAX, End::Fin);
+        assert_eq!(whole.count(Bulk::Encrypted, ToClient), 15 + 37 + 7);
+        for piece in 1..40 {
+            let cut = contract_is_kept(&PROTOCOL, &conversation, piece, End::Fin);
+            assert_eq!(cut.told, whole.told, "in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_proves_to_be_none_is_passed_over_however_it_is_cut() {
+    // The second header's length is beyond any record's.
+    let bytes = [record(23, &[5; 40]), vec![23, 3, 3, 0xff, 0xff], record(23, &[5; 40]), record(23, &[5; 40])].concat();
+    for piece in [1, 5, 44, 45, 46, bytes.len()] {
+        let mut tree = StreamTree::new(PROTOCOLS, std::sync::Arc::default(), true);
+        let mut recorder = Recorder::default();
+        for bytes in bytes.chunks(piece) {
+            tree.push(ToServer, StreamEvent::Data(bytes), &mut recorder);
+        }
+        tree.close(&mut recorder);
+        assert_eq!(recorder.count(Bulk::Encrypted, ToServer), 2 * (40 - 17), "in pieces of {piece}");
+        assert_eq!(recorder.done[0].0.protocol, "tls", "in pieces of {piece}");
+    }
 }

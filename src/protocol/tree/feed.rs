@@ -36,12 +36,19 @@ impl StreamTree {
             side.needed = 0;
             side.blocked = false;
         }
-        self.feed(slot, direction, bytes, out);
         let other = direction.reverse();
+        // An end that came before these bytes is told before them: after them it would come after as many of them as
+        // the cuts put into this push.
+        let already = Some(node.side(other)).filter(|side| side.buffer.is_empty()).and_then(|side| side.ended);
+        if let Some(end) = already {
+            self.tell_end(slot, other, end, out);
+        }
+        self.feed(slot, direction, bytes, out);
         self.drain(slot, other, out);
         self.unblock(slot, direction, out);
         for direction in [other, direction] {
-            if let Some(end) = self.node(slot).and_then(|node| node.side(direction).ended) {
+            let told = direction == other && already.is_some();
+            if let Some(end) = self.node(slot).and_then(|node| node.side(direction).ended).filter(|_| !told) {
                 self.finish(slot, direction, end, out);
             }
         }
@@ -76,7 +83,7 @@ impl StreamTree {
             if now.is_empty() {
                 let info = node.info;
                 out.event(&info, ProtocolEvent::Capped(Cap::StreamBuffer));
-                return self.retire(slot, DoneReason::TooLarge, out);
+                return self.abandon(slot, DoneReason::TooLarge, out);
             }
             self.drain(slot, direction, out);
         }
@@ -121,9 +128,25 @@ impl StreamTree {
     /// Pushes `bytes` until the dissector wants no more of them now. Returns how many it consumed.
     pub(super) fn run(&mut self, slot: usize, direction: Direction, bytes: &[u8], out: &mut dyn TreeSink) -> usize {
         let Some((mut open, info)) = self.lend(slot) else { return 0 };
+        let (consumed, outcome) = self.run_lent(slot, direction, bytes, &mut open, info, out);
+        let rest = bytes.get(consumed..).unwrap_or_default();
+        consumed + self.take_back(slot, direction, open, outcome, rest, out).unwrap_or_default()
+    }
+
+    /// The same with the dissector in hand.
+    fn run_lent(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        bytes: &[u8],
+        open: &mut Open,
+        info: StreamInfo,
+        out: &mut dyn TreeSink,
+    ) -> (usize, Outcome) {
         let mut consumed = 0;
         let mut outcome = Outcome::Waiting;
         while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
+            let told_before = self.told;
             let mut sink = NodeSink { tree: self, slot, info, out };
             let progress = open.dissector.push(direction, rest, &mut sink);
             let Some(node) = self.node(slot) else { break };
@@ -150,18 +173,38 @@ impl StreamTree {
                 Progress::Done(reason) => outcome = Outcome::Done(reason),
                 Progress::NotMine => outcome = Outcome::NotMine,
             }
-            if let Some(ended) = self.settle(slot, direction, &mut open, out) {
+            if let Some(ended) = self.settle(slot, direction, open, out) {
                 outcome = Outcome::Done(ended);
+            }
+            if matches!(outcome, Outcome::Waiting) && self.told != told_before {
+                outcome = self.run_blocked(slot, direction.reverse(), open, info, out);
             }
             if !matches!(outcome, Outcome::Waiting) {
                 break;
             }
         }
-        let rest = bytes.get(consumed..).unwrap_or_default();
-        if let Some(count) = self.take_back(slot, direction, open, outcome, rest, out) {
-            return consumed + count;
+        (consumed, outcome)
+    }
+
+    /// Pushes again what waited for the other direction as soon as that told something, not after as much of it as one
+    /// push holds.
+    fn run_blocked(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        open: &mut Open,
+        info: StreamInfo,
+        out: &mut dyn TreeSink,
+    ) -> Outcome {
+        let Some(side) = self.node(slot).map(|node| node.side(direction)) else { return Outcome::Waiting };
+        if !mem::take(&mut side.blocked) {
+            return Outcome::Waiting;
         }
-        consumed
+        let mut held = mem::take(&mut side.buffer);
+        let (consumed, outcome) = self.run_lent(slot, direction, &held, open, info, out);
+        held.drain(..consumed);
+        self.give_back(slot, direction, held);
+        outcome
     }
 
     pub(super) fn lend(&mut self, slot: usize) -> Option<(Open, StreamInfo)> {
@@ -242,18 +285,26 @@ impl StreamTree {
         None
     }
 
-    /// Tells the dissector that a direction ended.
+    /// A direction ended; when both did, so does the stream.
     pub(super) fn finish(&mut self, slot: usize, direction: Direction, end: End, out: &mut dyn TreeSink) {
-        let Some((mut open, info)) = self.lend(slot) else { return };
+        if !self.tell_end(slot, direction, end, out) {
+            return;
+        }
         let Some(node) = self.node(slot) else { return };
+        if node.sides.iter().all(|side| side.ended.is_some()) {
+            self.retire(slot, DoneReason::Complete, out);
+        }
+    }
+
+    /// Tells the dissector that a direction ended. False when there is none.
+    fn tell_end(&mut self, slot: usize, direction: Direction, end: End, out: &mut dyn TreeSink) -> bool {
+        let Some((mut open, info)) = self.lend(slot) else { return false };
+        let Some(node) = self.node(slot) else { return false };
         let rest = mem::take(&mut node.side(direction).buffer);
         open.dissector.finish(direction, &rest, end, &mut NodeSink { tree: self, slot, info, out });
         let unwanted = self.settle(slot, direction, &mut open, out);
         self.take_back(slot, direction, open, unwanted.map_or(Outcome::Waiting, Outcome::Done), &[], out);
         self.unblock(slot, direction.reverse(), out);
-        let Some(node) = self.node(slot) else { return };
-        if node.sides.iter().all(|side| side.ended.is_some()) {
-            self.retire(slot, DoneReason::Complete, out);
-        }
+        true
     }
 }

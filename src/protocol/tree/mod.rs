@@ -53,6 +53,8 @@ pub struct StreamTree {
     opened: u32,
     /// Too many streams was told once.
     told_streams: bool,
+    /// Counts what dissectors told, bulk left out: after it, what waited for the other direction may go on.
+    told: u64,
 }
 
 impl StreamTree {
@@ -61,7 +63,7 @@ impl StreamTree {
     pub fn new(protocols: &'static [Protocol], settings: Arc<Settings>, midstream: bool) -> Self {
         let mut nodes = SmallVec::new();
         nodes.push(Some(Node::new(StreamId(0), None, 0, midstream)));
-        Self { protocols, settings, nodes, opened: 1, told_streams: false }
+        Self { protocols, settings, nodes, opened: 1, told_streams: false, told: 0 }
     }
 
     /// What the flow brings next. Returns what is still wanted of that direction.
@@ -124,7 +126,7 @@ impl StreamTree {
             // Data in flight may follow; the flow's end comes with `close`.
             StreamEvent::Reset => {}
             // No protocol over datagrams is read yet.
-            StreamEvent::Datagram(_) => self.retire(slot, DoneReason::Unrecognised, out),
+            StreamEvent::Datagram(_) => self.abandon(slot, DoneReason::Unrecognised, out),
         }
         self.reconsider(slot, out);
     }
@@ -212,6 +214,20 @@ impl StreamTree {
         } else {
             self.finish(slot, direction, end, out);
         }
+    }
+
+    /// Reads a stream no further: its dissector first closes what it opened.
+    fn abandon(&mut self, slot: usize, reason: DoneReason, out: &mut dyn TreeSink) {
+        if let Some((mut open, info)) = self.lend(slot) {
+            for direction in [Direction::ToServer, Direction::ToClient] {
+                let Some(side) = self.node(slot).map(|node| node.side(direction)) else { continue };
+                if side.ended.replace(End::Cut).is_none() {
+                    let rest = mem::take(&mut side.buffer);
+                    open.dissector.finish(direction, &rest, End::Cut, &mut NodeSink { tree: self, slot, info, out });
+                }
+            }
+        }
+        self.retire(slot, reason, out);
     }
 
     /// The stream is done: frees what it holds and ends its children.
@@ -318,6 +334,10 @@ impl ProtocolSink for NodeSink<'_> {
             }
             other => other,
         };
+        let bulk = matches!(event, ProtocolEvent::Body { .. } | ProtocolEvent::BodyGap { .. });
+        if !bulk && !matches!(event, ProtocolEvent::Encrypted { .. }) {
+            self.tree.told = self.tree.told.wrapping_add(1);
+        }
         let closed = matches!(event, ProtocolEvent::Closed { .. });
         let exchange = event.exchange();
         if closed {

@@ -58,6 +58,7 @@ impl Question<'_> {
 
     /// By the beginning alone.
     pub(super) fn probe(&self, bytes: &[u8]) -> (Probe, usize) {
+        let bytes = bytes.get(..self.settings.max_probe_bytes).unwrap_or(bytes);
         let mut unsure = false;
         for (index, protocol) in self.candidates() {
             match (protocol.probe)(self.direction, bytes) {
@@ -166,8 +167,9 @@ impl StreamTree {
         let was_probing = side.phase == Phase::Probing;
         let start = if was_probing && !question.midstream { Start::Beginning } else { Start::Middle };
         let mut verdict = question.decide(&mut side.phase, &bytes);
-        if was_probing && side.phase != Phase::Probing && !matches!(verdict, Verdict::Open { .. }) {
-            // The first copy is of no protocol: perhaps the second is.
+        if was_probing && side.phase != Phase::Probing {
+            // The first copy begins with no protocol: perhaps the second does. If not, it is forgotten, also where the
+            // search found something further on: whether that is in this push depends on the cuts.
             if let Some(second) = side.overlay(&bytes)
                 && let (Probe::Certain, protocol) = question.probe(&second)
             {

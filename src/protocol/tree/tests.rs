@@ -158,6 +158,101 @@ fn data_after_a_forged_fin_is_read() {
     assert_eq!(recorder.holding("Request"), 2);
 }
 
+#[test]
+fn a_stream_that_is_given_up_closes_what_it_opened() {
+    let connect = b"CONNECT a.example:80 HTTP/1.1\r\n\r\n";
+    let settings = Arc::new(Settings { max_stream_buffer_bytes: 1 << 10, ..Settings::default() });
+    let waits = [GET, &[b'a'; 1100]].concat();
+    for (ends_with, reason) in [
+        (&[StreamEvent::Datagram(b"x")][..], DoneReason::Unrecognised),
+        // What follows a CONNECT without an answer waits, and grows beyond its bound.
+        (&[StreamEvent::Data(&waits), StreamEvent::Data(b"more")], DoneReason::TooLarge),
+    ] {
+        let mut tree = StreamTree::new(PROTOCOLS, Arc::clone(&settings), false);
+        let mut recorder = Recorder::default();
+        tree.push(ToServer, StreamEvent::Data(connect), &mut recorder);
+        for event in ends_with {
+            tree.push(ToServer, *event, &mut recorder);
+        }
+        assert_eq!(recorder.holding("0 Closed"), 1, "{reason:?}");
+        assert_eq!(recorder.done.last().map(|(info, reason)| (info.id.0, *reason)), Some((0, reason)));
+        assert_eq!(tree.interest(ToServer), Interest::Nothing);
+        tree.close(&mut recorder);
+        assert_eq!(recorder.holding("0 Closed"), 1);
+    }
+}
+
+/// What is told of these events with their data cut into pieces.
+fn cut(steps: &[(Direction, StreamEvent<'_>)], piece_bytes: usize) -> Recorder {
+    let (mut tree, mut recorder) = tree();
+    for (direction, event) in steps {
+        match event {
+            StreamEvent::Data(bytes) => bytes.chunks(piece_bytes).for_each(|bytes| {
+                tree.push(*direction, StreamEvent::Data(bytes), &mut recorder);
+            }),
+            other => {
+                tree.push(*direction, *other, &mut recorder);
+            }
+        }
+    }
+    tree.close(&mut recorder);
+    recorder
+}
+
+#[test]
+fn an_end_that_came_before_the_first_request_is_told_before_it_however_that_is_cut() {
+    let connect = b"CONNECT b.example:80 HTTP/1.1\r\nHost: b.example:80\r\n\r\n";
+    let bytes = [&connect[..], connect, GET].concat();
+    let steps = [(ToServer, StreamEvent::Fin), (ToClient, StreamEvent::Data(&bytes))];
+    let whole = cut(&steps, usize::MAX);
+    assert_eq!(whole.holding("1 Request"), 1, "{:?}", whole.events());
+    assert!(whole.events().last().is_some_and(|last| last.contains("0 Closed")), "{:?}", whole.events());
+    for piece in [1, 2, 50, 60] {
+        assert_eq!(cut(&steps, piece).told, whole.told, "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn a_request_line_that_proves_to_be_none_hides_no_answer_however_it_is_cut() {
+    let steps = [
+        (ToServer, StreamEvent::Data(b"lo world\r\n")),
+        (ToServer, StreamEvent::Gap(500)),
+        (ToServer, StreamEvent::Data(b"GET /a HTTP/1.1\x0c\nHost: a.example\r\n\r\n")),
+        (ToClient, StreamEvent::Data(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")),
+    ];
+    for piece in [1, 2, 7, usize::MAX] {
+        let told = cut(&steps, piece);
+        assert_eq!((told.holding("Response"), told.holding("Closed")), (1, 1), "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn a_second_copy_of_what_is_of_no_protocol_is_forgotten_however_the_bytes_are_cut() {
+    let steps = [
+        (ToServer, StreamEvent::Gap(5)),
+        (ToServer, StreamEvent::Conflict { back: 0, bytes: b"XXXX" }),
+        (ToServer, StreamEvent::Data(b"lo world\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")),
+    ];
+    for piece in [1, 2, 7, usize::MAX] {
+        let told = cut(&steps, piece);
+        assert_eq!((told.holding("Response"), told.holding("BodyConflict")), (1, 0), "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn what_waited_for_an_answer_goes_on_before_what_comes_behind_that() {
+    let connect = b"CONNECT b.example:80 HTTP/1.1\r\nHost: b.example:80\r\n\r\n";
+    let asked = [&connect[..], GET].concat();
+    let answers = b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let steps = [(ToServer, StreamEvent::Data(&asked)), (ToClient, StreamEvent::Data(answers))];
+    let whole = cut(&steps, usize::MAX);
+    let place = |text: &str| whole.events().iter().position(|event| event.starts_with(text));
+    assert!(place("1 Request").expect("a request") < place("1 Response").expect("its answer"), "{:?}", whole.events());
+    for piece in [1, 2, 19, 20, 25] {
+        assert_eq!(cut(&steps, piece).told, whole.told, "in pieces of {piece}");
+    }
+}
+
 mod any_cut {
     use proptest::prelude::*;
 
