@@ -34,6 +34,10 @@ test: packages ## Run all tests: unit, property, case, command line, documentati
 	$(CARGO) test --locked $(FEATURES) --no-run
 	$(CARGO) test --locked $(FEATURES) --quiet --no-fail-fast
 
+.PHONY: acceptance
+acceptance: packages ## Run the sensor live: veth pairs in network namespaces, reloads, kills (needs root)
+	@CARGO="$(CARGO)" FEATURES="$(FEATURES)" .ci/acceptance.sh
+
 .PHONY: lint
 lint: packages ## Check format, clippy, rustdoc, licences and origins of all crates
 	$(CARGO) fmt --all --check
