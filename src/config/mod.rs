@@ -61,8 +61,9 @@ pub struct Config {
 /// The `sensor` section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sensor {
-    /// `host` of events.
+    /// `host` of events: 1 to 64 letters, digits, `.`, `-`, `_`.
     pub name: Option<String>,
+    /// The site of reports, spelled alike.
     pub site: Option<String>,
 }
 

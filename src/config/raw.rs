@@ -77,6 +77,7 @@ pub struct Signatures {
 pub struct Redaction {
     /// File with the fingerprint key. Without it, events carry no fingerprints.
     pub key: Option<PathBuf>,
+    /// What masks show of a value: `shape` is all there is.
     pub mask: Mask,
 }
 
@@ -109,7 +110,9 @@ impl Default for Metrics {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Control {
+    /// How `run` writes its log, to stderr: `text` or `json`.
     pub log_format: LogFormat,
+    /// The least that it logs: `error`, `warn`, `info`, `debug`.
     pub log_level: LogLevel,
 }
 
