@@ -1,5 +1,5 @@
 //! YAML with places. In: the text of a file; out: a value, or a [`Fault`] with file, line, column, the line shown with
-//! a caret, and a guess at what was meant (DESIGN.md section 6). [`Located`] keeps the place of a value, so that faults
+//! a caret, and a guess at what was meant. [`Located`] keeps the place of a value, so that faults
 //! found later (a second rule of the same id, a bad pattern) point at their line too.
 //!
 //! Bounds: [`MAX_FILE_BYTES`], [`MAX_DEPTH`], [`MAX_NODES`], [`MAX_ALIAS_EVENTS`]; a file of aliases that unfold

@@ -27,7 +27,10 @@ const SECTIONS: &[(&str, &str, &str)] = &[
 /// Keys that are no section.
 const SINGLE: &[(&str, &str)] = &[
     ("version", "Form of this file."),
-    ("outputs", "Where events go: a list of `{ type: eve, path: FILE }`, with `types` and `rotate` (docs/contracts.md)."),
+    (
+        "outputs",
+        "Where events go: a list of `{ type: eve, path: FILE }`, with `types` and `rotate` (docs/contracts.md).",
+    ),
     ("workers", "Threads that dissect and scan: `auto`, one for each processor, or 1 to 256."),
 ];
 

@@ -1,4 +1,4 @@
-//! One exchange with an AI service: the `ai` object of events (DESIGN.md section 4).
+//! One exchange with an AI service: the `ai` object of events (docs/events.md).
 
 use std::collections::BTreeMap;
 

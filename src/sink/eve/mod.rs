@@ -1,4 +1,4 @@
-//! EVE JSON, a line an event (Suricata's format, DESIGN.md section 4). In: [`Event`]s; out: lines of a writer.
+//! EVE JSON, a line an event (Suricata's format; docs/events.md). In: [`Event`]s; out: lines of a writer.
 //! What is ours stands in `alert.context.shadowtap`, or in types of ours (`ai_activity`).
 
 mod ai;
