@@ -8,6 +8,8 @@ SHELL := /bin/bash
 FEATURES ?=
 # Where the labelled documents for `make eval` lie.
 CORPUS ?= ../shared/corpus
+# Seconds of make soak's live traffic
+SOAK_SECONDS ?= 3600
 # Options of the benchmark, e.g. make bench BENCH="--scale 0.1 --runs 3"
 BENCH ?=
 # Seconds that each fuzz target runs.
@@ -37,6 +39,12 @@ test: packages ## Run all tests: unit, property, case, command line, documentati
 .PHONY: acceptance
 acceptance: packages ## Run the sensor live: veth pairs in network namespaces, reloads, kills (needs root)
 	@CARGO="$(CARGO)" FEATURES="$(FEATURES)" .ci/acceptance.sh
+
+.PHONY: soak
+soak: packages ## The long tests: an hour of traffic (SOAK_SECONDS), ten gigabytes of captures (needs root)
+	$(CARGO) bench --locked $(FEATURES) --bench pipeline -- --generate-only --captures tls
+	SHADOWTAP_SOAK_SECONDS=$(SOAK_SECONDS) SHADOWTAP_BULK=target/bench/tls.pcap $(CARGO) test --release --locked \
+	    $(FEATURES) --test acceptance -- --ignored --test-threads=1 --nocapture memory ten_gigabytes
 
 .PHONY: lint
 lint: packages ## Check format, clippy, rustdoc, licences and origins of all crates

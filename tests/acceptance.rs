@@ -250,3 +250,55 @@ fn the_units_exposure_is_at_most_two() {
     let output = output.expect("systemd-analyze, of the package systemd");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+/// Seconds of the long test; `make soak` sets it.
+const SOAK: &str = "SHADOWTAP_SOAK_SECONDS";
+/// Captures of `make bench`, read one after the other, ten times.
+const BULK: &str = "SHADOWTAP_BULK";
+
+#[test]
+#[ignore = "takes an hour: make soak"]
+fn memory_descriptors_and_threads_stay_flat_for_as_long_as_it_runs() {
+    let Some(seconds) = std::env::var(SOAK).ok().and_then(|seconds| seconds.parse::<u64>().ok()) else { return };
+    let link = Link::make("soak");
+    let mut sensor = Sensor::start(&link, "");
+    let until = std::time::Instant::now() + Duration::from_secs(seconds);
+    let (mut sent, mut readings) = (0, Vec::new());
+    while std::time::Instant::now() < until {
+        sent += link.send(&traffic(), 20, 3000);
+        readings.push((sensor.resident_bytes(), sensor.descriptors(), sensor.threads()));
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    sensor.stop();
+    let state = events(&sensor.eve()).pop().map(|_| last_sensor(&events(&sensor.eve())).clone()).expect("events");
+    println!("sent {sent}, {state}");
+    println!("resident bytes, descriptors, threads: {readings:?}");
+    assert_eq!(number(&state["received"]), sent);
+    // The first quarter warms caches and the allocator.
+    let (warm, last) = (readings[readings.len() / 4], readings[readings.len() - 1]);
+    assert!(last.0 < warm.0 + (32 << 20), "memory grew: {readings:?}");
+    assert_eq!((warm.1, warm.2), (last.1, last.2), "descriptors or threads grew: {readings:?}");
+}
+
+#[test]
+#[ignore = "reads ten gigabytes: make soak"]
+fn ten_gigabytes_stay_within_the_configured_caps_and_a_hundred_megabytes() {
+    let Some(captures) = std::env::var_os(BULK) else { return };
+    let captures: Vec<PathBuf> = std::env::split_paths(&captures).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    // The caps of the default configuration: flow table and batches.
+    let caps: u64 = (512 << 20) + (64 << 20);
+    let mut replay = std::process::Command::new(env!("CARGO_BIN_EXE_shadowtap"));
+    replay.arg("replay").arg("--out").arg(folder.path()).stderr(std::process::Stdio::null());
+    for _ in 0..10 {
+        replay.args(&captures);
+    }
+    let mut child = replay.spawn().expect("the program starts");
+    let mut peak = 0;
+    while child.try_wait().expect("it runs").is_none() {
+        peak = peak.max(acceptance::sensor::resident_bytes(child.id()).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    println!("peak: {} MB", peak >> 20);
+    assert!(peak < caps + (100 << 20), "{} MB", peak >> 20);
+}

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 use proptest::prelude::*;
 
 use super::{DropReason, Settings, decode, decode_with, symmetric_hash};
@@ -236,6 +236,10 @@ fn ours(frame: &[u8]) -> Result<Told, DropReason> {
 
 fn oracle(frame: &[u8]) -> Option<Told> {
     let packet = LaxSlicedPacket::from_ethernet(frame).ok()?;
+    // A MACsec frame, even one that is not encrypted, is no IP to this decoder.
+    if packet.link_exts.iter().any(|extension| matches!(extension, LaxLinkExtSlice::Macsec(_))) {
+        return None;
+    }
     let (source, destination): (std::net::IpAddr, std::net::IpAddr) = match packet.net? {
         LaxNetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
         LaxNetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),

@@ -253,6 +253,11 @@ impl Driver {
                 }
             }
             self.held[side] = bytes[consumed..].to_vec();
+            // What waits in the other direction may wait for what was just told: it goes on before more of this one.
+            let other = direction.reverse();
+            if self.order.events != told_before && std::mem::take(&mut self.blocked[other.index()]) {
+                self.drain(other);
+            }
             if self.blocked[side] || consumed == 0 && self.needed[side] == 0 {
                 return;
             }

@@ -68,7 +68,7 @@ mod tests {
     fn an_escaped_quote_ends_no_column_of_a_table() {
         assert!(is_quoted_table(br#"name","mrn""#));
         assert!(is_quoted_table(br#"a \\","b""#));
-        assert!(!is_quoted_table(br#"";""#));
-        assert!(!is_quoted_table(br#"said "no", and left""#));
+        assert!(!is_quoted_table(br#"\";""#));
+        assert!(!is_quoted_table(br#"said \"no\", and left""#));
     }
 }
