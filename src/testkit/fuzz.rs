@@ -71,19 +71,23 @@ pub const MULTIPART_TYPES: [Option<&str>; 4] = [
 ];
 
 /// The same for [`encodings`].
-pub const CODINGS: [&[&str]; 8] = [
+pub const CODINGS: [&[&str]; 12] = [
     &["gzip"],
     &["deflate"],
     &["deflate", "gzip"],
     &["gzip, gzip"],
     &["x-gzip", "identity", "deflate"],
-    &["br"],
+    &["compress"],
     &["deflate", "deflate", "gzip", "gzip"],
     &["gzip", "gzip", "gzip", "gzip", "gzip"],
 ];
 
 /// A whole capture file: pcap or pcapng, plain or gzip'd. However the file comes, its frames are the same. Where gzip
 /// breaks, some are read before the break, and how many depends on how the file comes.
+    &["br"],
+    &["zstd"],
+    &["zstd", "br"],
+    &["gzip", "zstd"],
 pub fn capture_file(data: &[u8]) {
     let whole = frames_of(data, usize::MAX, false);
     for (piece, flowing) in [(1, true), (7, false)] {
@@ -229,6 +233,7 @@ fn body(name: &'static str, data: &[u8], types: &[Option<&'static str>], codings
     };
     let sample = Sample {
         name,
+        max_window_bytes: 4 << 20,
         content_type: types[choice % types.len()],
         codings: codings[choice % codings.len()].iter().map(|coding| (*coding).to_owned()).collect(),
         bytes: bytes.to_vec(),

@@ -39,6 +39,23 @@ pub fn deflate(bytes: &[u8], zlib: bool) -> Vec<u8> {
     coded.unwrap_or_default()
 }
 
+/// Brotli of the quality that clients take, in a window of 4 MiB.
+#[must_use]
+pub fn brotli(bytes: &[u8]) -> Vec<u8> {
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 5, lgwin: 22, ..Default::default() };
+    let mut coded = Vec::new();
+    match brotli::BrotliCompress(&mut &bytes[..], &mut coded, &parameters) {
+        Ok(_) => coded,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// One Zstandard frame.
+#[must_use]
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
 /// A chat request with what SDKs send: escapes, non-ASCII, surrogates, base64, JSON in a string, odd keys.
 #[must_use]
 pub fn chat() -> String {
@@ -142,3 +159,8 @@ pub fn samples() -> Vec<Sample> {
     }
     samples
 }
+        coded("brotli", &["br"], brotli(chat.as_bytes())),
+        coded("text called brotli", &["br"], chat.clone().into_bytes()),
+        coded("zstd", &["zstd"], zstd(chat.as_bytes())),
+        coded("zstd frames", &["zstd"], [zstd(first), zstd(b""), zstd(second), vec![0; 9]].concat()),
+        coded("zstd over brotli", &["br", "zstd"], zstd(&brotli(chat.as_bytes()))),
