@@ -163,7 +163,7 @@ fn formats_are_known_by_their_bytes_rather_than_their_types() {
         (Some("application/json"), b"[2024-01-01] a line of a log", "text"),
         (Some("application/octet-stream"), b"[1, 2.5,", "json"),
         (Some("application/json"), b"{\\rtf1 text}", "text"),
-        (Some("application/x-www-form-urlencoded"), b"a=b", "text"),
+        (Some("application/x-www-form-urlencoded"), b"a=b", "form"),
         (Some("image/png"), b"a note called image", "text"),
         (Some("image/svg+xml"), b"<svg><text>Jane</text></svg>", "text"),
         (None, b"\x89PNG\r\n\x1a\n\0\0\0", "media"),

@@ -21,6 +21,7 @@ pub(crate) fn of(target: &str) -> Seeds {
     match target {
         "capture_file" => capture_files(),
         "encodings" => encodings(),
+        "form" => forms(),
         "http1" => http1(),
         "json" => json(),
         "multipart" => multipart(),
@@ -352,6 +353,18 @@ fn multipart() -> Seeds {
         ("many-parts", of(32, &[&field.repeat(10), end])),
         ("no-end", of(40, &["preamble\r\n", &file])),
         ("long-headers", of(48, &[&part(&format!("X: {}", "y".repeat(300)), "text"), end])),
+    ])
+}
+
+fn forms() -> Seeds {
+    let json = r#"[null,"[[\"MRN 00412345\",0]]",{"mrn":"00412345"}]"#;
+    let fields = samples::form(&[("f.req", json), ("at", "a:1"), ("notes[0][text]", "José & co")]);
+    named([
+        ("fields", chosen(0, fields.as_bytes())),
+        ("fields-without-type", chosen(9, fields.as_bytes())),
+        ("not-coded", chosen(16, b"note=MRN 00412345 100%&x=%zz&=&&y")),
+        ("json-or-not", chosen(24, b"a=[Note]&b={x}&c=[1,2&d=%5B%22x%22&e=[")),
+        ("long-name", chosen(32, format!("{}=x&a{}=y", "n".repeat(130), "[b]".repeat(40)).as_bytes())),
     ])
 }
 
