@@ -111,12 +111,14 @@ impl Body {
     /// The body ended; `complete` when all of it was there, as far as its sender said how long it is.
     pub fn finish(&mut self, complete: bool, arena: &mut Arena) {
         let (document, decoded) = (&mut self.document, &mut self.decoded);
-        let whole = self.stopped
-            || self.codings.finish(&mut |bytes| {
+        if !self.stopped {
+            let reasons = self.codings.finish(&mut |bytes| {
                 *decoded += bytes.len() as u64;
                 document.push(bytes, arena);
             });
-        if !complete || !whole {
+            self.reasons.extend(reasons);
+        }
+        if !complete {
             self.reasons.insert(Reason::Truncated);
         }
         self.document.finish(arena);

@@ -13,6 +13,7 @@ mod binary;
 mod body;
 mod class;
 mod encoding;
+mod form;
 mod json;
 mod multipart;
 mod path;
@@ -93,4 +94,4 @@ pub struct Format {
 
 /// All formats; the first that matches reads. The last takes everything.
 pub static FORMATS: &[Format] =
-    &[multipart::FORMAT, binary::MEDIA, json::FORMAT, json::EVENT_STREAM, text::FORMAT, binary::FORMAT];
+    &[multipart::FORMAT, binary::MEDIA, json::FORMAT, json::EVENT_STREAM, form::FORMAT, text::FORMAT, binary::FORMAT];

@@ -94,6 +94,32 @@ impl Path {
         self.append(if is_name(key) { key } else { b"*" });
     }
 
+    /// The name of a field in a form: brackets as PHP and Rails read them (`notes[0][text]`), one letter before a dot
+    /// (`f.req`). Other names with a dot are like those of users.
+    pub(super) fn field(&mut self, name: &[u8]) {
+        let (base, brackets) = name.split_at(name.iter().position(|byte| *byte == b'[').unwrap_or(name.len()));
+        let is_field = match base {
+            [letter, b'.', rest @ ..] => letter.is_ascii_lowercase() && is_name(rest),
+            _ => false,
+        };
+        if is_field {
+            if !self.text.is_empty() {
+                self.append(b".");
+            }
+            self.append(base);
+        } else {
+            self.member(base);
+        }
+        for part in brackets.split(|byte| *byte == b'[').skip(1) {
+            let Some(part) = part.strip_suffix(b"]") else { return };
+            match std::str::from_utf8(part).ok().and_then(|part| part.parse::<u64>().ok()) {
+                Some(index) if part.len() < DATA_DIGITS => self.index(index),
+                _ if part.is_empty() => self.append(b"[]"),
+                _ => self.member(part),
+            }
+        }
+    }
+
     /// Formatted by hand: `format!` costs more than the rest of an array of numbers.
     pub(super) fn index(&mut self, index: u64) {
         let mut text = [b']'; 22];
@@ -175,6 +201,26 @@ mod tests {
         path.back_to(0);
         path.index(u64::MAX);
         assert_eq!(path.as_str(), format!("[{}]", u64::MAX));
+    }
+
+    #[test]
+    fn names_of_fields_keep_their_brackets_and_hide_data() {
+        for (name, expected) in [
+            ("prompt", "prompt"),
+            ("f.req", "f.req"),
+            ("notes[0][text]", "notes[0].text"),
+            ("ids[]", "ids[]"),
+            ("jane.testcase", "*"),
+            ("Jane Testcase", "*"),
+            ("by[536228741]", "by.*"),
+            ("by[Jane Testcase][x]", "by.*.x"),
+            ("", "*"),
+            ("a[", "a"),
+        ] {
+            let mut path = Path::new("", 100);
+            path.field(name.as_bytes());
+            assert_eq!(path.as_str(), expected, "{name}");
+        }
     }
 
     #[test]

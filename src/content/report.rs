@@ -14,6 +14,8 @@ pub enum Reason {
     DecodedTooLarge,
     /// `max_ratio` was exceeded.
     RatioTooHigh,
+    /// A coding asked for a window beyond `max_window_bytes`.
+    WindowTooLarge,
     /// Bytes were lost.
     Gap,
     /// The body or its coding ended early.
@@ -33,11 +35,12 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::UnknownCoding,
         Self::MalformedCoding,
         Self::DecodedTooLarge,
         Self::RatioTooHigh,
+        Self::WindowTooLarge,
         Self::Gap,
         Self::Truncated,
         Self::UnreadableFormat,
@@ -55,6 +58,7 @@ impl Reason {
             Self::MalformedCoding => "malformed_coding",
             Self::DecodedTooLarge => "decoded_too_large",
             Self::RatioTooHigh => "ratio_too_high",
+            Self::WindowTooLarge => "window_too_large",
             Self::Gap => "gap",
             Self::Truncated => "truncated",
             Self::UnreadableFormat => "unreadable_format",
@@ -70,7 +74,7 @@ impl Reason {
     #[must_use]
     pub fn flag(self) -> Option<ContentFlag> {
         match self {
-            Self::DecodedTooLarge | Self::RatioTooHigh => Some(ContentFlag::Cap),
+            Self::DecodedTooLarge | Self::RatioTooHigh | Self::WindowTooLarge => Some(ContentFlag::Cap),
             Self::Gap => Some(ContentFlag::Gaps),
             Self::Truncated => Some(ContentFlag::Truncated),
             _ => None,

@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Bytes that content codings (gzip, deflate) may decode to; what lies beyond is not scanned. Identity bodies
+    /// Bytes that content codings (gzip, deflate, br, zstd) may decode to; what lies beyond is not scanned. Identity bodies
     /// are not bounded by it.
     pub max_decoded_bytes: u64,
-    /// Decoded bytes per coded byte beyond which a body is a decompression bomb. DEFLATE reaches 1032 at most; logs
-    /// and repetitive JSON reach about 100.
+    /// Decoded bytes per coded byte beyond which a body is a decompression bomb. DEFLATE reaches 1032 at most, br and
+    /// zstd far more; logs and repetitive JSON reach about 100. Judged every `ratio_grace_bytes / max_ratio` coded bytes.
     pub max_ratio: u32,
     /// Decoded bytes up to which `max_ratio` is not looked at: a small body cannot hurt.
     pub ratio_grace_bytes: u64,
+    /// Window that a br or zstd body may ask for, in bytes: what its decoder remembers. RFC 7932 allows 16 MiB, RFC
+    /// 9659 allows 8 MiB. A body that asks for more is not read.
+    pub max_window_bytes: u64,
     /// Content codings applied one over another; more make the body unreadable.
     pub max_codings: usize,
     /// Nested objects and arrays whose members get a path of their own; strings below are read with the path of
@@ -35,6 +38,7 @@ impl Default for Settings {
             max_decoded_bytes: 512 << 20,
             max_ratio: 200,
             ratio_grace_bytes: 1 << 20,
+            max_window_bytes: 16 << 20,
             max_codings: 4,
             max_json_depth: 128,
             max_path_bytes: 256,

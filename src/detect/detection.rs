@@ -286,7 +286,7 @@ impl Detection {
         };
         let context = Context { codes: &detector.rules.codes };
         let accepted = (identifier.validator)(window.text.get(start..end)?, &context)?;
-        let needs_health = shape.needs_health && label.is_none();
+        let needs_health = form.map_or(shape.needs_health, |form| form.needs_health);
         Some(Candidate { entry, identifier, range: start..end, label, confidence, needs_health, accepted })
     }
 
@@ -368,7 +368,9 @@ fn confirm_labelled<'a>(
     let form = identifier.forms.get(usize::from(label.form))?;
     let raw = window.text.get(end..)?;
     // Most labels in prose have no number behind them: do not read so far for them.
-    raw.iter().take(LOOKAHEAD_BYTES).find(|byte| byte.is_ascii_digit() || !byte.is_ascii())?;
+    if !form.without_digits {
+        raw.iter().take(LOOKAHEAD_BYTES).find(|byte| byte.is_ascii_digit() || !byte.is_ascii())?;
+    }
     let reading = Reading::of(raw);
     let text = reading.text();
     let start = detector.rules.filler.skip(text)?;
@@ -391,7 +393,7 @@ fn confirm_labelled<'a>(
         range,
         label: Some(label),
         confidence: form.confidence,
-        needs_health: false,
+        needs_health: form.needs_health,
         accepted,
     })
 }
@@ -403,7 +405,7 @@ fn reasons(detector: &Detector, accepted: &Accepted, label: Option<Label>, value
         Some(label) => {
             let identifier = detector.rules.identifiers.get(usize::from(label.identifier));
             let form = identifier.and_then(|identifier| identifier.forms.get(usize::from(label.form)));
-            let name = form.and_then(|form| form.names.get(usize::from(label.name))).map_or("", String::as_str);
+            let name = form.and_then(|form| form.names.get(usize::from(label.name))).map_or("", |name| name.trim());
             format!("label '{name}' {} bytes before", value.saturating_sub(label.start))
         }
         None => "no label near".to_owned(),

@@ -65,6 +65,8 @@ pub(super) struct Form {
     pub(super) names: Vec<String>,
     pub(super) value: PrefixFinder,
     pub(super) confidence: Confidence,
+    pub(super) without_digits: bool,
+    pub(super) needs_health: bool,
 }
 
 pub(super) struct CompiledShape {
@@ -139,6 +141,8 @@ fn add_site_forms(entries: &mut Entries, settings: &Settings, config: Option<&So
             names: vec![form.label.clone()],
             value: form.pattern.clone(),
             confidence: Confidence::High,
+            without_digits: true,
+            needs_health: false,
         });
     }
     // First, so that at the same label the site's own form is read before the general one.
@@ -155,6 +159,8 @@ struct Compiler {
     terms: Vec<Term>,
     categories: u8,
     examples: Vec<Example>,
+    /// Widest shape, whether the engine looks for it or for its endings.
+    max_width: usize,
     faults: Vec<Fault>,
 }
 
@@ -169,6 +175,7 @@ impl Compiler {
             terms: Vec::new(),
             categories: 0,
             examples: Vec::new(),
+            max_width: 0,
             faults: Vec::new(),
         }
     }
@@ -177,7 +184,7 @@ impl Compiler {
         let codes = CodeSet::parse(&signatures.icd10cm).map_err(|fault| self.faults.push(fault)).ok();
         match codes {
             Some(codes) if self.faults.is_empty() => Ok(Rules {
-                max_width: self.patterns.iter().map(Pattern::max_width).max().unwrap_or(0),
+                max_width: self.patterns.iter().map(Pattern::max_width).fold(self.max_width, usize::max),
                 patterns: self.patterns,
                 roles: self.roles,
                 identifiers: self.identifiers,
@@ -254,7 +261,8 @@ impl Compiler {
         let shape = self.parse_shape(source, &entry.value)?;
         let value = self.located(source, entry.value.at, PrefixFinder::new(&shape))?;
         let names = entry.names.iter().map(|name| name.value.clone()).collect();
-        Some(Form { names, value, confidence: entry.confidence })
+        let LabelEntry { confidence, without_digits, needs_health, .. } = *entry;
+        Some(Form { names, value, confidence, without_digits, needs_health })
     }
 
     fn shape_entry(
@@ -279,7 +287,14 @@ impl Compiler {
             }
         };
         let veto = entry.veto.as_ref().and_then(|name| self.veto(source, name));
-        self.add(Pattern::Shape(parsed), Role::Shape { identifier, shape });
+        self.max_width = self.max_width.max(parsed.max_width());
+        let role = Role::Shape { identifier, shape };
+        if entry.endings.is_empty() {
+            self.add(Pattern::Shape(parsed), role);
+        }
+        for ending in &entry.endings {
+            self.literal(source, ending.at, ending, role);
+        }
         Some(CompiledShape { starts, confidence: entry.confidence, needs_health: entry.needs_health, enclosed, veto })
     }
 

@@ -13,11 +13,17 @@ use crate::yaml::{Fault, Located, Source};
 /// The files in the binary.
 const BUILT_IN: &[(&str, &str)] = &[
     ("phi/context.yaml", include_str!("../../signatures/phi/context.yaml")),
+    ("phi/dea.yaml", include_str!("../../signatures/phi/dea.yaml")),
     ("phi/deidentified.yaml", include_str!("../../signatures/phi/deidentified.yaml")),
     ("phi/dob.yaml", include_str!("../../signatures/phi/dob.yaml")),
+    ("phi/email.yaml", include_str!("../../signatures/phi/email.yaml")),
     ("phi/health.yaml", include_str!("../../signatures/phi/health.yaml")),
     ("phi/icd10.yaml", include_str!("../../signatures/phi/icd10.yaml")),
+    ("phi/mbi.yaml", include_str!("../../signatures/phi/mbi.yaml")),
     ("phi/mrn.yaml", include_str!("../../signatures/phi/mrn.yaml")),
+    ("phi/name.yaml", include_str!("../../signatures/phi/name.yaml")),
+    ("phi/npi.yaml", include_str!("../../signatures/phi/npi.yaml")),
+    ("phi/phone.yaml", include_str!("../../signatures/phi/phone.yaml")),
     ("phi/ssn.yaml", include_str!("../../signatures/phi/ssn.yaml")),
 ];
 
@@ -165,6 +171,12 @@ pub(super) struct LabelEntry {
     pub(super) names: Vec<Located<String>>,
     pub(super) value: Located<String>,
     pub(super) confidence: Confidence,
+    /// The value may be without a digit: a name. All others are passed over without reading where none is near.
+    #[serde(default)]
+    pub(super) without_digits: bool,
+    /// Counts only in a text that speaks of health, as with shapes.
+    #[serde(default)]
+    pub(super) needs_health: bool,
 }
 
 /// A value that is looked for without a label.
@@ -172,6 +184,9 @@ pub(super) struct LabelEntry {
 #[serde(deny_unknown_fields)]
 pub(super) struct ShapeEntry {
     pub(super) pattern: Located<String>,
+    /// Endings of every match: words to look for in the pattern's stead, for one that has no other cheap way.
+    #[serde(default)]
+    pub(super) endings: Vec<Located<String>>,
     /// Confidence without a label; left out with `labelled_only`.
     pub(super) confidence: Option<Confidence>,
     /// Counts only within reach of a label.

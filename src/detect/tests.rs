@@ -153,7 +153,7 @@ fn prompt(name: &str, content_type: &str) -> (Vec<Detected>, Verdict) {
 #[test]
 fn clinical_notes_with_patients_are_phi() {
     for (name, individuals, severity) in [
-        ("radiology-report.txt", [1, 3], 1),
+        ("radiology-report.txt", [1, 4], 1),
         ("follow-up.txt", [2, 4], 2),
         ("emergency-note.txt", [1, 2], 2),
         ("psychiatry-note.txt", [1, 3], 1),
@@ -179,7 +179,7 @@ fn json_keys_are_labels() {
 
     let (found, verdict) = prompt("patient-record.json", "application/json");
     assert_eq!(verdict.classification, Classification::Phi);
-    assert_eq!(found.len(), 4);
+    assert_eq!(found.len(), 5);
 }
 
 #[test]
@@ -335,14 +335,14 @@ fn faults(file: &str) -> Vec<String> {
 #[test]
 fn a_rule_that_fails_its_own_example_is_named_with_its_line() {
     let entry =
-        "identifiers:\n  - type: npi\n    labels: [{ names: [NPI], value: '[12][0-9]{9}', confidence: high }]\n";
+        "identifiers:\n  - type: plate\n    labels: [{ names: [PLT], value: '[12][0-9]{9}', confidence: high }]\n";
     assert_eq!(
-        faults(&format!("{entry}    examples:\n      - {{ text: 'NPI 1234567893', find: ['1234567893'] }}\n")),
+        faults(&format!("{entry}    examples:\n      - {{ text: 'PLT 1234567893', find: ['1234567893'] }}\n")),
         [""; 0]
     );
-    let faults = faults(&format!("{entry}    negative_examples:\n      - 'NPI 1234567893'\n"));
+    let faults = faults(&format!("{entry}    negative_examples:\n      - 'PLT 1234567893'\n"));
     assert!(faults[0].starts_with("phi/own.yaml:5:9: example fails"), "{}", faults[0]);
-    assert!(faults[0].contains("found Npi at 4..14"), "{}", faults[0]);
+    assert!(faults[0].contains("found Plate at 4..14"), "{}", faults[0]);
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("capture_file", capture_file),
     ("encodings", encodings),
+    ("form", form),
     ("http1", http1),
     ("json", json),
     ("multipart", multipart),
@@ -62,6 +63,9 @@ pub const LINKS: [LinkType; 8] = [
 pub const JSON_TYPES: [Option<&str>; 4] =
     [Some("application/json"), None, Some("application/x-ndjson"), Some("text/event-stream")];
 
+/// The same for [`form`].
+pub const FORM_TYPES: [Option<&str>; 2] = [Some("application/x-www-form-urlencoded"), None];
+
 /// The same for [`multipart`].
 pub const MULTIPART_TYPES: [Option<&str>; 4] = [
     Some("multipart/form-data; boundary=XbX"),
@@ -71,15 +75,19 @@ pub const MULTIPART_TYPES: [Option<&str>; 4] = [
 ];
 
 /// The same for [`encodings`].
-pub const CODINGS: [&[&str]; 8] = [
+pub const CODINGS: [&[&str]; 12] = [
     &["gzip"],
     &["deflate"],
     &["deflate", "gzip"],
     &["gzip, gzip"],
     &["x-gzip", "identity", "deflate"],
-    &["br"],
+    &["compress"],
     &["deflate", "deflate", "gzip", "gzip"],
     &["gzip", "gzip", "gzip", "gzip", "gzip"],
+    &["br"],
+    &["zstd"],
+    &["zstd", "br"],
+    &["gzip", "zstd"],
 ];
 
 /// A whole capture file: pcap or pcapng, plain or gzip'd. However the file comes, its frames are the same. Where gzip
@@ -206,6 +214,10 @@ pub fn json(data: &[u8]) {
     body("json", data, &JSON_TYPES, &[&[]]);
 }
 
+pub fn form(data: &[u8]) {
+    body("form", data, &FORM_TYPES, &[&[]]);
+}
+
 pub fn multipart(data: &[u8]) {
     body("multipart", data, &MULTIPART_TYPES, &[&[]]);
 }
@@ -221,6 +233,7 @@ fn body(name: &'static str, data: &[u8], types: &[Option<&'static str>], codings
     let settings = content::Settings {
         max_decoded_bytes: 16 << 10,
         ratio_grace_bytes: 4 << 10,
+        max_window_bytes: 4 << 20,
         max_json_depth: 16,
         max_path_bytes: 64,
         max_part_headers_bytes: 256,

@@ -39,6 +39,23 @@ pub fn deflate(bytes: &[u8], zlib: bool) -> Vec<u8> {
     coded.unwrap_or_default()
 }
 
+/// Brotli of the quality that clients take, in a window of 4 MiB.
+#[must_use]
+pub fn brotli(bytes: &[u8]) -> Vec<u8> {
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 5, lgwin: 22, ..Default::default() };
+    let mut coded = Vec::new();
+    match brotli::BrotliCompress(&mut &bytes[..], &mut coded, &parameters) {
+        Ok(_) => coded,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// One Zstandard frame.
+#[must_use]
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
 /// A chat request with what SDKs send: escapes, non-ASCII, surrogates, base64, JSON in a string, odd keys.
 #[must_use]
 pub fn chat() -> String {
@@ -89,6 +106,21 @@ fn multipart() -> Vec<u8> {
     body
 }
 
+/// URL-encoded fields, one of them JSON.
+#[must_use]
+pub fn form(fields: &[(&str, &str)]) -> String {
+    let coded = |text: &str| -> String {
+        let byte = |byte: u8| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+            b' ' => "+".to_owned(),
+            _ => format!("%{byte:02X}"),
+        };
+        text.bytes().map(byte).collect()
+    };
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", coded(name), coded(value))).collect();
+    fields.join("&")
+}
+
 fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
     "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(unit).collect()
 }
@@ -119,6 +151,23 @@ pub fn samples() -> Vec<Sample> {
         sample("multipart without a type", None, multipart()),
         sample("protobuf", Some("application/grpc"), protobuf.concat()),
     ];
+    let chat_form = form(&[
+        ("model", "gemini"),
+        ("f.req", &format!("[null,{}]", chat())),
+        ("536-22-8741", "key"),
+        ("notes[0][text]", "[Note] José: MRN 00412345"),
+        ("last", CANARY),
+    ]);
+    let typed = Some("application/x-www-form-urlencoded");
+    samples.extend([
+        Sample { survives_gaps: false, ..sample("form", typed, chat_form.clone()) },
+        Sample { survives_gaps: false, ..sample("form without a type", None, chat_form) },
+        sample(
+            "form that is not coded",
+            typed,
+            format!("model=m&a=%zz&note=MRN 00412345 100%&{}&last={CANARY}", "b=c".repeat(9)),
+        ),
+    ]);
     let coded = |name, coding: &[&str], bytes: Vec<u8>| Sample {
         codings: coding.iter().map(|coding| (*coding).to_owned()).collect(),
         survives_gaps: false,
@@ -135,6 +184,11 @@ pub fn samples() -> Vec<Sample> {
         coded("raw deflate", &["deflate"], deflate(chat.as_bytes(), false)),
         coded("gzip over deflate", &["deflate", "gzip"], gzip(&deflate(chat.as_bytes(), true))),
         coded("not coded after all", &["gzip"], chat.clone().into_bytes()),
+        coded("brotli", &["br"], brotli(chat.as_bytes())),
+        coded("text called brotli", &["br"], chat.clone().into_bytes()),
+        coded("zstd", &["zstd"], zstd(chat.as_bytes())),
+        coded("zstd frames", &["zstd"], [zstd(first), zstd(b""), zstd(second), vec![0; 9]].concat()),
+        coded("zstd over brotli", &["br", "zstd"], zstd(&brotli(chat.as_bytes()))),
         coded("gzip multipart", &["gzip"], gzip(&multipart())),
     ]);
     if let Some(last) = samples.last_mut() {

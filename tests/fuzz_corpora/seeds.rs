@@ -9,7 +9,7 @@ use shadowtap::packet::{self, symmetric_hash};
 use shadowtap::testkit::captures::{self, Interface, PcapDialect, PcapngWriter, WrittenFrame};
 use shadowtap::testkit::fuzz::{CODINGS, LINKS, reassembly, steps};
 use shadowtap::testkit::packets::{Conversation, Flags, Packet};
-use shadowtap::testkit::samples::{self, deflate, gzip};
+use shadowtap::testkit::samples::{self, brotli, deflate, gzip, zstd};
 use steps::Step;
 
 use Direction::{ToClient, ToServer};
@@ -21,6 +21,7 @@ pub(crate) fn of(target: &str) -> Seeds {
     match target {
         "capture_file" => capture_files(),
         "encodings" => encodings(),
+        "form" => forms(),
         "http1" => http1(),
         "json" => json(),
         "multipart" => multipart(),
@@ -355,24 +356,43 @@ fn multipart() -> Seeds {
     ])
 }
 
+fn forms() -> Seeds {
+    let json = r#"[null,"[[\"MRN 00412345\",0]]",{"mrn":"00412345"}]"#;
+    let fields = samples::form(&[("f.req", json), ("at", "a:1"), ("notes[0][text]", "José & co")]);
+    named([
+        ("fields", chosen(0, fields.as_bytes())),
+        ("fields-without-type", chosen(9, fields.as_bytes())),
+        ("not-coded", chosen(16, b"note=MRN 00412345 100%&x=%zz&=&&y")),
+        ("json-or-not", chosen(24, b"a=[Note]&b={x}&c=[1,2&d=%5B%22x%22&e=[")),
+        ("long-name", chosen(32, format!("{}=x&a{}=y", "n".repeat(130), "[b]".repeat(40)).as_bytes())),
+    ])
+}
+
 fn encodings() -> Seeds {
     let note = br#"{"note":"MRN: 00412345, seen by Jane Testcase","list":[1,2,3]}"#;
     let (first, second) = note.split_at(20);
-    let chain = |choice: usize, bytes: Vec<u8>| {
-        assert!(choice % 8 < CODINGS.len());
-        chosen(choice, &bytes)
-    };
+    // Codings by their place in the list, cuts and a hole by the round.
+    let chain = |coding: usize, round: usize, bytes: Vec<u8>| chosen(coding + round * CODINGS.len(), &bytes);
+    let skippable = [&b"\x5A\x2A\x4D\x18\x04\0\0\0"[..], b"skip"].concat();
     named([
-        ("gzip", chain(0, gzip(note))),
-        ("gzip-members", chain(8, [gzip(first), gzip(b""), gzip(second), vec![0; 5]].concat())),
-        ("zlib", chain(17, deflate(note, true))),
-        ("raw-deflate", chain(25, deflate(note, false))),
-        ("gzip-over-zlib", chain(34, gzip(&deflate(note, true)))),
-        ("gzip-over-gzip", chain(43, gzip(&gzip(note)))),
-        ("four", chain(6, gzip(&gzip(&deflate(&deflate(note, false), true))))),
-        ("bomb", chain(56, gzip(&vec![b' '; 40 << 10]))),
-        ("unknown", chain(5, note.to_vec())),
-        ("not-coded", chain(64, note.to_vec())),
+        ("gzip", chain(0, 0, gzip(note))),
+        ("gzip-members", chain(0, 1, [gzip(first), gzip(b""), gzip(second), vec![0; 5]].concat())),
+        ("zlib", chain(1, 2, deflate(note, true))),
+        ("raw-deflate", chain(1, 3, deflate(note, false))),
+        ("gzip-over-zlib", chain(2, 4, gzip(&deflate(note, true)))),
+        ("gzip-over-gzip", chain(3, 5, gzip(&gzip(note)))),
+        ("four", chain(6, 0, gzip(&gzip(&deflate(&deflate(note, false), true))))),
+        ("bomb", chain(0, 6, gzip(&vec![b' '; 40 << 10]))),
+        ("unknown", chain(5, 0, note.to_vec())),
+        ("not-coded", chain(0, 7, note.to_vec())),
+        ("brotli", chain(8, 1, brotli(note))),
+        ("brotli-bomb", chain(8, 2, brotli(&vec![b' '; 40 << 10]))),
+        ("brotli-not-coded", chain(8, 3, note.to_vec())),
+        ("zstd", chain(9, 4, zstd(note))),
+        ("zstd-frames", chain(9, 5, [zstd(first), skippable, zstd(b""), zstd(second), vec![0; 5]].concat())),
+        ("zstd-bomb", chain(9, 6, zstd(&vec![b' '; 400 << 10]))),
+        ("brotli-over-zstd", chain(10, 7, brotli(&zstd(note)))),
+        ("zstd-over-gzip", chain(11, 8, zstd(&gzip(note)))),
     ])
 }
 

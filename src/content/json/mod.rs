@@ -21,6 +21,8 @@ use super::{Arena, Captures, Extractor, Format, Opening, Reason, Report, path::P
 use escape::{Escape, Range, letter};
 use value::{Role, Value};
 
+pub(super) use sniff::is_json_value;
+
 pub(super) const FORMAT: Format =
     Format { name: "json", matches: sniff::is_json, open: |opening| Box::new(Json::new(opening)) };
 
@@ -68,9 +70,11 @@ struct Frame {
     index: u64,
 }
 
-struct Json {
+pub(super) struct Json {
     /// Source offset of the next byte.
     position: u64,
+    /// Source bytes that each byte stands for: 3 in a form, where it was `%7B`.
+    stride: u8,
     start: u64,
     state: State,
     stack: Vec<Frame>,
@@ -88,10 +92,11 @@ struct Json {
 }
 
 impl Json {
-    fn new(opening: &Opening<'_>) -> Self {
+    pub(super) fn new(opening: &Opening<'_>) -> Self {
         let path = Path::new(opening.path, opening.settings.max_path_bytes);
         Self {
             position: opening.source,
+            stride: 1,
             start: opening.source,
             state: State::Structure,
             stack: Vec::new(),
@@ -105,6 +110,19 @@ impl Json {
             escape: Escape::default(),
             watched: opening.watched,
         }
+    }
+
+    /// The next bytes, which stand in the source from `source` on, each for `stride` of its bytes.
+    pub(super) fn push_strided(&mut self, bytes: &[u8], source: u64, stride: u8, arena: &mut Arena) {
+        self.position = source;
+        self.stride = stride;
+        self.push(bytes, arena);
+    }
+
+    /// Source bytes of so many bytes of this push.
+    #[inline]
+    fn source_len(&self, bytes: usize) -> u64 {
+        bytes as u64 * u64::from(self.stride)
     }
 
     fn top(&mut self) -> Option<&mut Frame> {
@@ -276,30 +294,31 @@ impl Json {
                 let Some(byte) = bytes.get(used) else {
                     return used;
                 };
-                let start = self.position + used as u64;
-                used += usize::from(self.escape.feed(*byte, Range { start, end: start + 1 }, &mut self.value, arena));
+                let start = self.position + self.source_len(used);
+                let range = Range { start, end: start + self.source_len(1) };
+                used += usize::from(self.escape.feed(*byte, range, &mut self.value, arena));
             }
             let rest = bytes.get(used..).unwrap_or_default();
-            let source = self.position + used as u64;
+            let source = self.position + self.source_len(used);
             let Some(length) = memchr2(b'"', b'\\', rest) else {
-                self.value.run(rest, source, arena);
+                self.value.run(rest, source, self.stride, arena);
                 return bytes.len();
             };
             let (run, rest) = rest.split_at(length);
-            self.value.run(run, source, arena);
+            self.value.run(run, source, self.stride, arena);
             used += length;
-            let source = source + length as u64;
+            let source = source + self.source_len(length);
             match rest {
                 [b'"', ..] => {
                     self.end_quote(arena);
                     return used + 1;
                 }
                 [_, byte, ..] if let Some(character) = letter(*byte) => {
-                    self.value.letter(character, source, arena);
+                    self.value.letter(character, Range { start: source, end: source + self.source_len(2) }, arena);
                     used += 2;
                 }
                 _ => {
-                    self.escape.start(Range { start: source, end: source + 1 });
+                    self.escape.start(Range { start: source, end: source + self.source_len(1) });
                     used += 1;
                 }
             }
@@ -318,7 +337,7 @@ impl Json {
     fn bare(&mut self, bytes: &[u8], arena: &mut Arena) -> usize {
         let is_key = self.value.role != Role::Value;
         let length = bytes.iter().position(|byte| ends_bare(*byte, is_key)).unwrap_or(bytes.len());
-        self.value.run(bytes.get(..length).unwrap_or_default(), self.position, arena);
+        self.value.run(bytes.get(..length).unwrap_or_default(), self.position, self.stride, arena);
         match bytes.get(length) {
             None => {}
             Some(b' ' | b'\t') => self.state = State::BareSpace,
@@ -385,7 +404,7 @@ impl Extractor for Json {
                 State::BareSpace => self.bare_space(rest, arena),
                 State::LostQuote => self.lost_quote(rest, arena),
             };
-            self.position += used as u64;
+            self.position += self.source_len(used);
             rest = rest.get(used..).unwrap_or_default();
         }
     }

@@ -12,11 +12,19 @@ pub(super) fn is_json(opening: &Opening<'_>) -> bool {
     let first = opening.first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(opening.first);
     let first = first.trim_ascii_start();
     match first.split_first() {
-        Some((b'{', rest)) => matches!(rest.trim_ascii_start().first(), None | Some(b'"' | b'}')),
-        Some((b'[', rest)) => begins_array(rest.trim_ascii_start()),
+        Some((b'{' | b'[', _)) => is_json_value(first),
         Some((b'"', rest)) => typed && !is_quoted_table(rest),
         Some(_) => typed && is_scalar(first),
         None => typed,
+    }
+}
+
+/// Whether a value begins an object or an array.
+pub(in crate::content) fn is_json_value(first: &[u8]) -> bool {
+    match first.split_first() {
+        Some((b'{', rest)) => matches!(rest.trim_ascii_start().first(), None | Some(b'"' | b'}')),
+        Some((b'[', rest)) => begins_array(rest.trim_ascii_start()),
+        _ => false,
     }
 }
 

@@ -100,23 +100,23 @@ impl Value {
         }
     }
 
-    /// Bytes that stand in the source as they are.
+    /// Bytes that stand in the source as they are, or each for `stride` of its bytes.
     #[inline]
-    pub(super) fn run(&mut self, bytes: &[u8], source: u64, arena: &mut Arena) {
+    pub(super) fn run(&mut self, bytes: &[u8], source: u64, stride: u8, arena: &mut Arena) {
         if self.plain {
-            arena.push(bytes, source);
+            arena.push_strided(bytes, source, stride);
         } else if !bytes.is_empty() {
-            self.run_with_care(bytes, source, arena);
+            self.run_with_care(bytes, source, stride, arena);
         }
     }
 
     /// A character from a one-letter escape.
     #[inline]
-    pub(super) fn letter(&mut self, character: u8, source: u64, arena: &mut Arena) {
+    pub(super) fn letter(&mut self, character: u8, range: Range, arena: &mut Arena) {
         if self.plain {
-            arena.push_decoded(&[character], source, 2);
+            arena.push_decoded(&[character], range.start, range.length());
         } else {
-            self.decoded(&[character], Range { start: source, end: source + 2 }, arena);
+            self.decoded(&[character], range, arena);
         }
     }
 
@@ -129,10 +129,10 @@ impl Value {
         self.key.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
-    fn run_with_care(&mut self, bytes: &[u8], source: u64, arena: &mut Arena) {
+    fn run_with_care(&mut self, bytes: &[u8], source: u64, stride: u8, arena: &mut Arena) {
         if self.role != Role::Value {
             self.extend_key(bytes);
-            return arena.push(bytes, source);
+            return arena.push_strided(bytes, source, stride);
         }
         if self.capturing {
             self.captures.extend(bytes);
@@ -140,44 +140,45 @@ impl Value {
         let (mut bytes, mut source) = (bytes, source);
         if let Some(prefix) = &mut self.prefix {
             let Some((length, kind)) = prefix.run(bytes) else {
-                return arena.push(bytes, source);
+                return arena.push_strided(bytes, source, stride);
             };
             let (head, rest) = bytes.split_at(length);
-            arena.push(head, source);
-            (bytes, source) = (rest, source + length as u64);
+            arena.push_strided(head, source, stride);
+            (bytes, source) = (rest, source + length as u64 * u64::from(stride));
             self.prefix = None;
             self.kind = kind;
         }
         match self.kind {
-            Kind::Plain => arena.push(bytes, source),
-            Kind::Nested => self.nested_run(bytes, source, arena),
-            Kind::Blob => self.blob_run(bytes, source, arena),
+            Kind::Plain => arena.push_strided(bytes, source, stride),
+            Kind::Nested => self.nested_run(bytes, source, stride, arena),
+            Kind::Blob => self.blob_run(bytes, source, stride, arena),
         }
         self.settle();
     }
 
     /// A run holds no backslash, so an inner escape that it ends started before it.
-    fn nested_run(&mut self, bytes: &[u8], source: u64, arena: &mut Arena) {
+    fn nested_run(&mut self, bytes: &[u8], source: u64, stride: u8, arena: &mut Arena) {
         let mut used = 0;
         while self.inner.is_active()
             && let Some(byte) = bytes.get(used)
         {
-            let start = source + used as u64;
-            if self.inner.feed(*byte, Range { start, end: start + 1 }, &mut ToArena, arena) {
+            let start = source + used as u64 * u64::from(stride);
+            if self.inner.feed(*byte, Range { start, end: start + u64::from(stride) }, &mut ToArena, arena) {
                 used += 1;
             }
         }
-        arena.push(bytes.get(used..).unwrap_or_default(), source + used as u64);
+        let source = source + used as u64 * u64::from(stride);
+        arena.push_strided(bytes.get(used..).unwrap_or_default(), source, stride);
     }
 
-    fn blob_run(&mut self, bytes: &[u8], source: u64, arena: &mut Arena) {
+    fn blob_run(&mut self, bytes: &[u8], source: u64, stride: u8, arena: &mut Arena) {
         let length = bytes.iter().position(|byte| !is_base64(*byte)).unwrap_or(bytes.len());
         let (blob, text) = bytes.split_at(length);
-        self.report.skip(blob.len() as u64, Reason::Blob);
+        self.report.skip(blob.len() as u64 * u64::from(stride), Reason::Blob);
         if !text.is_empty() {
             self.kind = Kind::Plain;
             arena.separator(b"\n");
-            arena.push(text, source + length as u64);
+            arena.push_strided(text, source + length as u64 * u64::from(stride), stride);
         }
     }
 

@@ -3,8 +3,14 @@
 //! A new checksum is one file here and one line in [`VALIDATORS`].
 
 mod birth_date;
+mod dea;
+mod email;
 mod icd10;
+mod mbi;
 mod mrn;
+mod name;
+mod npi;
+mod phone;
 mod ssn;
 
 use smallvec::SmallVec;
@@ -35,8 +41,19 @@ impl Accepted {
 
 pub(super) type Validator = fn(&[u8], &Context<'_>) -> Option<Accepted>;
 
-pub(super) const VALIDATORS: &[(&str, Validator)] =
-    &[("birth_date", birth_date::birth_date), ("icd10", icd10::icd10), ("mrn", mrn::mrn), ("ssn", ssn::ssn)];
+pub(super) const VALIDATORS: &[(&str, Validator)] = &[
+    ("birth_date", birth_date::birth_date),
+    ("common_name", name::common_name),
+    ("dea", dea::dea),
+    ("email", email::email),
+    ("icd10", icd10::icd10),
+    ("mbi", mbi::mbi),
+    ("mrn", mrn::mrn),
+    ("npi", npi::npi),
+    ("person_name", name::person_name),
+    ("phone", phone::phone),
+    ("ssn", ssn::ssn),
+];
 
 /// For identifiers that have no checksum: letters and digits, in upper case.
 pub(super) fn form_only(value: &[u8], _: &Context<'_>) -> Option<Accepted> {

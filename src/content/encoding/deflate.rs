@@ -1,111 +1,23 @@
-//! Content codings of a body (RFC 9110 §8.4.1): gzip (RFC 1952, several members), deflate (RFC 1950, and raw RFC 1951
-//! as some send it), identity, one over another. In: coded bytes as they come; out: decoded bytes, all that the coded
-//! bytes so far can give. Bounds per coding: `max_decoded_bytes`, `max_ratio`; 32 KiB window and 16 KiB of output.
-//! Does not: br, zstd, checksums (a wrong one hides nothing from us), go on after a hole.
+//! gzip (RFC 1952, several members) and deflate (RFC 1950, and raw RFC 1951 as some send it). In: coded bytes; out: all
+//! that they can give so far. Bounds: 32 KiB window, 16 KiB of output. A body that is called gzip and does not begin
+//! so goes through as it is.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::{Reason, Settings};
+use super::bounds::Bounds;
+use super::{Decoder, Decoding};
+use crate::content::{Reason, Settings};
 
-/// What a push came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decoding {
-    /// Coded bytes that were decoded; the others stand after the coding's end, or after a stop.
-    pub used: usize,
-    /// Nothing more can be decoded.
-    pub stopped: Option<Reason>,
-}
-
-/// Undoes one content coding.
-pub trait Decoder: Send {
-    /// The next coded bytes; decoded ones go to `out` in pieces.
-    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding;
-    /// The body ended; whether the coding did too.
-    fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> bool;
-}
-
-/// The decoder of a coding by its name in `Content-Encoding`; `None` when there is none. Identity is no coding.
-fn decoder(name: &str, settings: &Settings) -> Option<Box<dyn Decoder>> {
-    match name {
-        "gzip" | "x-gzip" => Some(Box::new(Gzip::new(settings))),
-        "deflate" => Some(Box::new(Deflate::new(settings))),
-        _ => None,
-    }
-}
-
-/// Codings one over another, the outermost first.
-pub(super) struct Codings {
-    stages: Vec<Box<dyn Decoder>>,
-}
-
-impl Codings {
-    /// `names` in the order applied; `None` when one is unknown or they are too many.
-    pub(super) fn new(names: &[String], settings: &Settings) -> Option<Self> {
-        let names = names.iter().flat_map(|list| list.split(',')).map(|name| name.trim().to_ascii_lowercase());
-        let names: Vec<_> = names.filter(|name| !name.is_empty() && name != "identity").collect();
-        if names.len() > settings.max_codings {
-            return None;
-        }
-        let stages = names.iter().rev().map(|name| decoder(name, settings)).collect::<Option<_>>()?;
-        Some(Self { stages })
-    }
-
-    pub(super) fn none() -> Self {
-        Self { stages: Vec::new() }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.stages.is_empty()
-    }
-
-    pub(super) fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
-        push_through(&mut self.stages, coded, out)
-    }
-
-    /// Whether every coding ended as it should.
-    pub(super) fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> bool {
-        let mut complete = true;
-        let mut stages = self.stages.as_mut_slice();
-        while let Some((first, inner)) = stages.split_first_mut() {
-            complete &= first.finish(&mut |bytes| {
-                push_through(inner, bytes, out);
-            });
-            stages = inner;
-        }
-        complete
-    }
-}
-
-fn push_through(stages: &mut [Box<dyn Decoder>], coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
-    let Some((first, inner)) = stages.split_first_mut() else {
-        out(coded);
-        return Decoding { used: coded.len(), stopped: None };
-    };
-    if inner.is_empty() {
-        return first.push(coded, out);
-    }
-    let mut inner_stopped = None;
-    let decoding = first.push(coded, &mut |bytes| {
-        if inner_stopped.is_none() {
-            inner_stopped = push_through(inner, bytes, out).stopped;
-        }
-    });
-    Decoding { stopped: decoding.stopped.or(inner_stopped), ..decoding }
-}
-
-/// Bytes decoded at a time. Output ends at its multiples, so that bounds strike at the same place however input is cut.
+/// Bytes decoded at a time.
 const OUTPUT_BYTES: usize = 16 << 10;
 
 /// A DEFLATE stream within its bounds.
 struct Inflate {
     state: Decompress,
     output: Vec<u8>,
-    filled: usize,
-    decoded: u64,
-    coded: u64,
-    settings: Settings,
+    bounds: Bounds,
 }
 
 /// How far a DEFLATE stream is.
@@ -119,28 +31,27 @@ enum Inflated {
 
 impl Inflate {
     fn new(zlib: bool, settings: &Settings) -> Self {
-        Self {
-            state: Decompress::new(zlib),
-            output: vec![0; OUTPUT_BYTES],
-            filled: 0,
-            decoded: 0,
-            coded: 0,
-            settings: *settings,
-        }
+        Self { state: Decompress::new(zlib), output: vec![0; OUTPUT_BYTES], bounds: Bounds::new(settings) }
     }
 
     fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Inflated {
-        let mut used = 0;
+        let (mut used, mut judged) = (0, 0);
         loop {
             let rest = coded.get(used..).unwrap_or_default();
-            let room = self.output.get_mut(self.filled..).unwrap_or_default();
+            let step = self.bounds.to_next_step().saturating_sub(used - judged).min(rest.len());
             let (before_in, before_out) = (self.state.total_in(), self.state.total_out());
-            let result = self.state.decompress(rest, room, FlushDecompress::None);
+            let step = rest.get(..step).unwrap_or_default();
+            let result = self.state.decompress(step, &mut self.output, FlushDecompress::None);
             let taken = (self.state.total_in() - before_in) as usize;
             let made = (self.state.total_out() - before_out) as usize;
             used += taken;
-            self.coded += taken as u64;
-            if let Some(reason) = self.hand_on(made, out) {
+            let stopped = self.bounds.hand_on(self.output.get(..made).unwrap_or_default(), out);
+            // While the output is full, more of what the same bytes give may come.
+            if made < self.output.len() {
+                self.bounds.take(used - judged);
+                judged = used;
+            }
+            if let Some(reason) = stopped {
                 return Inflated::Stopped(used, reason);
             }
             match result {
@@ -150,24 +61,6 @@ impl Inflate {
                 Ok(_) => {}
             }
         }
-    }
-
-    /// Hands on what was made, as far as the bounds allow.
-    fn hand_on(&mut self, made: usize, out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
-        let allowed = self.settings.max_decoded_bytes.saturating_sub(self.decoded);
-        let handed = made.min(usize::try_from(allowed).unwrap_or(usize::MAX));
-        let end = self.filled + made;
-        if handed > 0 {
-            out(self.output.get(self.filled..self.filled + handed).unwrap_or_default());
-        }
-        self.decoded += handed as u64;
-        self.filled = if end >= OUTPUT_BYTES { 0 } else { end };
-        if handed < made {
-            return Some(Reason::DecodedTooLarge);
-        }
-        let at_bound = self.filled == 0 && self.decoded > self.settings.ratio_grace_bytes;
-        (at_bound && self.decoded / u64::from(self.settings.max_ratio.max(1)) > self.coded)
-            .then_some(Reason::RatioTooHigh)
     }
 }
 
@@ -191,7 +84,7 @@ enum Member {
     NotCoded,
 }
 
-struct Gzip {
+pub(super) struct Gzip {
     member: Member,
     flags: u8,
     extra_length: u16,
@@ -207,7 +100,7 @@ const FLAG_NAME: u8 = 8;
 const FLAG_COMMENT: u8 = 16;
 
 impl Gzip {
-    fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         Self { member: Member::Fixed(0), flags: 0, extra_length: 0, any: false, inflate: Inflate::new(false, settings) }
     }
 
@@ -300,27 +193,27 @@ impl Decoder for Gzip {
                     self.frame_byte(*byte, out);
                     // The byte that is no header does not count as decoded.
                     used += usize::from(self.member != Member::Ended);
-                    self.inflate.coded += 1;
+                    self.inflate.bounds.take(1);
                 }
             }
         }
         Decoding { used, stopped: None }
     }
 
-    fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> bool {
+    fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
         match self.member {
             Member::Fixed(count @ 1..=2) if !self.any => {
                 out(GZIP_MAGIC.get(..usize::from(count)).unwrap_or_default());
-                true
+                None
             }
-            Member::Fixed(0) | Member::Ended | Member::NotCoded => true,
-            _ => false,
+            Member::Fixed(0) | Member::Ended | Member::NotCoded => None,
+            _ => Some(Reason::Truncated),
         }
     }
 }
 
 /// `deflate`: zlib as the RFC says, or raw as some say.
-struct Deflate {
+pub(super) struct Deflate {
     /// The first byte, until the second tells which it is.
     first: Option<u8>,
     settings: Settings,
@@ -329,7 +222,7 @@ struct Deflate {
 }
 
 impl Deflate {
-    fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         Self { first: None, settings: *settings, inflate: None, ended: false }
     }
 }
@@ -374,7 +267,8 @@ impl Decoder for Deflate {
         }
     }
 
-    fn finish(&mut self, _out: &mut dyn FnMut(&[u8])) -> bool {
-        self.ended || (self.inflate.is_none() && self.first.is_none())
+    fn finish(&mut self, _out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
+        let is_whole = self.ended || (self.inflate.is_none() && self.first.is_none());
+        (!is_whole).then_some(Reason::Truncated)
     }
 }

@@ -1,0 +1,108 @@
+//! Content codings of a body (RFC 9110 §8.4.1): gzip and deflate, br, zstd, identity, one over another. In: coded bytes
+//! as they come; out: decoded bytes, which depend on the coded ones alone, never on how these were cut; where a coding
+//! breaks, all that came before the break. Bounds per coding: `max_decoded_bytes`, `max_ratio`, `max_window_bytes`.
+//! Does not: dictionaries (RFC 9842), checksums (a wrong one hides nothing from us), go on after a hole.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+mod bounds;
+mod brotli;
+mod deflate;
+mod zstd;
+
+use super::{Reason, Reasons, Settings};
+use brotli::Brotli;
+use deflate::{Deflate, Gzip};
+use zstd::Zstd;
+
+/// What a push came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoding {
+    /// Coded bytes that were decoded; the others stand after the coding's end, or after a stop.
+    pub used: usize,
+    /// Nothing more can be decoded.
+    pub stopped: Option<Reason>,
+}
+
+/// Undoes one content coding.
+pub trait Decoder: Send {
+    /// The next coded bytes; decoded ones go to `out` in pieces. A decoder may hold back some (see there).
+    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding;
+    /// The body ended; why that was not all of it, if so.
+    fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> Option<Reason>;
+}
+
+/// The decoder of a coding by its name in `Content-Encoding`; `None` when there is none. Identity is no coding.
+fn decoder(name: &str, settings: &Settings) -> Option<Box<dyn Decoder>> {
+    match name {
+        "gzip" | "x-gzip" => Some(Box::new(Gzip::new(settings))),
+        "deflate" => Some(Box::new(Deflate::new(settings))),
+        "br" => Some(Box::new(Brotli::new(settings))),
+        "zstd" => Some(Box::new(Zstd::new(settings))),
+        _ => None,
+    }
+}
+
+/// Codings one over another, the outermost first.
+pub(super) struct Codings {
+    stages: Vec<Box<dyn Decoder>>,
+}
+
+impl Codings {
+    /// `names` in the order applied; `None` when one is unknown or they are too many.
+    pub(super) fn new(names: &[String], settings: &Settings) -> Option<Self> {
+        let names = names.iter().flat_map(|list| list.split(',')).map(|name| name.trim().to_ascii_lowercase());
+        let names: Vec<_> = names.filter(|name| !name.is_empty() && name != "identity").collect();
+        if names.len() > settings.max_codings {
+            return None;
+        }
+        let stages = names.iter().rev().map(|name| decoder(name, settings)).collect::<Option<_>>()?;
+        Some(Self { stages })
+    }
+
+    pub(super) fn none() -> Self {
+        Self { stages: Vec::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    pub(super) fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
+        push_through(&mut self.stages, coded, out)
+    }
+
+    /// Ends every coding; why some did not end as they should.
+    pub(super) fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> Reasons {
+        let mut reasons = Reasons::default();
+        let mut stages = self.stages.as_mut_slice();
+        while let Some((first, inner)) = stages.split_first_mut() {
+            let mut inner_stopped = None;
+            let reason = first.finish(&mut |bytes| {
+                if inner_stopped.is_none() {
+                    inner_stopped = push_through(inner, bytes, out).stopped;
+                }
+            });
+            reason.into_iter().chain(inner_stopped).for_each(|reason| reasons.insert(reason));
+            stages = inner;
+        }
+        reasons
+    }
+}
+
+fn push_through(stages: &mut [Box<dyn Decoder>], coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
+    let Some((first, inner)) = stages.split_first_mut() else {
+        out(coded);
+        return Decoding { used: coded.len(), stopped: None };
+    };
+    if inner.is_empty() {
+        return first.push(coded, out);
+    }
+    let mut inner_stopped = None;
+    let decoding = first.push(coded, &mut |bytes| {
+        if inner_stopped.is_none() {
+            inner_stopped = push_through(inner, bytes, out).stopped;
+        }
+    });
+    Decoding { stopped: decoding.stopped.or(inner_stopped), ..decoding }
+}
