@@ -8,8 +8,23 @@ use common::{project, shadowtap};
 use shadowtap::testkit::{captures, packets::Conversation, shuffle};
 
 /// Values of an invented patient that stand nowhere else.
-const CANARIES: [&str; 7] =
-    ["536-22-8741", "536228741", "99817263", "Quackenbush", "Zebediah", "03/09/1951", "quackenbush"];
+const CANARIES: [&str; 15] = [
+    "536-22-8741",
+    "536.22.8741",
+    "536228741",
+    "99817263",
+    "quackenbush",
+    "zebediah",
+    "03/09/1951",
+    "04-17-1962",
+    "04171962",
+    "00412345",
+    "0412345",
+    "mrn0041",
+    "/1962",
+    "testcase",
+    "barnaby",
+];
 
 fn endpoint(text: &str) -> SocketAddr {
     text.parse().expect("an endpoint")
@@ -85,8 +100,78 @@ fn requests() -> Vec<(&'static str, String, String)> {
     ]
 }
 
+/// Values in forms that look like something harmless: labels of a host, models, keys, methods, products, versions.
+fn disguised_requests() -> Vec<String> {
+    let note = "Patient Zebediah Quackenbush, DOB 03/09/1951, MRN: 99817263, SSN 536-22-8741";
+    let head = |line: &str, host: &str, more: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "{line}\r\nHost: {host}\r\nContent-Type: application/json\r\n{more}Content-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let chat = "POST /v1/chat/completions HTTP/1.1";
+    let openai = "api.openai.com";
+    let plain = format!("{{\"model\":\"gpt-5\",\"messages\":[{{\"content\":\"{note}\"}}]}}");
+    let mut requests = Vec::new();
+    for host in [
+        "536.22.8741",
+        "536.22.8741.api.openai.com",
+        "536_22.8741.api.openai.com",
+        "04-17-1962.example.com",
+        "04.17.1962.api.openai.com",
+        "quackenbush-00412345.example.com",
+        "00412345.api.openai.com",
+    ] {
+        // A name alone is no number; a label that holds both goes whole.
+        requests.push(head(chat, host, "", &plain));
+    }
+    for model in [
+        "Quackenbush-04171962",
+        "A00412345",
+        "quackenbush",
+        "gpt-4o-quackenbush",
+        "gpt-04-17-1962",
+        "claude-00412345",
+        "ft:gpt-4o:clinic:zebediah:0412345",
+        "openai/zebediah-quackenbush",
+    ] {
+        requests.push(head(chat, openai, "", &plain.replace("gpt-5", model)));
+    }
+    for key in ["quackenbush", "jane_testcase", "quackenbushJane", "ZEBEDIAH", "patient-barnaby", "noteQuackenbush"] {
+        let body = format!("{{\"messages\":{{\"{key}\":{{\"ssn\":\"{note}\"}}}},\"{key}\":\"{note}\"}}");
+        requests.push(head(chat, openai, "", &body));
+    }
+    let multipart = format!(
+        "--b0\r\nContent-Disposition: form-data; name=\"jane_testcase\"\r\n\r\n{note}\r\n\
+         --b0\r\nContent-Disposition: form-data; name=barnaby\r\n\r\n{note}\r\n--b0--\r\n"
+    );
+    requests.push(format!(
+        "POST /v1/files HTTP/1.1\r\nHost: {openai}\r\nContent-Type: multipart/form-data; boundary=b0\r\n\
+         Content-Length: {}\r\n\r\n{multipart}",
+        multipart.len()
+    ));
+    for agent in [
+        "Quackenbush/1962 MRN0041/2345",
+        "curl/536.22.8741",
+        "Mozilla/5.0quackenbush",
+        "python-quackenbush/1.0",
+        "curl/04.17.1962",
+    ] {
+        requests.push(head(chat, openai, &format!("User-Agent: {agent}\r\n"), &plain));
+    }
+    for line in [
+        "QUACKENBUSH /v1/chat/completions HTTP/1.1",
+        "ZEBEDIAH-QUACKENBUSH / HTTP/1.1",
+        "POST /v0412345/chat HTTP/1.1",
+        "POST /v1/v0412345/quackenbush HTTP/1.1",
+    ] {
+        requests.push(head(line, openai, "", &plain));
+    }
+    requests
+}
+
 fn assert_silent(what: &str, text: &[u8]) {
-    let text = String::from_utf8_lossy(text);
+    let text = String::from_utf8_lossy(text).to_lowercase();
     for canary in CANARIES {
         let line = text.lines().find(|line| line.contains(canary));
         assert!(line.is_none(), "{what} holds {canary}:\n  {}", line.unwrap_or_default());
@@ -107,11 +192,15 @@ fn assert_folder_silent(folder: &Path) {
 #[test]
 fn replay_tells_no_value_of_any_place_of_a_request() {
     let folder = tempfile::tempdir().expect("a folder");
-    let conversations = requests().into_iter().enumerate().map(|(index, (_, request, _))| {
+    let planted: Vec<String> =
+        requests().into_iter().map(|(_, request, _)| request).chain(disguised_requests()).collect();
+    let count = planted.len();
+    let conversations = planted.into_iter().enumerate().map(|(index, request)| {
         let client = endpoint(&format!("10.20.3.7:{}", 40_000 + index));
+        let content_type = ["Zebediah/Quackenbush", "application/quackenbush"][index % 2];
         Conversation::new(client, endpoint("203.0.113.10:443"))
             .client_says(request)
-            .server_says("HTTP/1.1 200 OK\r\nContent-Type: Zebediah/Quackenbush\r\nContent-Length: 0\r\n\r\n")
+            .server_says(format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: 0\r\n\r\n"))
             .packets()
     });
     let mut packets: Vec<_> = conversations.flatten().collect();
@@ -123,6 +212,7 @@ fn replay_tells_no_value_of_any_place_of_a_request() {
         shadowtap().current_dir(project()).arg("replay").arg("--out").arg(&out).arg(&capture).output().expect("starts");
     assert!(output.status.success());
     let eve = std::fs::read_to_string(out.join("eve.jsonl")).expect("written");
+    assert_eq!(eve.matches("\"event_type\":\"http\"").count(), count, "a request was not read:\n{eve}");
     assert!(eve.matches("\"event_type\":\"alert\"").count() >= 8, "the planted values were not even found:\n{eve}");
     assert_silent("stdout", &output.stdout);
     assert_silent("stderr", &output.stderr);

@@ -1,48 +1,15 @@
-//! The path of a value in its document, such as `messages[1].content`. Paths stand in events, so a key that may be
-//! data (a number, a name, an address) becomes `*`; the arena's text keeps it. In: keys and indices as a walker goes
+//! The path of a value in its document, such as `messages[1].content`. Paths stand in events, so a key that is
+//! not made of known words (`redact::keys`) becomes `*`; the arena's text keeps it. In: keys and indices as a walker goes
 //! down and up; out: text of bounded length, without an allocation per value.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
-use super::class::{Classes, DIGITS, LOWER, UPPER};
+use crate::redact::keys::is_name;
 
-/// Longest key that may be a name, in bytes.
-pub(super) const MAX_KEY_BYTES: usize = 40;
-
-/// Keys with so many digits in all are numbers of something: accounts, dates, telephones.
-const DATA_DIGITS: usize = 4;
+/// Longest key that is looked at: none longer is a name.
+pub(super) use crate::redact::keys::MAX_KEY_BYTES;
 
 const CUT: &str = "…";
-
-const NAME: u8 = 1;
-const DIGIT: u8 = 2;
-
-/// What a byte is in a key.
-static KEY_BYTES: Classes = Classes::new(&[(NAME, LOWER), (NAME, UPPER), (NAME, b"_-$:"), (DIGIT, DIGITS)]);
-
-/// Whether a key is a name that a programmer chose, and no data. When in doubt it is data: a path in an event is worth
-/// less than a patient's name in it is harmful.
-#[must_use]
-pub(super) fn is_name(key: &[u8]) -> bool {
-    if key.is_empty() || key.len() > MAX_KEY_BYTES {
-        return false;
-    }
-    let mut digits = 0;
-    for byte in key {
-        match KEY_BYTES.of(*byte) {
-            NAME => {}
-            DIGIT => digits += 1,
-            _ => return false,
-        }
-    }
-    digits < DATA_DIGITS && !is_like_a_persons_name(key)
-}
-
-/// One capital and then small letters alone, `Quackenbush`, is how people are written; programmers write `messages`,
-/// `toolCalls`, `MRN`.
-fn is_like_a_persons_name(key: &[u8]) -> bool {
-    matches!(key, [first, rest @ ..] if first.is_ascii_uppercase() && !rest.is_empty() && rest.iter().all(u8::is_ascii_lowercase))
-}
 
 /// A path being walked. A mark is its length at some level, to come back to.
 #[derive(Clone)]
@@ -166,26 +133,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_may_be_data_stand_in_no_path() {
-        for data in [
-            "536-22-8741",
-            "Jane Testcase",
-            "jane testcase",
-            "Testcase, Jane",
-            "Testcase",
-            "jane@example.org",
-            "patient_00412345",
-            "1947-03-02",
-            "Zoë",
-            "",
-            "10.1.2.3",
-            &"k".repeat(41),
-        ] {
-            assert!(!is_name(data.as_bytes()), "{data}");
+    fn a_key_that_may_be_data_is_a_star_and_an_index_is_ours() {
+        let mut path = Path::new("x", 100);
+        for key in ["messages", "quackenbush", "quackenbushJane", "jane_testcase", "536-22-8741", "birthDate"] {
+            path.member(key.as_bytes());
+            path.index(1962);
         }
-        for name in ["mrn", "messages", "system_prompt", "Content-Type", "$ref", "icd10", "fhir:id", "sha256"] {
-            assert!(is_name(name.as_bytes()), "{name}");
-        }
+        assert_eq!(path.as_str(), "x.messages[1962].*[1962].*[1962].*[1962].*[1962].birthDate[1962]");
     }
 
     #[test]
@@ -226,16 +180,16 @@ mod tests {
     #[test]
     fn a_path_that_is_too_long_ends_in_an_ellipsis_once() {
         let mut path = Path::new("", 12);
-        path.member(b"abcd");
+        path.member(b"text");
         let mark = path.mark();
         for _ in 0..10 {
-            path.member(b"longer");
+            path.member(b"prompt");
             path.member(b"x");
         }
-        assert_eq!(path.as_str(), "abcd.longer.…");
+        assert_eq!(path.as_str(), "text.prompt.…");
         assert!(path.was_cut());
         path.back_to(mark);
         path.index(7);
-        assert_eq!(path.as_str(), "abcd[7]");
+        assert_eq!(path.as_str(), "text[7]");
     }
 }

@@ -165,7 +165,7 @@ fn deep_nesting_is_read_with_the_path_of_the_deepest_level() {
 
 #[test]
 fn a_long_path_is_cut_and_said_so() {
-    let json = "{\"abcdefgh\":".repeat(60) + "\"x\"";
+    let json = "{\"messages\":".repeat(60) + "\"x\"";
     let read = Read::new(&json);
     let (path, _) = read.place("x", &json);
     assert!(path.ends_with('…') && path.len() <= Settings::default().max_path_bytes + 3, "{path}");
