@@ -80,7 +80,7 @@ impl Path {
         for part in brackets.split(|byte| *byte == b'[').skip(1) {
             let Some(part) = part.strip_suffix(b"]") else { return };
             match std::str::from_utf8(part).ok().and_then(|part| part.parse::<u64>().ok()) {
-                Some(index) if part.len() < DATA_DIGITS => self.index(index),
+                Some(index) if part.len() < crate::redact::keys::DATA_DIGITS => self.index(index),
                 _ if part.is_empty() => self.append(b"[]"),
                 _ => self.member(part),
             }

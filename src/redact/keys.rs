@@ -10,7 +10,7 @@ use super::words::{Run, Words, runs};
 pub const MAX_KEY_BYTES: usize = 40;
 
 /// Keys with so many digits in all are numbers of something: accounts, dates, telephones.
-const DATA_DIGITS: usize = 4;
+pub const DATA_DIGITS: usize = 4;
 
 /// Words of keys. What is also a person's name stands here only where nothing works without it (`max_tokens`).
 static KEY_WORDS: LazyLock<Words> = LazyLock::new(|| Words::of(&[AI_WORDS, HEALTH_WORDS]));
