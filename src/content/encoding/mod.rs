@@ -83,7 +83,12 @@ impl Codings {
                     inner_stopped = push_through(inner, bytes, out).stopped;
                 }
             });
-            reason.into_iter().chain(inner_stopped).for_each(|reason| reasons.insert(reason));
+            if let Some(reason) = inner_stopped.or(reason) {
+                reasons.insert(reason);
+            }
+            if inner_stopped.is_some() {
+                break;
+            }
             stages = inner;
         }
         reasons
@@ -104,5 +109,6 @@ fn push_through(stages: &mut [Box<dyn Decoder>], coded: &[u8], out: &mut dyn FnM
             inner_stopped = push_through(inner, bytes, out).stopped;
         }
     });
-    Decoding { stopped: decoding.stopped.or(inner_stopped), ..decoding }
+    // Where both stopped, the inner coding did first: the outer one then went on to what comes after.
+    Decoding { stopped: inner_stopped.or(decoding.stopped), ..decoding }
 }
