@@ -7,9 +7,9 @@ mod inside;
 use std::{io::Write as _, net::SocketAddr};
 
 use shadowtap::{
-    event::{EvidenceKind, IdentifierType},
+    event::{ContentFlag, Direction, EvidenceKind, IdentifierType},
     packet::symmetric_hash,
-    protocol::{self, Protocol},
+    protocol::{self, Dissector, End, Progress, Protocol, ProtocolSink, Start},
     testkit::{
         dissector::{self, Frame},
         packets::{Conversation, Packet},
@@ -21,6 +21,55 @@ static PROTOCOLS: &[Protocol] = &[dissector::PROTOCOL, protocol::tls::PROTOCOL, 
 
 const NOTE: &str = "Discharge summary. Patient with type 2 diabetes (E11.9) and hypertension, metformin continued. MRN: 00412345. \
                     SSN 536-22-8741. Follow-up in the clinic with repeat hemoglobin A1c.";
+
+/// The framed protocol with a fault in its parser.
+static FAULTY: &[Protocol] =
+    &[Protocol { open: open_faulty, ..dissector::PROTOCOL }, protocol::tls::PROTOCOL, protocol::http1::PROTOCOL];
+
+struct Faulty(Box<dyn Dissector>);
+
+fn open_faulty(settings: &protocol::Settings, start: Start) -> Box<dyn Dissector> {
+    Box::new(Faulty((dissector::PROTOCOL.open)(settings, start)))
+}
+
+impl Dissector for Faulty {
+    fn push(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        assert!(!bytes.starts_with(b"fault"), "a fault of a parser, made for this test");
+        self.0.push(direction, bytes, out)
+    }
+
+    fn gap(&mut self, direction: Direction, lost: u64, out: &mut dyn ProtocolSink) -> Progress {
+        self.0.gap(direction, lost, out)
+    }
+
+    fn finish(&mut self, direction: Direction, rest: &[u8], end: End, out: &mut dyn ProtocolSink) {
+        self.0.finish(direction, rest, end, out);
+    }
+}
+
+#[test]
+fn a_parser_that_panics_costs_its_own_flow_and_not_what_was_found_in_it() {
+    let rules = inside::rules(Some(FAULTY));
+    let conversation = |port: u16, last: &[u8]| {
+        let said = [
+            dissector::MAGIC,
+            &dissector::request(1, "api.openai.com", "/v1/chat/completions", "text/plain"),
+            &dissector::frame(Frame::Body, 1, NOTE.as_bytes()),
+        ]
+        .concat();
+        let client = endpoint(&format!("10.20.3.7:{port}"));
+        Conversation::new(client, endpoint("203.0.113.10:5300")).client_says(said).client_says(last).packets()
+    };
+    let packets = [conversation(40000, b"fault"), conversation(40001, &dissector::frame(Frame::End, 1, b""))].concat();
+    let events = inside::events(&rules, &packets, 1);
+    let activities = inside::activities(&events);
+    assert_eq!(activities.len(), 2);
+    let content = |index: usize| activities[index].content.as_ref().expect("readable");
+    for index in 0..2 {
+        assert_eq!(content(index).findings.get(&IdentifierType::Ssn), Some(&1), "{:?}", content(index));
+    }
+    assert!(activities.iter().any(|ai| ai.content.as_ref().is_some_and(|of| of.flags.contains(&ContentFlag::Cap))));
+}
 
 fn endpoint(text: &str) -> SocketAddr {
     text.parse().expect("an endpoint")

@@ -181,9 +181,15 @@ fn of_user_agent(text: &str) -> Client {
 fn version(rest: &str) -> Option<String> {
     const MAX_NUMBERS: usize = 3;
     const MAX_DIGITS: usize = 3;
+    // `156.0.10`, `0.115.0`; with more it could be somebody's number in parts.
+    const MAX_DIGITS_IN_ALL: usize = 6;
     let text = rest.split(|character: char| !character.is_ascii_digit() && character != '.').next().unwrap_or_default();
-    let numbers: Vec<&str> =
-        text.split('.').take(MAX_NUMBERS).take_while(|number| (1..=MAX_DIGITS).contains(&number.len())).collect();
+    let mut digits = 0;
+    let fits = |number: &&str| {
+        digits += number.len();
+        (1..=MAX_DIGITS).contains(&number.len()) && digits <= MAX_DIGITS_IN_ALL
+    };
+    let numbers: Vec<&str> = text.split('.').take(MAX_NUMBERS).take_while(fits).collect();
     (!numbers.is_empty()).then(|| numbers.join("."))
 }
 
@@ -247,6 +253,8 @@ mod tests {
 
     #[test]
     fn numbers_planted_as_a_version_do_not_pass() {
+        let parted = of_request(Some("curl/536.228.741"), &[]).version.unwrap_or_default();
+        assert!(parted.bytes().filter(u8::is_ascii_digit).count() <= 6, "{parted}");
         for planted in ["curl/536228741", "curl/536-22-8741", "OpenAI/Python 536.22.8741", "curl/5555550123.1"] {
             let version = of_request(Some(planted), &[]).version.unwrap_or_default();
             assert!(version.bytes().filter(u8::is_ascii_digit).count() <= 5, "{planted} gave {version}");

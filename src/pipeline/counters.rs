@@ -23,6 +23,8 @@ pub struct SensorCounters {
     pub gaps: u64,
     pub conflicts: u64,
     pub evicted_flows: u64,
+    /// Flows given up because a parser panicked: faults of ours.
+    pub panics: u64,
     /// Exchanges beyond the cap of their flow, told nowhere.
     pub exchanges_over_cap: u64,
 }
@@ -61,6 +63,7 @@ impl SensorCounters {
             ("conflicts", self.conflicts),
             ("evicted_flows", self.evicted_flows),
             ("exchanges_over_cap", self.exchanges_over_cap),
+            ("panics", self.panics),
         ] {
             *counters.entry(name.to_owned()).or_default() += count;
         }

@@ -153,9 +153,14 @@ impl StreamConsumer for Sensor {
             counters: &mut self.counters,
             flow_notes: flow.notes,
         };
-        let interest = tree.push(direction, event, &mut handler);
+        let interest = survive(|| tree.push(direction, event, &mut handler));
+        if interest.is_none() {
+            handler.abandon_all();
+            // Where a parser broke off, nothing of this flow makes sense any more.
+            state.tree = None;
+        }
         state.exchanges.arm();
-        interest
+        interest.unwrap_or(Interest::Nothing)
     }
 
     fn wake_at(&self, state: &FlowState) -> Option<Timestamp> {
@@ -194,10 +199,15 @@ impl StreamConsumer for Sensor {
             counters: &mut self.counters,
             flow_notes: flow.notes,
         };
-        if let Some(tree) = &mut state.tree {
-            tree.close(&mut handler);
+        let closed = survive(|| {
+            if let Some(tree) = &mut state.tree {
+                tree.close(&mut handler);
+            }
+            handler.close_all();
+        });
+        if closed.is_none() {
+            handler.abandon_all();
         }
-        handler.close_all();
         let app_proto = state.exchanges.app_proto;
         let event = flow_event(flow, state.exchanges.reversed, reason);
         self.log.tell_of(&state.identity, app_proto, state.exchanges.about_ai, FactBody::Flow(event));
@@ -271,6 +281,12 @@ impl Exchanges {
     fn arm(&mut self) {
         self.wake_at = self.open.values().filter_map(Exchange::wake_at).min();
     }
+}
+
+/// Runs `act`; `None` when it panicked. A fault of ours in a parser, brought out by hostile bytes, must cost its flow and
+/// no other; the panic hook says where it was, without a byte of the wire.
+fn survive<T>(act: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).ok()
 }
 
 /// Takes the tree's events for one call.
@@ -465,6 +481,21 @@ impl Handler<'_> {
             operation: catalog.operation(Some(&found), &head.method, &head.path),
             encrypted: false,
         })
+    }
+
+    /// A parser's panic ended the flow: what was found is told, and nothing more is read.
+    fn abandon_all(&mut self) {
+        self.counters.panics += 1;
+        while let Some((_, exchange)) = self.exchanges.open.pop_first() {
+            match exchange {
+                Exchange::Transaction(mut transaction) => {
+                    // What waits in decoders that are not at fault is still read.
+                    survive(|| transaction.body_end(Direction::ToServer, false, &mut self.bench));
+                    transaction.abandon(&mut self.bench);
+                }
+                Exchange::Session(session) => session.close(&mut self.bench),
+            }
+        }
     }
 
     fn close_all(&mut self) {

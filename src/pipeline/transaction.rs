@@ -185,6 +185,13 @@ impl Transaction {
         self.tell(ProgressState::Running, bench);
     }
 
+    /// A fault of ours ended the exchange: tells what is known, and touches no decoder again.
+    pub(super) fn abandon(mut self, bench: &mut Workbench<'_>) {
+        self.flags.insert(ContentFlag::Cap);
+        self.tell(ProgressState::Ended, bench);
+        bench.log.tell_of(bench.flow, Some("http"), self.service.is_some(), FactBody::Http(self.event));
+    }
+
     /// The exchange ended, in whatever way; tells the last of it.
     pub(super) fn close(mut self, notes: FlowNotes, bench: &mut Workbench<'_>) {
         self.body_end(Direction::ToServer, false, bench);

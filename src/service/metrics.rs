@@ -134,7 +134,7 @@ impl Page {
         let each = |count: fn(&WorkerFigures) -> u64| {
             names.iter().zip(&figures.workers).map(move |(name, worker)| (vec![name.as_str()], count(worker)))
         };
-        let counters: [Named; 9] = [
+        let counters: [Named; 10] = [
             ("shadowtap_packets_total", "Packets taken into flows.", |worker| worker.flow.packets),
             ("shadowtap_flows_total", "Flows that began.", |worker| worker.sensor.flows),
             ("shadowtap_requests_total", "Exchanges that began, with AI services and others.", |worker| {
@@ -146,6 +146,9 @@ impl Page {
             ("shadowtap_stream_conflicts_total", "Overlaps with different data.", |worker| worker.flow.conflicts),
             ("shadowtap_reassembly_cap_hits_total", "Holes given up because of a cap.", |worker| {
                 worker.flow.flow_cap_hits + worker.flow.total_cap_hits
+            }),
+            ("shadowtap_panics_total", "Flows given up because a parser panicked; please report it.", |worker| {
+                worker.sensor.panics
             }),
             ("shadowtap_exchanges_over_cap_total", "Exchanges beyond the cap of their flow.", |worker| {
                 worker.sensor.exchanges_over_cap

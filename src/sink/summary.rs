@@ -35,13 +35,14 @@ struct Row {
 }
 
 /// What limits what was seen, in words: told when it is not zero.
-const REMARKS: [(&str, &str); 8] = [
+const REMARKS: [(&str, &str); 9] = [
     ("frames_filtered", "frames left out by capture.bpf"),
     ("frames_cut", "frames shorter than on the wire: a snaplen cut them"),
     ("clock_back", "frames stamped earlier than the one before; they were given its time"),
     ("gaps", "holes in streams: bytes that the capture does not have"),
     ("conflicts", "overlaps with different data: both copies were read"),
     ("evicted_flows", "flows given up early: flow.max_memory_bytes was reached"),
+    ("panics", "flows given up because a parser failed; please report it"),
     ("exchanges_over_cap", "exchanges not followed: too many were open"),
     ("memory_overdrawn", "times that capture.max_batch_memory_bytes was overstepped"),
 ];

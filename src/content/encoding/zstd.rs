@@ -125,7 +125,7 @@ impl Zstd {
 
     /// A block whose bytes are held so far.
     fn block_so_far(&mut self, out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
-        match self.held.first_chunk().map(|header| block_bytes(header)) {
+        match self.held.first_chunk().map(block_bytes) {
             Some(None) => self.drain(out).or(Some(Reason::MalformedCoding)),
             Some(Some(wanted)) if self.held.len() == wanted => self.block(out),
             _ => None,

@@ -60,7 +60,7 @@ fn hex(byte: u8) -> Option<u8> {
 enum Part {
     Name,
     /// A value of which too little is there; each byte with its source and stride.
-    Undecided(SmallVec<[(u8, u64, u8); MAX_HELD_BYTES]>),
+    Undecided(Box<SmallVec<[(u8, u64, u8); MAX_HELD_BYTES]>>),
     Text,
     Json(Box<Json>),
 }
@@ -174,7 +174,7 @@ impl Form {
                 arena.separator(b"\n");
             }
         }
-        for (byte, source, stride) in held {
+        for (byte, source, stride) in *held {
             self.emit(&[byte], source, stride, arena);
         }
     }
@@ -190,7 +190,7 @@ impl Form {
         self.path.field(if self.name.len() > MAX_NAME_BYTES { b"" } else { &self.name });
         arena.begin_at(self.path.as_bytes());
         self.capturing = self.captures.start(self.watched, &self.name);
-        self.part = Part::Undecided(SmallVec::new());
+        self.part = Part::Undecided(Box::default());
     }
 
     /// `&`, or the end.
