@@ -130,6 +130,22 @@ fn frames_that_the_ring_has_no_room_for_are_counted_and_the_sum_is_what_was_sent
 
 #[test]
 #[ignore = "needs root and network namespaces: make acceptance"]
+fn a_link_that_never_falls_silent_keeps_no_sensor_from_ending_in_order() {
+    let link = Link::make("busy");
+    let mut sensor = Sensor::start(&link, "");
+    let sending = link.start_sending(&traffic(), 60, 0);
+    std::thread::sleep(Duration::from_millis(700));
+    sensor.stop();
+    assert!(sensor.log().contains("stopped"), "{}", sensor.log());
+    sending.wait();
+    let live = events(&sensor.eve());
+    let state = last_sensor(&live);
+    assert!(number(&state["processed"]) > 0, "{state}");
+    assert_eq!(number(&state["received"]), number(&state["processed"]) + number(&state["lost"]["ring"]), "{state}");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
 fn two_rings_share_the_traffic_and_find_the_same() {
     let link = Link::make("rings");
     let mut sensor = Sensor::start(&link, "capture: { rings: 2 }");

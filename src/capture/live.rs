@@ -19,7 +19,8 @@ use pcap::{Active, Capture, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
-    CaptureCounters, CaptureError, CaptureWarning, Frame, FrameBatch, LinkType, Settings, Source, fanout, memory::Pool,
+    CaptureCounters, CaptureError, CaptureWarning, Frame, FrameBatch, LinkType, Position, Settings, Source, fanout,
+    memory::Pool,
 };
 use crate::event::Timestamp;
 
@@ -33,13 +34,15 @@ const BLOCK_TIMEOUT_MILLISECONDS: i32 = 20;
 const TURN: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 /// An interface that went away is looked for so often.
 const RETRY: Duration = Duration::from_secs(1);
-/// Clocks that differ by more are a step, not drift.
-const CLOCK_JUMP: Duration = Duration::from_secs(60);
+/// Once told to stop, the ring is read for so long: what its open block holds comes within it, and a busy link has no end.
+const DRAIN: Duration = Duration::from_millis(150);
+/// Frames of the ring's open block may be so much older than the clock.
+const CLOCK_SLACK: Duration = Duration::from_millis(100);
 
 /// What all rings of a running sensor share.
 #[derive(Clone, Debug, Default)]
 pub struct LiveShared {
-    /// Once set, rings are read to their end and then closed.
+    /// Once set, rings are read for another moment and then closed.
     pub stop: Arc<AtomicBool>,
     /// Number of the last frame, over all interfaces.
     numbers: Arc<AtomicU64>,
@@ -54,8 +57,10 @@ pub struct Live {
     shared: LiveShared,
     handle: Option<Handle>,
     pool: Pool,
-    /// Packet time so far; it never goes back.
-    time: Timestamp,
+    /// Number of the last frame, and packet time so far, which never goes back.
+    position: Position,
+    /// When reading ends after the sensor was told to.
+    ends: Option<Instant>,
     told_clock: Instant,
     looked: Instant,
     tried: Instant,
@@ -100,7 +105,8 @@ impl Live {
             shared: shared.clone(),
             handle: Some(handle),
             pool: Pool::new(settings.max_batch_bytes, settings.max_batch_memory_bytes),
-            time: Timestamp::default(),
+            position: Position::default(),
+            ends: None,
             told_clock: now,
             looked: now,
             tried: now,
@@ -116,13 +122,10 @@ impl Live {
 
     /// Reads until the batch is full or old, or nothing comes.
     fn fill(&mut self, filling: &mut Filling) -> Result<(), pcap::Error> {
-        let stopping = self.stopping();
         let Some(handle) = &mut self.handle else { return Ok(()) };
         loop {
             let packet = match handle.capture.next_packet() {
                 Ok(packet) => packet,
-                // Nothing there. When the end comes, that means that the ring was read to its last frame.
-                Err(pcap::Error::TimeoutExpired) if stopping => return Ok(()),
                 Err(pcap::Error::TimeoutExpired) => {
                     if !handle.wait() || filling.is_due() && !filling.frames.is_empty() {
                         return Ok(());
@@ -161,27 +164,6 @@ impl Live {
         }
     }
 
-    /// Numbers the frames and holds their time from going back.
-    fn stamp(&mut self, frames: &mut [Frame]) {
-        let count = frames.len() as u64;
-        let mut number = self.shared.numbers.fetch_add(count, Ordering::Relaxed);
-        for frame in frames {
-            number += 1;
-            frame.number = number;
-            if frame.time < self.time {
-                self.counters.clock_back += 1;
-                self.counters.clock_jumps += u64::from(self.time.since(frame.time) > CLOCK_JUMP);
-                frame.time = self.time;
-            }
-            self.time = frame.time;
-            let captured = frame.range.end - frame.range.start;
-            self.counters.bytes += u64::from(captured);
-            self.counters.cut_frames += u64::from(captured < frame.wire_len);
-            self.counters.unknown_link += u64::from(matches!(frame.link, LinkType::Unsupported(_)));
-        }
-        self.counters.frames += count;
-    }
-
     /// Takes the kernel's counts over into ours.
     fn count_kernel(&mut self) {
         let Some(handle) = &mut self.handle else { return };
@@ -191,6 +173,15 @@ impl Live {
         self.counters.lost_ring += u64::from(stat.dropped.wrapping_sub(dropped));
         self.counters.lost_interface += u64::from(stat.if_dropped.wrapping_sub(interface_dropped));
         handle.seen = (stat.received, stat.dropped, stat.if_dropped);
+    }
+
+    /// Ends reading. What a busy link put into the ring since is lost with it, and counted so.
+    fn close(&mut self) {
+        self.count_kernel();
+        if self.handle.take().is_some() {
+            let CaptureCounters { received, frames, lost_ring, .. } = self.counters;
+            self.counters.lost_ring += received.saturating_sub(frames + lost_ring);
+        }
     }
 
     fn lost(&mut self, error: &pcap::Error) {
@@ -239,12 +230,13 @@ impl Live {
     fn batch(&mut self, mut filling: Filling) -> FrameBatch {
         self.told_clock = Instant::now();
         let silent = filling.frames.is_empty();
-        self.stamp(&mut filling.frames);
+        self.position.frames = self.shared.numbers.fetch_add(filling.frames.len() as u64, Ordering::Relaxed);
+        self.position.stamp(&mut filling.frames, &mut self.counters);
         if silent {
-            self.time = self.time.max(now());
+            self.position.time = self.position.time.max(a_moment_ago());
         }
         FrameBatch {
-            until: self.time,
+            until: self.position.time,
             memory: Arc::new(self.pool.lend(mem::take(&mut filling.buffer))),
             frames: filling.frames,
         }
@@ -260,28 +252,24 @@ impl Source for Live {
             since: Instant::now(),
         };
         loop {
-            let stopping = self.stopping();
+            if self.stopping() && Instant::now() >= *self.ends.get_or_insert_with(|| Instant::now() + DRAIN) {
+                self.close();
+                return Ok(None);
+            }
             if self.handle.is_none() {
-                if stopping {
-                    return Ok(None);
-                }
                 self.try_again();
             }
             if let Err(error) = self.fill(&mut filling) {
                 self.lost(&error);
             }
             let ticked = self.told_clock.elapsed() >= TICK;
-            if self.looked.elapsed() >= TICK || stopping {
+            if self.looked.elapsed() >= TICK {
                 self.looked = Instant::now();
                 self.count_kernel();
                 self.look_at_link();
             }
-            if !filling.frames.is_empty() || (ticked && !stopping) {
+            if !filling.frames.is_empty() || ticked {
                 return Ok(Some(self.batch(filling)));
-            }
-            if stopping {
-                self.handle = None;
-                return Ok(None);
             }
         }
     }
@@ -396,8 +384,9 @@ fn nanoseconds(header: &pcap::PacketHeader) -> Timestamp {
     Timestamp(seconds.saturating_mul(1_000_000_000).saturating_add(fraction))
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// The clock, as far as all frames before it must have come.
+fn a_moment_ago() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(CLOCK_SLACK);
     Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 

@@ -1,5 +1,7 @@
 //! Gives frames their number and time in the whole capture, over all its files.
 
+use std::time::Duration;
+
 use super::Frame;
 use crate::event::Timestamp;
 
@@ -10,7 +12,12 @@ pub struct Position {
     pub frames: u64,
     /// Time of the last frame.
     pub time: Timestamp,
+    /// What the clock said with it.
+    pub(super) clock: Timestamp,
 }
+
+/// A clock that goes back by more was set, rather than being another core's.
+const CLOCK_JUMP: Duration = Duration::from_secs(60);
 
 /// What a source counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +39,7 @@ pub struct CaptureCounters {
     pub lost_ring: u64,
     /// Frames that the network card or its driver dropped.
     pub lost_interface: u64,
-    /// Steps of the clock by more than a minute.
+    /// Steps of the clock back by more than a minute.
     pub clock_jumps: u64,
     /// Whether a live interface is being read.
     pub is_up: bool,
@@ -63,6 +70,8 @@ impl Position {
         for frame in frames {
             self.frames += 1;
             frame.number = self.frames;
+            counters.clock_jumps += u64::from(self.clock.since(frame.time) > CLOCK_JUMP);
+            self.clock = frame.time;
             if frame.time < self.time {
                 counters.clock_back += 1;
                 frame.time = self.time;

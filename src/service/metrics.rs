@@ -117,7 +117,7 @@ impl Page {
         );
         self.counter(
             "shadowtap_clock_jumps_total",
-            "Steps of the clock by more than a minute.",
+            "Steps of the clock back by more than a minute.",
             &["interface"],
             each(|reader| reader.counters.capture.clock_jumps),
         );
