@@ -356,9 +356,9 @@ impl<S> Flow<S> {
             self.synchronize(tcp, arrival, direction, shared);
         }
         if tcp.ack && !tcp.rst {
-            let [to_server, to_client] = &mut self.halves;
-            let other = if direction == Direction::ToServer { to_client } else { to_server };
-            other.acknowledge(tcp.acknowledgment_number, arrival.time, shared.settings);
+            self.with_half(direction.reverse(), arrival.time, shared, |half, context, _| {
+                half.acknowledge(tcp.acknowledgment_number, context);
+            });
         }
         if !arrival.payload.is_empty() || packet.missing_payload > 0 {
             self.data_seen = true;

@@ -155,20 +155,24 @@ impl Half {
 
     /// The other side expects the byte of this sequence number next.
     #[inline]
-    pub(super) fn acknowledge(&mut self, sequence: u32, now: Timestamp, settings: &Settings) {
+    pub(super) fn acknowledge(&mut self, sequence: u32, context: &mut Context<'_>) {
         if self.phase == Phase::Unseen {
             self.phase = Phase::Waiting;
             self.next = FIRST_POSITION + u64::from(sequence);
         }
         let position = self.unfold(sequence);
-        let implausible = self.is_started() && position > self.next + u64::from(settings.max_window_bytes);
+        let implausible = self.is_started() && position > self.next + u64::from(context.settings.max_window_bytes);
         if position <= self.acknowledged || implausible {
             return;
         }
         if self.acknowledged <= self.next && position > self.next && self.hole_since.is_some() {
-            self.hole_since = Some(now);
+            self.hole_since = Some(context.now);
         }
         self.acknowledged = position;
+        if position >= self.next {
+            // At once, so that the next flow gets its memory while it is in the cache.
+            self.history.clear(context.budget);
+        }
     }
 
     /// The stream begins with this sequence number: a SYN or its acknowledgment said so. Later word replaces earlier
