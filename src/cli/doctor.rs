@@ -10,7 +10,7 @@ use super::{Outcome, load, say};
 use crate::{
     capture::{CaptureError, CaptureFile, CaptureSet, Source, list_captures},
     config::Config,
-    doctor::{Examination, Report, Subject, Verdict},
+    doctor::{Examination, Report, Verdict},
     pipeline::Rules,
 };
 
@@ -97,7 +97,7 @@ fn read(paths: &[PathBuf], config: &Config, rules: &Rules) -> Examined {
         }
         return None;
     }
-    Some((Report::new(Subject::Captures(names), examination.finish()), faults.any))
+    Some((Report::new(names, examination.finish()), faults.any))
 }
 
 #[derive(Default)]
@@ -140,7 +140,7 @@ fn listen(arguments: &Arguments, config: &Config, rules: &Rules) -> anyhow::Resu
     match crate::doctor::listen(&interface, &settings, rules, time, &stop) {
         Ok((seen, warnings)) => {
             warnings.iter().for_each(|warning| say(&format!("shadowtap: {warning}")));
-            Ok(Some((Report::new(Subject::Interface(interface), seen), false)))
+            Ok(Some((Report::new(Vec::new(), seen), false)))
         }
         Err(error) => {
             say(&format!("shadowtap: {error}"));

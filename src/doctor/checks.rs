@@ -333,7 +333,8 @@ fn offloads(interface: &InterfaceSeen) -> Option<Check> {
     Some(if on.is_empty() {
         check("offloads", Verdict::Ok, "none that changes frames".into(), "")
     } else {
-        let remedy = format!("ethtool -K {} {OFFLOADS_OFF}", interface.name);
+        let off: Vec<String> = on.iter().map(|offload| format!("{offload} off")).collect();
+        let remedy = format!("ethtool -K {} {}", interface.name, off.join(" "));
         check("offloads", Verdict::Note, format!("on: {}", on.join(", ")), &remedy)
     })
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Examination, InterfaceSeen, Observation, interface::Reading};
+use super::{Examination, InterfaceSeen, Observation, interface::Reading, offloads};
 use crate::{
     capture::{self, CaptureError, CaptureWarning, Live, LiveShared},
     pipeline::Rules,
@@ -31,7 +31,7 @@ pub fn listen(
     let mut source = Live::open(interface, settings, None, &shared)?;
     let before = Reading::of(interface);
     let mut examination = Examination::new(rules);
-    let seen = InterfaceSeen::look(interface);
+    let seen = InterfaceSeen { offloads: offloads::on(interface), ..InterfaceSeen::look(interface) };
     examination.frames.own_mac = seen.mac;
     examination.observation.interface = Some(seen);
     let alarm = Arc::clone(stop);

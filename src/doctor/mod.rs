@@ -11,6 +11,8 @@ mod frames;
 mod interface;
 #[cfg(feature = "pcap")]
 mod live;
+#[cfg(feature = "pcap")]
+mod offloads;
 mod report;
 mod streams;
 
@@ -23,7 +25,7 @@ pub use frames::FramesSeen;
 pub use interface::InterfaceSeen;
 #[cfg(feature = "pcap")]
 pub use live::listen;
-pub use report::{Report, Subject};
+pub use report::Report;
 pub use streams::FlowsSeen;
 
 use self::{frames::Frames, streams::Streams};

@@ -12,20 +12,13 @@ const COLUMNS: usize = 98;
 /// Columns before the figure: verdict and name of the check.
 const INDENT: usize = 24;
 
-/// What was examined.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subject {
-    Interface(String),
-    Captures(Vec<String>),
-}
-
 /// All that the doctor says.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub version: &'static str,
-    #[serde(flatten)]
-    pub subject: Subject,
+    /// What was read, as it was named; empty for an interface.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<String>,
     /// The gravest of the checks.
     pub verdict: Verdict,
     pub checks: Vec<Check>,
@@ -35,21 +28,19 @@ pub struct Report {
 
 impl Report {
     #[must_use]
-    pub fn new(subject: Subject, seen: Observation) -> Self {
+    pub fn new(captures: Vec<String>, seen: Observation) -> Self {
         let checks = checks(&seen);
         let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
-        Self { version: env!("CARGO_PKG_VERSION"), subject, verdict, checks, seen }
+        Self { version: env!("CARGO_PKG_VERSION"), captures, verdict, checks, seen }
     }
 
     /// For people.
     #[must_use]
     pub fn text(&self, colour: bool) -> String {
-        let mut text = match &self.subject {
-            Subject::Interface(name) => format!("{name}\n\n"),
-            Subject::Captures(names) => match names.as_slice() {
-                [one] => format!("{one}\n\n"),
-                several => format!("{} captures\n\n", several.len()),
-            },
+        let mut text = match (&self.seen.interface, self.captures.as_slice()) {
+            (Some(interface), _) => format!("{}\n\n", interface.name),
+            (None, [one]) => format!("{one}\n\n"),
+            (None, several) => format!("{} captures\n\n", several.len()),
         };
         for check in &self.checks {
             let verdict = word(check.verdict);
