@@ -43,6 +43,8 @@ pub mod pipeline;
 #[cfg(feature = "pcap")]
 pub mod service;
 
+pub mod doctor;
+
 pub mod cli;
 
 #[cfg(feature = "testkit")]

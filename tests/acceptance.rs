@@ -257,6 +257,78 @@ fn an_interface_that_goes_down_is_told_and_listened_on_again_when_it_is_back() {
     assert!(log.contains("gone (it was set down)") && log.contains("listening again"), "{log}");
 }
 
+/// What the doctor says of the listening end while `captures` go over the link.
+fn doctor(link: &Link, captures: &[PathBuf]) -> (Option<i32>, Value) {
+    let mut command = link.command(Path::new(env!("CARGO_BIN_EXE_shadowtap")));
+    command.args(["doctor", "--json", "--seconds", "4", "--interface", link.listening()]);
+    let command = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let examining = command.spawn().expect("the program starts");
+    std::thread::sleep(Duration::from_millis(1500));
+    if !captures.is_empty() {
+        link.send(captures, 1, 2000);
+    }
+    let output = examining.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+    (output.status.code(), report)
+}
+
+fn verdict<'a>(report: &'a Value, check: &str) -> &'a str {
+    let checks = report["checks"].as_array().expect("checks");
+    checks.iter().find(|found| found["check"] == check).and_then(|found| found["verdict"].as_str()).unwrap_or("absent")
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn the_doctor_sees_traffic_and_its_absence_and_a_link_without_offloads_after_the_command_that_it_gives() {
+    let link = Link::make("doctor");
+    let (code, report) = doctor(&link, &[]);
+    assert_eq!((code, verdict(&report, "frames")), (Some(1), "problem"), "{report:#}");
+    assert!(report.to_string().contains("no mirror arrives here"), "{report:#}");
+
+    let (code, report) = doctor(&link, &traffic());
+    assert_eq!(code, Some(0), "{report:#}");
+    assert_eq!(verdict(&report, "directions"), "ok", "{report:#}");
+    assert_eq!(verdict(&report, "drops"), "ok", "{report:#}");
+    assert_eq!(report["interface"]["promiscuous"], true, "{report:#}");
+    assert_eq!(report["interface"]["ring_received"], report["frames"]["frames"], "{report:#}");
+    assert!(report["flows"]["services"]["openai-api"].as_u64() > Some(0), "{report:#}");
+
+    let checks = report["checks"].as_array().expect("checks");
+    let offloads = checks.iter().find(|check| check["check"] == "offloads").expect("the kernel tells of offloads");
+    if offloads["verdict"] != "ok" && Path::new("/usr/sbin/ethtool").exists() {
+        let remedy = offloads["remedy"].as_str().expect("a remedy");
+        link.inside(&remedy.split(' ').collect::<Vec<_>>());
+        let (_, report) = doctor(&link, &[]);
+        assert_eq!(verdict(&report, "offloads"), "ok", "{report:#}");
+    }
+
+    link.set_down();
+    let mut command = link.command(Path::new(env!("CARGO_BIN_EXE_shadowtap")));
+    let output = command.args(["doctor", "--interface", link.listening()]).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(&format!("sudo ip link set {} up", link.listening())), "{said}");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn the_doctor_ends_early_when_it_is_told_to_and_reports_what_it_saw() {
+    let link = Link::make("early");
+    let mut command = link.command(Path::new(env!("CARGO_BIN_EXE_shadowtap")));
+    command.args(["doctor", "--seconds", "600", "--interface", link.listening()]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let examining = command.spawn().expect("the program starts");
+    std::thread::sleep(Duration::from_millis(1500));
+    link.send(&traffic()[..1], 1, 2000);
+    // `ip netns exec` becomes the program, so this is its own id.
+    let told = std::process::Command::new("kill").args(["-INT", &examining.id().to_string()]).status();
+    assert!(told.expect("kill").success());
+    let output = examining.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("AI services") && text.contains("openai-api"), "{text}");
+}
+
 #[test]
 #[ignore = "needs systemd-analyze: make acceptance"]
 fn the_units_exposure_is_at_most_two() {

@@ -4,6 +4,7 @@
 mod catalog;
 mod check;
 mod demo;
+mod doctor;
 pub mod guard;
 mod load;
 mod replay;
@@ -36,6 +37,8 @@ enum Command {
     Catalog(catalog::Arguments),
     /// Validate configuration, signatures, policies and outputs.
     Check(check::Arguments),
+    /// Say whether this sensor can see what its owner thinks, and what mends it.
+    Doctor(doctor::Arguments),
     /// Show everything on the bundled captures.
     Demo(demo::Arguments),
 }
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Catalog(arguments) => catalog::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     match ended {
@@ -100,5 +104,10 @@ pub(crate) fn say(line: &str) {
 /// Whether stderr takes colour: a terminal, and `NO_COLOR` unset or empty.
 pub(crate) fn colour() -> bool {
     use std::io::IsTerminal as _;
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stderr().is_terminal() && colour_is_wanted()
+}
+
+/// `NO_COLOR` is unset or empty.
+pub(crate) fn colour_is_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

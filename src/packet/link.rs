@@ -18,16 +18,26 @@ const FIRST_ETHERTYPE: u16 = 0x0600;
 /// What Linux cooked frames say in place of an EtherType for a frame that begins with LLC.
 const LINUX_LLC: u16 = 0x0004;
 
-/// Where IP begins.
+/// Where IP begins, or what else the link carries.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// Of what begins at `ip_at`.
+    pub(super) ethertype: u16,
     pub(super) ip_at: usize,
     pub(super) vlans: [u16; 3],
     pub(super) source_mac: Option<[u8; 6]>,
 }
 
+/// Down to IP.
 #[inline]
 pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
+    let link = peel(link, bytes)?;
+    if matches!(link.ethertype, ETHERTYPE_IPV4 | ETHERTYPE_IPV6) { Ok(link) } else { Err(DropReason::NotIp) }
+}
+
+/// Down to what the link carries, of whatever EtherType.
+#[inline]
+pub(super) fn peel(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
     match link {
         LinkType::Ethernet => {
             let source_mac = array::<6>(bytes, 6)?;
@@ -35,7 +45,7 @@ pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
         }
         LinkType::LinuxCooked => cooked(bytes, u16_at(bytes, 4)? == 6, 6, 14, 16),
         LinkType::LinuxCooked2 => cooked(bytes, u8_at(bytes, 11)? == 6, 12, 0, 20),
-        LinkType::RawIp => Ok(Link { ip_at: 0, vlans: [0; 3], source_mac: None }),
+        LinkType::RawIp => Ok(bare_ip(0)),
         LinkType::Loopback => loopback(bytes),
         LinkType::ArcnetBsd => arcnet(bytes, 2),
         LinkType::ArcnetLinux => arcnet(bytes, 4),
@@ -46,17 +56,22 @@ pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
 /// `type_at` is where the EtherType, or the length of an 802.3 frame, stands.
 #[inline]
 fn after_type(bytes: &[u8], type_at: usize, source_mac: Option<[u8; 6]>) -> Result<Link, DropReason> {
-    peel(bytes, u16_at(bytes, type_at)?, type_at + 2, source_mac)
+    untag(bytes, u16_at(bytes, type_at)?, type_at + 2, source_mac)
 }
 
-/// Peels tags off until IP; `at` is where what `ethertype` names begins.
+/// IP without anything that names it: its own first byte tells the version.
 #[inline]
-fn peel(bytes: &[u8], mut ethertype: u16, mut at: usize, source_mac: Option<[u8; 6]>) -> Result<Link, DropReason> {
+fn bare_ip(ip_at: usize) -> Link {
+    Link { ethertype: ETHERTYPE_IPV4, ip_at, vlans: [0; 3], source_mac: None }
+}
+
+/// Peels tags off; `at` is where what `ethertype` names begins.
+#[inline]
+fn untag(bytes: &[u8], mut ethertype: u16, mut at: usize, source_mac: Option<[u8; 6]>) -> Result<Link, DropReason> {
     let mut vlans = [0; 3];
     let mut tags = 0;
     loop {
         match ethertype {
-            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => return Ok(Link { ip_at: at, vlans, source_mac }),
             0x8100 | 0x88a8 | 0x9100 => {
                 if tags == MAX_TAGS {
                     return Err(DropReason::Malformed);
@@ -69,7 +84,7 @@ fn peel(bytes: &[u8], mut ethertype: u16, mut at: usize, source_mac: Option<[u8;
                 at += 4;
             }
             length if length < FIRST_ETHERTYPE => (ethertype, at) = after_llc(bytes, at)?,
-            _ => return Err(DropReason::NotIp),
+            _ => return Ok(Link { ethertype, ip_at: at, vlans, source_mac }),
         }
     }
 }
@@ -102,7 +117,7 @@ fn cooked(
     if protocol < FIRST_ETHERTYPE && protocol != LINUX_LLC {
         return Err(DropReason::NotIp);
     }
-    peel(bytes, protocol, header_bytes, source_mac)
+    untag(bytes, protocol, header_bytes, source_mac)
 }
 
 /// ARCnet after its addresses: a packet type, which RFC 1201 follows with a split flag and a sequence number. A packet
@@ -117,7 +132,7 @@ fn arcnet(bytes: &[u8], type_at: usize) -> Result<Link, DropReason> {
         RFC_1201_IP | RFC_1201_IPV6 => return Err(DropReason::Fragment),
         _ => return Err(DropReason::NotIp),
     };
-    Ok(Link { ip_at, vlans: [0; 3], source_mac: None })
+    Ok(bare_ip(ip_at))
 }
 
 /// Address families of the BSDs, macOS, Linux and Windows, written in the byte order of the machine that captured.
@@ -126,7 +141,7 @@ fn loopback(bytes: &[u8]) -> Result<Link, DropReason> {
     let native = u32::from_le_bytes(family);
     let swapped = u32::from_be_bytes(family);
     match native.min(swapped) {
-        2 | 10 | 23 | 24 | 28 | 30 => Ok(Link { ip_at: 4, vlans: [0; 3], source_mac: None }),
+        2 | 10 | 23 | 24 | 28 | 30 => Ok(bare_ip(4)),
         _ => Err(DropReason::NotIp),
     }
 }

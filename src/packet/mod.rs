@@ -12,6 +12,7 @@ mod hash;
 mod ip;
 mod link;
 mod reader;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub use hash::{stable_hash, symmetric_hash};
+pub use survey::{Cargo, PacketSurvey, Survey, survey};
 
 /// Why a frame went no further. Each is a counter of its own, and the sum of all is all that was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -49,7 +49,7 @@ impl Link {
         command
     }
 
-    fn inside(&self, command: &[&str]) {
+    pub(crate) fn inside(&self, command: &[&str]) {
         let mut all = vec!["netns", "exec", &self.namespace];
         all.extend(command);
         ip(&all);
