@@ -10,7 +10,7 @@ const WEEK: u64 = 7 * 86_400;
 
 /// What is out of range, a sentence each.
 pub(super) fn faults(config: &Config) -> Vec<String> {
-    let (capture, flow) = (&config.capture, &config.flow);
+    let (capture, packet, flow) = (&config.capture, &config.packet, &config.flow);
     let size = |bytes: usize| bytes as u64;
     let ranges = [
         ("capture.rings", size(capture.rings), 1, 64),
@@ -20,6 +20,11 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
         ("capture.max_batch_bytes", size(capture.max_batch_bytes), 64 * KIB, GIB),
         ("capture.max_batch_memory_bytes", size(capture.max_batch_memory_bytes), 4 * MIB, 1 << 40),
         ("capture.max_record_bytes", size(capture.max_record_bytes), 64 * KIB, GIB),
+        ("packet.fragment_timeout_seconds", packet.fragment_timeout_seconds, 1, 120),
+        ("packet.max_fragmented_datagrams", size(packet.max_fragmented_datagrams), 1, 1 << 20),
+        // One datagram must have room, in the smallest fragments that there are.
+        ("packet.max_fragment_bytes_total", size(packet.max_fragment_bytes_total), MIB, 1 << 30),
+        ("packet.max_fragments_per_datagram", size(packet.max_fragments_per_datagram), 2, 8192),
         ("flow.tcp_idle_timeout_seconds", flow.tcp_idle_timeout_seconds, 1, WEEK),
         ("flow.tcp_handshake_timeout_seconds", flow.tcp_handshake_timeout_seconds, 1, WEEK),
         ("flow.udp_idle_timeout_seconds", flow.udp_idle_timeout_seconds, 1, WEEK),

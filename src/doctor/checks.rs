@@ -47,6 +47,7 @@ const MISSING: Limits = Limits { note: 0.0, warning: 1.0, problem: 30.0 };
 const DUPLICATES: Limits = Limits { note: 0.5, warning: 10.0, problem: f64::INFINITY };
 const CUT: Limits = Limits { note: 0.0, warning: 1.0, problem: 90.0 };
 const TUNNELS: Limits = Limits { note: 0.0, warning: 5.0, problem: 50.0 };
+/// Fragments whose packet never became whole.
 const FRAGMENTS: Limits = Limits { note: 0.0, warning: 2.0, problem: 50.0 };
 /// A rule of thumb of Suricata's guide: drops below 1 % can be lived with.
 const DROPS: Limits = Limits { note: 0.0, warning: 1.0, problem: 50.0 };
@@ -274,13 +275,17 @@ fn encapsulation(frames: &FramesSeen) -> Check {
 
 fn fragments(frames: &FramesSeen) -> Option<Check> {
     (frames.fragments > 0).then(|| {
-        let figure = format!(
-            "{} of the frames ({}) are IP fragments, not put together",
+        let parts = format!(
+            "{} of the frames ({}) are IP fragments",
             shown(frames.fragments, frames.frames),
             thousands(frames.fragments)
         );
-        let remedy = "look for a tunnel with too small an MTU on the way; TCP itself does not fragment";
-        check("fragments", FRAGMENTS.judge(percent(frames.fragments, frames.frames)), figure, remedy)
+        let figure = match frames.fragments_lost {
+            0 => format!("{parts}, all put together"),
+            lost => format!("{parts}; {} never became whole", thousands(lost)),
+        };
+        let remedy = "the others are not mirrored, were lost, or capture.bpf leaves them out: only the first has ports";
+        check("fragments", FRAGMENTS.judge(percent(frames.fragments_lost, frames.frames)), figure, remedy)
     })
 }
 

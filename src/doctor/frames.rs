@@ -33,7 +33,9 @@ pub struct FramesSeen {
     pub not_read: BTreeMap<String, u64>,
     /// Frames by the envelope that they came in, which is not opened.
     pub tunnels: BTreeMap<String, u64>,
+    /// Fragments of IP packets, and those whose packet never became whole.
     pub fragments: u64,
+    pub fragments_lost: u64,
     /// Frames cut or broken within a header.
     pub unreadable: u64,
     /// Frames by the outermost VLAN id.

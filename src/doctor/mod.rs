@@ -30,10 +30,10 @@ pub use streams::FlowsSeen;
 
 use self::{frames::Frames, streams::Streams};
 use crate::{
-    capture::{CaptureCounters, CaptureError, CaptureWarning, Filtered, FrameBatch, Source},
+    capture::{CaptureCounters, CaptureError, CaptureWarning, Filtered, Frame, FrameBatch, Source},
     event::Timestamp,
     flow::FlowTable,
-    packet::{self, decode_with, survey},
+    packet::{self, Decoded, DropReason, FragmentCounters, Fragments, decode_with, survey},
     pipeline::Rules,
 };
 
@@ -81,12 +81,13 @@ impl<'a> Examination<'a> {
         let seen = std::mem::take(&mut self.observation.flows);
         let streams = Streams::new(rules.protocols, Arc::clone(&rules.protocol), Arc::clone(&rules.catalog), seen);
         let mut table = FlowTable::new(rules.flow.clone(), streams);
+        let mut fragments = Reassembly::new();
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         let mut span: Option<(Timestamp, Timestamp)> = None;
         loop {
             match source.next_batch() {
                 Ok(Some(batch)) => {
-                    self.batch(&batch, &mut table);
+                    self.batch(&batch, &mut fragments, &mut table);
                     if let (Some(first), Some(last)) = (batch.frames.first(), batch.frames.last()) {
                         span = Some((span.map_or(first.time, |(began, _)| began), last.time));
                     }
@@ -98,6 +99,7 @@ impl<'a> Examination<'a> {
             warnings.append(&mut source.take_warnings());
         }
         warnings.append(&mut source.take_warnings());
+        self.frames.seen.fragments_lost += fragments.finish();
         table.finish(span.map_or(Timestamp::default(), |(_, last)| last));
         let span = span.map_or(Duration::ZERO, |(first, last)| last.since(first));
         self.observation.span_seconds += span.as_secs_f64();
@@ -108,14 +110,18 @@ impl<'a> Examination<'a> {
         (errors, warnings)
     }
 
-    fn batch(&mut self, batch: &FrameBatch, table: &mut FlowTable<Streams>) {
-        let settings = packet::Settings { verify_checksums: true };
+    fn batch(&mut self, batch: &FrameBatch, fragments: &mut Reassembly, table: &mut FlowTable<Streams>) {
         for frame in &batch.frames {
             let bytes = batch.bytes(frame);
-            let decoded = decode_with(frame.link, bytes, frame.wire_len, settings);
+            let decoded = decode_with(frame.link, bytes, frame.wire_len, &fragments.settings);
             self.frames.take(frame, bytes, &survey(frame.link, bytes, frame.wire_len), &decoded);
-            if let Ok(decoded) = &decoded {
+            let mut ingest = |decoded: &Decoded, bytes: &[u8]| {
                 table.ingest(frame.number, frame.time, decoded, decoded.payload_of(bytes));
+            };
+            match &decoded {
+                Ok(decoded) => ingest(decoded, bytes),
+                Err(DropReason::Fragment) => fragments.take(frame, bytes, ingest),
+                Err(_) => {}
             }
         }
         table.advance(batch.until);
@@ -134,5 +140,35 @@ impl<'a> Examination<'a> {
     #[must_use]
     pub fn finish(self) -> Observation {
         Observation { frames: self.frames.seen, ..self.observation }
+    }
+}
+
+/// IP fragments of one source.
+struct Reassembly {
+    settings: packet::Settings,
+    fragments: Fragments,
+    counters: FragmentCounters,
+    refused: u64,
+}
+
+impl Reassembly {
+    fn new() -> Self {
+        let settings = packet::Settings { verify_checksums: true, ..packet::Settings::default() };
+        let fragments = Fragments::new(settings.clone(), 1);
+        Self { settings, fragments, counters: FragmentCounters::default(), refused: 0 }
+    }
+
+    fn take(&mut self, frame: &Frame, bytes: &[u8], mut ingest: impl FnMut(&Decoded, &[u8])) {
+        match self.fragments.take(frame.time, frame.link, bytes, frame.wire_len, &mut self.counters) {
+            Ok(Some(whole)) => ingest(&whole.decoded, &whole.bytes),
+            Ok(None) => {}
+            Err(_) => self.refused += 1,
+        }
+    }
+
+    /// The source has ended. Answers how many frames never became whole.
+    fn finish(mut self) -> u64 {
+        self.fragments.leave(&mut self.counters);
+        self.counters.given_up_frames + self.refused
     }
 }

@@ -319,6 +319,10 @@ impl<S> Flow<S> {
         if packet.missing_payload > 0 {
             self.record.notes.sliced = true;
         }
+        if packet.fragments_differ {
+            self.record.notes.tampered = true;
+            self.record.notes.fragments_differ = true;
+        }
         if self.record.notes.one_way {
             self.record.notes.one_way = counters.packets.contains(&0);
         }

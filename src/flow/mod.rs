@@ -85,6 +85,8 @@ pub struct FlowNotes {
     pub sliced: bool,
     /// Overlaps with different data.
     pub tampered: bool,
+    /// Such overlaps of IP fragments, among them; what came second is in no event.
+    pub fragments_differ: bool,
     /// A memory cap took bytes.
     pub cap: bool,
 }

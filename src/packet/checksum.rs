@@ -14,6 +14,11 @@ pub(super) fn wrong(bytes: &[u8], ip: &Ip) -> bool {
     if is_ipv4 && header.get(..ipv4_bytes).is_some_and(|header| folded(sum(header)) != 0xffff) {
         return true;
     }
+    transport_wrong(bytes, ip)
+}
+
+/// [`wrong`] of the transport alone.
+pub(super) fn transport_wrong(bytes: &[u8], ip: &Ip) -> bool {
     if ip.captured_end < ip.announced_end {
         return false;
     }

@@ -2,12 +2,13 @@
 //! [`DropReason`]. Link layers, VLAN tags, IPv4/IPv6 with extension headers, TCP, UDP.
 //!
 //! Written by hand for millions of frames a second, with `etherparse` as the oracle of its tests. Lengths in headers are
-//! believed only as far as the capture holds the bytes; the rest is `missing_payload`.
-//! Does not: tunnels, reassembly of fragments.
+//! believed only as far as the capture holds the bytes; the rest is `missing_payload`. Fragments of IP are put together
+//! in [`Fragments`]. Does not: tunnels.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod checksum;
+mod fragments;
 mod hash;
 mod ip;
 mod link;
@@ -17,15 +18,17 @@ mod survey;
 mod tests;
 mod transport;
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use self::{ip::Ip, transport::Segment};
 use crate::{
     capture::LinkType,
     event::{Endpoint, Transport},
 };
 
+pub use fragments::{FragmentCounters, Fragments, Loss, VersionCounters, Whole};
 pub use hash::{stable_hash, symmetric_hash};
 pub use survey::{Cargo, PacketSurvey, Survey, survey};
 
@@ -37,7 +40,7 @@ pub enum DropReason {
     NotIp,
     /// A tunnel that is not read yet (GRE, ESP, …), or another IP protocol than TCP and UDP.
     OtherTransport,
-    /// An IP fragment; reassembly is not there yet.
+    /// An IP fragment. [`Fragments`] takes it; counted are those whose datagram never became whole.
     Fragment,
     /// Cut within a header.
     Truncated,
@@ -99,6 +102,8 @@ pub struct Decoded {
     pub source_mac: Option<[u8; 6]>,
     /// A checksum that was there and did not fit. Noted, never required: offloading NICs leave them wrong.
     pub wrong_checksum: bool,
+    /// It came in fragments that overlapped with different bytes.
+    pub fragments_differ: bool,
 }
 
 impl Decoded {
@@ -110,12 +115,38 @@ impl Decoded {
 }
 
 /// Settings of packet decoding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Compute the checksums of IPv4, TCP and UDP and note wrong ones. Off by default: it reads every byte once more,
     /// and a sensor before offloading NICs sees wrong ones all day.
     pub verify_checksums: bool,
+    /// A datagram in fragments is given up so long after its first fragment, in packet time.
+    pub fragment_timeout_seconds: u64,
+    /// Datagrams in fragments that may be under way. At the cap the one begun first is given up.
+    pub max_fragmented_datagrams: usize,
+    /// Bytes of all their fragments, overhead included. At the cap the datagram begun first is given up.
+    pub max_fragment_bytes_total: usize,
+    /// Fragments of one datagram, copies included. With more it is given up.
+    pub max_fragments_per_datagram: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            verify_checksums: false,
+            fragment_timeout_seconds: 15,
+            max_fragmented_datagrams: 8192,
+            max_fragment_bytes_total: 32 << 20,
+            max_fragments_per_datagram: 1024,
+        }
+    }
+}
+
+impl Settings {
+    fn fragment_timeout(&self) -> Duration {
+        Duration::from_secs(self.fragment_timeout_seconds)
+    }
 }
 
 /// Decodes one frame. `wire_len` is its length on the wire, which `bytes` may fall short of.
@@ -124,28 +155,39 @@ pub struct Settings {
 /// Why the frame goes no further.
 #[inline]
 pub fn decode(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Decoded, DropReason> {
-    decode_with(link, bytes, wire_len, Settings::default())
+    decode_frame(link, bytes, wire_len, false)
 }
 
 /// [`decode`] with settings of the site.
 ///
 /// # Errors
 /// Why the frame goes no further.
-pub fn decode_with(link: LinkType, bytes: &[u8], wire_len: u32, settings: Settings) -> Result<Decoded, DropReason> {
+pub fn decode_with(link: LinkType, bytes: &[u8], wire_len: u32, settings: &Settings) -> Result<Decoded, DropReason> {
+    decode_frame(link, bytes, wire_len, settings.verify_checksums)
+}
+
+fn decode_frame(link: LinkType, bytes: &[u8], wire_len: u32, verify_checksums: bool) -> Result<Decoded, DropReason> {
     let link = link::decode(link, bytes)?;
     let ip = ip::decode(bytes, &link, wire_len)?;
-    let transport = transport::decode(bytes, &ip)?;
-    let payload = transport.payload;
-    Ok(Decoded {
-        source: Endpoint::new(ip.source, transport.source_port),
-        destination: Endpoint::new(ip.destination, transport.destination_port),
-        transport: transport.transport,
-        tcp: transport.tcp,
-        missing_payload: u32::try_from(transport.missing_payload).unwrap_or(u32::MAX),
+    let segment = transport::decode(bytes, &ip)?;
+    let wrong_checksum = verify_checksums && checksum::wrong(bytes, &ip);
+    Ok(assemble(link.vlans, link.source_mac, &ip, segment, wrong_checksum))
+}
+
+#[inline]
+fn assemble(vlans: [u16; 3], source_mac: Option<[u8; 6]>, ip: &Ip, segment: Segment, wrong_checksum: bool) -> Decoded {
+    let payload = segment.payload;
+    Decoded {
+        source: Endpoint::new(ip.source, segment.source_port),
+        destination: Endpoint::new(ip.destination, segment.destination_port),
+        transport: segment.transport,
+        tcp: segment.tcp,
+        missing_payload: u32::try_from(segment.missing_payload).unwrap_or(u32::MAX),
         // Frames are shorter than 4 GiB: their batches are.
         payload: u32::try_from(payload.start).unwrap_or(u32::MAX)..u32::try_from(payload.end).unwrap_or(u32::MAX),
-        vlans: link.vlans,
-        source_mac: link.source_mac,
-        wrong_checksum: settings.verify_checksums && checksum::wrong(bytes, &ip),
-    })
+        vlans,
+        source_mac,
+        wrong_checksum,
+        fragments_differ: false,
+    }
 }

@@ -185,11 +185,11 @@ fn ipv4_options_are_passed_over_and_fragments_are_not_read() {
 
 #[test]
 fn wrong_checksums_are_noted_only_when_asked_for() {
-    let verify = Settings { verify_checksums: true };
+    let verify = Settings { verify_checksums: true, ..Settings::default() };
     for packet in [hello(), six(), Packet::udp(client(), server(), b"odd")] {
         let frame = packet.ethernet();
         let noted =
-            |frame: &[u8]| decode_with(LinkType::Ethernet, frame, frame.len() as u32, verify).unwrap().wrong_checksum;
+            |frame: &[u8]| decode_with(LinkType::Ethernet, frame, frame.len() as u32, &verify).unwrap().wrong_checksum;
         assert!(!noted(&frame));
         let length = frame.len() - if packet.source.is_ipv4() { 60 - 14 - packet.ip().len() } else { 0 };
         let mut flipped = frame.clone();
@@ -201,7 +201,7 @@ fn wrong_checksums_are_noted_only_when_asked_for() {
     }
     let mut no_checksum = Packet::udp(client(), server(), b"x").ethernet();
     no_checksum[40..42].copy_from_slice(&[0, 0]);
-    assert!(!decode_with(LinkType::Ethernet, &no_checksum, 60, verify).unwrap().wrong_checksum);
+    assert!(!decode_with(LinkType::Ethernet, &no_checksum, 60, &verify).unwrap().wrong_checksum);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{capture::CaptureCounters, packet::DropReason};
+use crate::{
+    capture::CaptureCounters,
+    packet::{DropReason, FragmentCounters, Loss},
+};
 
 /// What the reading side counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +16,7 @@ pub struct ReaderCounters {
     pub wire_bytes: u64,
     /// By [`DropReason::index`].
     pub dropped: [u64; DropReason::ALL.len()],
+    pub fragments: FragmentCounters,
 }
 
 /// What a worker counts.
@@ -36,20 +40,36 @@ impl ReaderCounters {
         }
     }
 
+    /// Frames that went no further for this reason.
+    #[must_use]
+    pub fn dropped_for(&self, reason: DropReason) -> u64 {
+        let later = if reason == DropReason::Fragment { self.fragments.given_up_frames } else { 0 };
+        self.dropped.get(reason.index()).copied().unwrap_or(0) + later
+    }
+
     pub(super) fn add_to(&self, counters: &mut BTreeMap<String, u64>) {
         for (name, count) in [
             ("frames", self.capture.frames),
             ("bytes", self.wire_bytes),
             ("frames_filtered", self.capture.filtered),
             ("frames_cut", self.capture.cut_frames),
-            ("frames_dropped", self.dropped.iter().sum()),
+            ("frames_dropped", DropReason::ALL.iter().map(|reason| self.dropped_for(*reason)).sum()),
             ("clock_back", self.capture.clock_back),
             ("memory_overdrawn", self.capture.memory_overdrawn),
         ] {
             *counters.entry(name.to_owned()).or_default() += count;
         }
-        for (reason, count) in DropReason::ALL.iter().zip(self.dropped) {
-            *counters.entry(format!("frames_dropped_{}", reason.name())).or_default() += count;
+        for reason in DropReason::ALL {
+            *counters.entry(format!("frames_dropped_{}", reason.name())).or_default() += self.dropped_for(reason);
+        }
+        for (version, counts) in self.fragments.versions() {
+            let mut add = |name: String, count| *counters.entry(name).or_default() += count;
+            add(format!("ipv{version}_fragments"), counts.fragments);
+            add(format!("ipv{version}_datagrams_reassembled"), counts.reassembled);
+            add(format!("ipv{version}_fragment_conflicts"), counts.conflicts);
+            for loss in Loss::ALL {
+                add(format!("ipv{version}_datagrams_lost_{}", loss.name()), counts.lost_by(loss));
+            }
         }
     }
 }

@@ -26,7 +26,10 @@ pub use control::Control;
 pub use counters::{ReaderCounters, SensorCounters};
 pub use reader::ReadFaults;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use crossbeam_channel::{Sender, bounded};
 
@@ -45,6 +48,7 @@ use crate::{
     content, correlate,
     detect::Detector,
     flow,
+    packet::{self, Fragments},
     protocol::{self, Protocol},
     sink::{Sink, SinkError},
     spool,
@@ -60,6 +64,7 @@ pub struct Rules {
     pub detector: Detector,
     /// Frames that it does not match are left out.
     pub filter: Option<Filter>,
+    pub packet: packet::Settings,
     pub flow: flow::Settings,
     pub protocol: Arc<protocol::Settings>,
     pub content: content::Settings,
@@ -80,6 +85,7 @@ impl Rules {
             catalog: Arc::clone(&catalog),
             detector,
             filter,
+            packet: config.packet.clone(),
             flow: config.flow.clone(),
             protocol: Arc::new(config.protocol.clone()),
             content: config.content,
@@ -177,6 +183,8 @@ pub fn run(
     let (told_sender, told_receiver) = bounded::<Told>(QUEUED_BATCHES * workers);
     let (writer, reader) = spool::open();
     let (spare_packets, spare_facts) = (Spares::new(), Spares::new());
+    let fragments = Mutex::new(Fragments::new(run.control.rules().packet.clone(), sources.len()));
+    let fragments = &fragments;
     std::thread::scope(|scope| {
         let mut queues: Vec<Sender<Work>> = Vec::with_capacity(workers);
         let mut working = Vec::with_capacity(workers);
@@ -204,11 +212,11 @@ pub fn run(
         let mut sources = sources.into_iter().enumerate();
         let first = sources.next();
         for (index, source) in sources {
-            let reader = Reader::new(index, run, queues.clone(), spare_packets.clone());
+            let reader = Reader::new(index, run, fragments, queues.clone(), spare_packets.clone());
             reading.push(spawn(scope, format!("reader-{index}"), move || reader.run(source))?);
         }
         let mut faults = ReadFaults::default();
-        let reader = Reader::new(0, run, queues, spare_packets);
+        let reader = Reader::new(0, run, fragments, queues, spare_packets);
         if let Some((_, source)) = first {
             faults.add(reader.run(source));
         }

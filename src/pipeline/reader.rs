@@ -1,8 +1,9 @@
 //! A reading thread: frames in, decoded packets out to the worker that owns their flow. In: a [`Source`]; out:
 //! [`Work`] for every worker after every batch, and figures for the board. Several readers may feed the same workers:
-//! whoever reads a frame, its flow's worker gets it.
+//! whoever reads a frame, its flow's worker gets it. They share the datagrams that are under way in fragments: those of
+//! one datagram may come over different rings. Frames that are no fragments never ask for the lock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::Sender;
 
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     capture::{CaptureError, CaptureWarning, Frame, FrameBatch, Source},
     event::Timestamp,
-    packet::{self, symmetric_hash},
+    packet::{self, Decoded, DropReason, Fragments, symmetric_hash},
 };
 
 /// What was wrong with the input; none of it cost anything else.
@@ -32,8 +33,15 @@ impl ReadFaults {
     }
 }
 
+/// What a worker gets of a batch.
+struct Share {
+    packets: Vec<Packet>,
+    reassembled: Vec<u8>,
+}
+
 pub(super) struct Reader<'a> {
     index: usize,
+    fragments: &'a Mutex<Fragments>,
     board: &'a Board,
     live: Option<Live<'a>>,
     queues: Vec<Sender<Work>>,
@@ -44,9 +52,16 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(index: usize, run: &Run<'a>, queues: Vec<Sender<Work>>, spares: Spares<Packet>) -> Self {
+    pub(super) fn new(
+        index: usize,
+        run: &Run<'a>,
+        fragments: &'a Mutex<Fragments>,
+        queues: Vec<Sender<Work>>,
+        spares: Spares<Packet>,
+    ) -> Self {
         Self {
             index,
+            fragments,
             board: run.board,
             live: run.live,
             queues,
@@ -76,6 +91,7 @@ impl<'a> Reader<'a> {
             }
             self.show(source, false);
         }
+        self.with_fragments(|fragments, counters| fragments.leave(counters));
         // Workers end when the queues do, and what they tell last counts on these figures.
         self.show(source, true);
         faults.warnings = source.take_warnings();
@@ -98,27 +114,52 @@ impl<'a> Reader<'a> {
 
     fn hand_out(&mut self, batch: &FrameBatch) {
         let workers = self.queues.len();
-        let mut shares: Vec<Vec<Packet>> = (0..workers).map(|_| self.spares.take()).collect();
+        let mut shares: Vec<Share> =
+            (0..workers).map(|_| Share { packets: self.spares.take(), reassembled: Vec::new() }).collect();
         for frame in &batch.frames {
             self.count(frame);
             match packet::decode(frame.link, batch.bytes(frame), frame.wire_len) {
                 Ok(decoded) => {
                     let owner = owner(&decoded, workers);
-                    let packet =
-                        Packet { time: frame.time, number: frame.number, frame_start: frame.range.start, decoded };
                     if let Some(share) = shares.get_mut(owner) {
-                        share.push(packet);
+                        share.packets.push(packet_of(frame, frame.range.start, decoded));
                     }
                 }
+                Err(DropReason::Fragment) => self.put_together(batch, frame, &mut shares),
                 Err(reason) => self.counters.dropped(reason),
             }
         }
         self.tick.time = self.tick.time.max(batch.until);
-        for (queue, packets) in self.queues.iter().zip(shares) {
-            let work = Work { memory: Arc::clone(&batch.memory), packets, tick: self.tick };
+        let now = self.tick.time;
+        self.with_fragments(|fragments, counters| fragments.advance(now, counters));
+        for (queue, Share { packets, reassembled }) in self.queues.iter().zip(shares) {
+            let work = Work { memory: Arc::clone(&batch.memory), reassembled, packets, tick: self.tick };
             // A worker that is gone is told of when the threads are joined.
             let _ = queue.send(work);
         }
+    }
+
+    /// Takes a fragment, and hands on the datagram that it makes whole as if it had come in this frame.
+    #[cold]
+    fn put_together(&mut self, batch: &FrameBatch, frame: &Frame, shares: &mut [Share]) {
+        let taken = self.with_fragments(|fragments, counters| {
+            fragments.take(frame.time, frame.link, batch.bytes(frame), frame.wire_len, counters)
+        });
+        let whole = match taken {
+            Ok(Some(whole)) => whole,
+            Ok(None) => return,
+            Err(reason) => return self.counters.dropped(reason),
+        };
+        let Some(share) = shares.get_mut(owner(&whole.decoded, shares.len())) else { return };
+        // Batches, and what may be held of fragments, are far below 4 GiB.
+        let start = u32::try_from(batch.memory.len() + share.reassembled.len()).unwrap_or(u32::MAX);
+        share.reassembled.extend_from_slice(&whole.bytes);
+        share.packets.push(packet_of(frame, start, whole.decoded));
+    }
+
+    fn with_fragments<T>(&mut self, act: impl FnOnce(&mut Fragments, &mut packet::FragmentCounters) -> T) -> T {
+        let mut fragments: MutexGuard<'_, Fragments> = self.fragments.lock().unwrap_or_else(PoisonError::into_inner);
+        act(&mut fragments, &mut self.counters.fragments)
     }
 
     fn count(&mut self, frame: &Frame) {
@@ -131,7 +172,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn owner(decoded: &packet::Decoded, workers: usize) -> usize {
+fn packet_of(frame: &Frame, frame_start: u32, decoded: Decoded) -> Packet {
+    Packet { time: frame.time, number: frame.number, frame_start, decoded }
+}
+
+fn owner(decoded: &Decoded, workers: usize) -> usize {
     if workers == 1 {
         return 0;
     }

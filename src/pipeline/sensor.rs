@@ -49,6 +49,7 @@ pub(super) struct FlowState {
     exchanges: Exchanges,
     told_conflict: bool,
     told_gap: bool,
+    told_fragments: bool,
 }
 
 #[derive(Default)]
@@ -113,6 +114,7 @@ impl StreamConsumer for Sensor {
             exchanges: Exchanges::default(),
             told_conflict: false,
             told_gap: false,
+            told_fragments: false,
         }
     }
 
@@ -140,6 +142,7 @@ impl StreamConsumer for Sensor {
             }
             _ => {}
         }
+        self.tell_fragments(flow, state);
         let Some(tree) = &mut state.tree else { return Interest::Nothing };
         let mut handler = Handler {
             bench: Workbench {
@@ -187,6 +190,7 @@ impl StreamConsumer for Sensor {
     fn closed(&mut self, flow: &FlowRecord, mut state: FlowState, reason: CloseReason, stamp: Stamp) {
         self.log.at(stamp);
         self.counters.evicted_flows += u64::from(reason == CloseReason::Evicted);
+        self.tell_fragments(flow, &mut state);
         let mut handler = Handler {
             bench: Workbench {
                 generations: &mut self.generations,
@@ -215,6 +219,13 @@ impl StreamConsumer for Sensor {
 }
 
 impl Sensor {
+    /// Says once that the flow's IP fragments overlapped with different bytes.
+    fn tell_fragments(&mut self, flow: &FlowRecord, state: &mut FlowState) {
+        if flow.notes.fragments_differ && !std::mem::replace(&mut state.told_fragments, true) {
+            self.anomaly(state, "fragment_overlap_different_data");
+        }
+    }
+
     fn anomaly(&mut self, state: &FlowState, event: &str) {
         let body = FactBody::Anomaly(AnomalyEvent { event: event.to_owned() });
         self.log.tell_of(&state.identity, state.exchanges.app_proto, state.exchanges.about_ai, body);

@@ -16,6 +16,8 @@ use crate::{
 /// Packets of one worker out of one batch of frames.
 pub(super) struct Work {
     pub(super) memory: Arc<FrameMemory>,
+    /// Datagrams that came in fragments, end to end. Packets count its bytes from the end of the memory on.
+    pub(super) reassembled: Vec<u8>,
     pub(super) packets: Vec<Packet>,
     /// Every worker hears of every batch's end, so that time goes on for all.
     pub(super) tick: Tick,
@@ -27,6 +29,25 @@ pub(super) struct Packet {
     /// Where the frame begins in the memory.
     pub(super) frame_start: u32,
     pub(super) decoded: Decoded,
+}
+
+impl Work {
+    fn payload(&self, packet: &Packet) -> &[u8] {
+        let (frame, payload) = (packet.frame_start as usize, &packet.decoded.payload);
+        let (start, end) = (frame + payload.start as usize, frame + payload.end as usize);
+        match self.memory.get(start..end) {
+            Some(payload) => payload,
+            None => self.payload_beyond(start, end),
+        }
+    }
+
+    /// Packets that came in frames never lie here.
+    #[cold]
+    fn payload_beyond(&self, start: usize, end: usize) -> &[u8] {
+        let base = self.memory.len();
+        let range = start.saturating_sub(base)..end.saturating_sub(base);
+        self.reassembled.get(range).unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -74,10 +95,7 @@ impl Worker<'_> {
                 (number, rules.correlate.clone())
             });
             for packet in &batch.packets {
-                let start = packet.frame_start as usize;
-                let range = start + packet.decoded.payload.start as usize..start + packet.decoded.payload.end as usize;
-                let payload = batch.memory.get(range).unwrap_or_default();
-                table.ingest(packet.number, packet.time, &packet.decoded, payload);
+                table.ingest(packet.number, packet.time, &packet.decoded, batch.payload(packet));
             }
             self.spare_packets.give(batch.packets);
             tick = Tick { time: tick.time.max(batch.tick.time), frame: tick.frame.max(batch.tick.frame) };

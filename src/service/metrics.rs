@@ -7,7 +7,7 @@ use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::Shared;
 use crate::{
-    packet::DropReason,
+    packet::{DropReason, Loss, VersionCounters},
     pipeline::{Figures, ReaderFigures, WorkerFigures},
     sink::word,
 };
@@ -17,6 +17,7 @@ pub(super) fn render(shared: &Shared) -> String {
     let page = Page { registry: Registry::new() };
     let figures = shared.board.read();
     page.capture(&figures);
+    page.fragments(&figures);
     page.workers(&figures);
     page.telling(&figures);
     page.service(shared);
@@ -100,7 +101,7 @@ impl Page {
             lost.map(|(cause, count): (&str, u64)| (vec![cause], count)),
         );
         let unread = DropReason::ALL.iter().map(|reason| {
-            let count = |reader: &ReaderFigures| reader.counters.dropped.get(reason.index()).copied().unwrap_or(0);
+            let count = |reader: &ReaderFigures| reader.counters.dropped_for(*reason);
             (vec![reason.name()], figures.readers.iter().map(count).sum())
         });
         self.counter(
@@ -126,6 +127,40 @@ impl Page {
             "1 while the interface is listened on.",
             &["interface"],
             each(|reader| u64::from(reader.counters.capture.is_up)),
+        );
+    }
+
+    fn fragments(&self, figures: &Figures) {
+        let each = |count: &dyn Fn(&VersionCounters) -> u64| {
+            let (mut ipv4, mut ipv6) = (0, 0);
+            for reader in &figures.readers {
+                ipv4 += count(&reader.counters.fragments.ipv4);
+                ipv6 += count(&reader.counters.fragments.ipv6);
+            }
+            [(vec!["4"], ipv4), (vec!["6"], ipv6)]
+        };
+        self.counter("shadowtap_ip_fragments_total", "IP fragments read.", &["version"], each(&|of| of.fragments));
+        self.counter(
+            "shadowtap_ip_datagrams_reassembled_total",
+            "Datagrams put together out of fragments.",
+            &["version"],
+            each(&|of| of.reassembled),
+        );
+        self.counter(
+            "shadowtap_ip_fragment_conflicts_total",
+            "Fragments that overlap others with different bytes.",
+            &["version"],
+            each(&|of| of.conflicts),
+        );
+        let lost = Loss::ALL.iter().map(|loss| {
+            let [(_, ipv4), (_, ipv6)] = each(&|of: &VersionCounters| of.lost_by(*loss));
+            (vec![loss.name()], ipv4 + ipv6)
+        });
+        self.counter(
+            "shadowtap_ip_datagrams_lost_total",
+            "Datagrams in fragments that were given up, by cause.",
+            &["cause"],
+            lost,
         );
     }
 

@@ -318,6 +318,7 @@ fn log_totals(figures: &Figures) {
 fn needs_restart(running: &Config, config: &Config) -> Vec<&'static str> {
     [
         ("capture", running.capture != config.capture),
+        ("packet", running.packet != config.packet),
         ("flow", running.flow != config.flow),
         ("outputs", running.outputs != config.outputs),
         ("metrics", running.metrics != config.metrics),

@@ -1,9 +1,10 @@
 //! Fuzz targets: one function for each parser of bytes from the wire or from files. In: any bytes; out: nothing, or a
 //! panic when a law is broken. Each drives the parser as the sensor does, and small bounds let small inputs reach them.
 //! Where a parser has choices (link type, content type, cuts), the first byte makes them; where it has two directions,
-//! the rest are records ([`steps`], [`reassembly`]). `fuzz/` calls the functions with what libFuzzer makes up,
+//! the rest are records ([`steps`], [`reassembly`], [`fragments`](mod@fragments)). `fuzz/` calls the functions with what libFuzzer makes up,
 //! `tests/fuzz_corpora.rs` with what lies in `fuzz/corpus/`.
 
+pub mod fragments;
 pub mod reassembly;
 pub mod steps;
 mod tree;
@@ -36,6 +37,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("capture_file", capture_file),
     ("encodings", encodings),
     ("form", form),
+    ("fragments", fragments),
     ("http1", http1),
     ("json", json),
     ("multipart", multipart),
@@ -157,9 +159,9 @@ pub fn packet(data: &[u8]) {
     let [link, cut, frame @ ..] = data else { return };
     let link = LINKS[usize::from(*link) % LINKS.len()];
     let wire_len = frame.len() as u32 + u32::from(*cut);
-    let verified = packet::Settings { verify_checksums: true };
+    let verified = packet::Settings { verify_checksums: true, ..packet::Settings::default() };
     let (plain, verified) =
-        (packet::decode(link, frame, wire_len), packet::decode_with(link, frame, wire_len, verified));
+        (packet::decode(link, frame, wire_len), packet::decode_with(link, frame, wire_len, &verified));
     let without_verdict = verified.map(|decoded| Decoded { wrong_checksum: false, ..decoded });
     assert_eq!(plain, without_verdict, "checksums decide nothing");
     let Ok(decoded) = plain else { return };
@@ -168,6 +170,11 @@ pub fn packet(data: &[u8]) {
     assert_eq!(decoded.tcp.is_some(), decoded.transport == Transport::Tcp);
     let back = Decoded { source: decoded.destination, destination: decoded.source, ..decoded.clone() };
     assert_eq!(packet::symmetric_hash(&decoded), packet::symmetric_hash(&back), "directions go to different workers");
+}
+
+/// Fragments of datagrams between two hosts, as records of [`fragments`](mod@fragments).
+pub fn fragments(data: &[u8]) {
+    fragments::run(data);
 }
 
 /// Segments and datagrams between two hosts, as records of [`reassembly`].

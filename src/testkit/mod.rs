@@ -3,6 +3,7 @@
 pub mod captures;
 pub mod dissector;
 pub mod extractors;
+pub mod fragments;
 pub mod fuzz;
 pub mod laws;
 pub mod packets;

@@ -7,11 +7,14 @@ use std::{collections::BTreeSet, sync::Arc};
 use shadowtap::{
     capture::{self, CaptureFile},
     config::Config,
-    event::{Ai, Event, EventKind, Finding},
+    event::{Ai, Event, EventKind, Finding, Timestamp},
     pipeline::{Options, Rules, replay},
     protocol::Protocol,
     sink::{Sink, SinkError},
-    testkit::{captures, packets::Packet},
+    testkit::{
+        captures::{self, PcapDialect, WrittenFrame},
+        packets::Packet,
+    },
 };
 
 /// The default rules, with other protocols than the sensor's own where a test brings some.
@@ -39,8 +42,24 @@ impl Sink for Collected {
 
 /// All events of these packets.
 pub(crate) fn events(rules: &Arc<Rules>, packets: &[Packet], workers: usize) -> Vec<Event> {
+    events_of_capture(rules, &captures::pcap_of(packets), workers)
+}
+
+/// All events of these Ethernet frames.
+pub(crate) fn events_of_frames(rules: &Arc<Rules>, frames: &[(Timestamp, Vec<u8>)], workers: usize) -> Vec<Event> {
+    let written = |(time, bytes): &(Timestamp, Vec<u8>)| WrittenFrame {
+        time: *time,
+        wire_len: bytes.len() as u32,
+        bytes: bytes.clone(),
+        interface: 0,
+    };
+    let frames: Vec<WrittenFrame> = frames.iter().map(written).collect();
+    events_of_capture(rules, &captures::pcap(PcapDialect::default(), &frames), workers)
+}
+
+fn events_of_capture(rules: &Arc<Rules>, capture: &[u8], workers: usize) -> Vec<Event> {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), captures::pcap_of(packets)).expect("written");
+    std::fs::write(file.path(), capture).expect("written");
     let mut source = CaptureFile::open(file.path(), &capture::Settings::default()).expect("a capture of our own");
     let mut collected = Collected::default();
     let options = Options { workers, pcap_filename: None };

@@ -22,6 +22,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "capture_file" => capture_files(),
         "encodings" => encodings(),
         "form" => forms(),
+        "fragments" => fragments(),
         "http1" => http1(),
         "json" => json(),
         "multipart" => multipart(),
@@ -92,6 +93,35 @@ fn packets() -> Seeds {
     seeds.push(("vlans".to_owned(), [on(LinkType::Ethernet), tagged.ethernet()].concat()));
     seeds.push(("ipv6-udp".to_owned(), [on(LinkType::Ethernet), v6.ethernet()].concat()));
     seeds
+}
+
+fn fragments() -> Seeds {
+    use shadowtap::testkit::fuzz::fragments::{SMALL_CAPS, bit, write};
+    let ethernet = LINKS.iter().position(|link| *link == LinkType::Ethernet).expect("a link");
+    let of = |flags, pieces: &[(usize, u16, bool)]| {
+        let piece = |(offset, length, more): &(usize, u16, bool)| {
+            write(flags | if *more { bit::MORE } else { 0 }, *offset, *length, 0)
+        };
+        pieces.iter().flat_map(piece).collect::<Vec<u8>>()
+    };
+    let three = [(0, 40, true), (40, 800, true), (840, 13, false)];
+    let backwards: Vec<_> = three.iter().rev().copied().collect();
+    let forged = [of(0, &three[..1]), write(bit::FORGED | bit::MORE, 16, 400, 0), of(0, &three[1..])].concat();
+    let two = [of(0, &three[..2]), of(bit::IDENTIFICATION, &three), of(0, &three[2..])].concat();
+    let flood = [0, 0x10, 0x20, 0x30].map(|datagram| of(datagram, &[(1480, 1480, true), (2960, 1480, true)])).concat();
+    let late = [of(0, &three[..1]), write(bit::MORE, 40, 800, 4), of(0, &three[2..])].concat();
+    named([
+        ("ipv4", chosen(ethernet, &of(0, &three))),
+        ("ipv6", chosen(ethernet, &of(bit::IPV6 | bit::TAGGED, &three))),
+        ("backwards", chosen(ethernet, &of(0, &backwards))),
+        ("forged", chosen(ethernet, &forged)),
+        ("ipv6-overlap", chosen(ethernet, &of(bit::IPV6, &[(0, 40, true), (32, 40, true), (72, 9, false)]))),
+        ("two-datagrams", chosen(ethernet, &two)),
+        ("cut", chosen(ethernet, &of(bit::CUT, &three))),
+        ("flood", chosen(ethernet | usize::from(SMALL_CAPS), &flood)),
+        ("too-late", chosen(ethernet | usize::from(SMALL_CAPS), &late)),
+        ("longest", chosen(ethernet, &of(0, &[(65_528, 40, false), (65_496, 19, false)]))),
+    ])
 }
 
 fn tcp_reassembly() -> Seeds {

@@ -96,7 +96,8 @@ pub(super) struct AnomalyObject<'a> {
 
 impl<'a> AnomalyObject<'a> {
     pub(super) fn of(anomaly: &'a AnomalyEvent) -> Self {
-        Self { r#type: "stream", event: &anomaly.event }
+        let is_decoders = anomaly.event.starts_with("fragment_");
+        Self { r#type: if is_decoders { "decode" } else { "stream" }, event: &anomaly.event }
     }
 }
 
@@ -105,6 +106,7 @@ impl<'a> AnomalyObject<'a> {
 pub(super) struct StatsObject {
     uptime: u64,
     decoder: DecoderStats,
+    defrag: DefragStats,
     tcp: TcpStats,
 }
 
@@ -116,6 +118,21 @@ pub(super) struct DecoderStats {
 }
 
 #[derive(Serialize)]
+pub(super) struct DefragStats {
+    ipv4: DefragVersionStats,
+    ipv6: DefragVersionStats,
+    max_frags_reached: u64,
+    max_trackers_reached: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct DefragVersionStats {
+    fragments: u64,
+    reassembled: u64,
+    timeouts: u64,
+}
+
+#[derive(Serialize)]
 pub(super) struct TcpStats {
     reassembly_gap: u64,
     overlap_diff_data: u64,
@@ -124,12 +141,24 @@ pub(super) struct TcpStats {
 impl StatsObject {
     pub(super) fn of(stats: &StatsEvent) -> Self {
         let counter = |name: &str| stats.counters.get(name).copied().unwrap_or(0);
+        let both = |name: &str| counter(&format!("ipv4_{name}")) + counter(&format!("ipv6_{name}"));
+        let defrag = |version: &str| DefragVersionStats {
+            fragments: counter(&format!("{version}_fragments")),
+            reassembled: counter(&format!("{version}_datagrams_reassembled")),
+            timeouts: counter(&format!("{version}_datagrams_lost_timeout")),
+        };
         Self {
             uptime: stats.uptime_seconds,
             decoder: DecoderStats {
                 pkts: counter("frames"),
                 bytes: counter("bytes"),
                 invalid: counter("frames_dropped"),
+            },
+            defrag: DefragStats {
+                ipv4: defrag("ipv4"),
+                ipv6: defrag("ipv6"),
+                max_frags_reached: both("datagrams_lost_max_fragments"),
+                max_trackers_reached: both("datagrams_lost_max_datagrams") + both("datagrams_lost_max_bytes"),
             },
             tcp: TcpStats { reassembly_gap: counter("gaps"), overlap_diff_data: counter("conflicts") },
         }

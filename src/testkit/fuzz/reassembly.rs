@@ -132,6 +132,7 @@ fn record<'a>(input: &mut Input<'a>, first: [u32; 2]) -> Option<(Decoded, &'a [u
         vlans: [0; 3],
         source_mac: None,
         wrong_checksum: false,
+        fragments_differ: false,
     };
     let unit = if is_set(bit::FAR) { Duration::from_secs(1) } else { Duration::from_millis(1) };
     Some((packet, payload, unit * u32::from(later)))
