@@ -1,6 +1,8 @@
 //! Bad input gets a clear error and loses nothing else.
 
 mod common;
+#[path = "common/mix.rs"]
+mod mix;
 
 use std::path::PathBuf;
 
@@ -92,4 +94,23 @@ fn usage_errors_end_with_2() {
     assert_eq!(run(&["replay"]).status.code(), Some(2));
     assert_eq!(run(&["no-such-command"]).status.code(), Some(2));
     assert_eq!(run(&["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn wrong_checksums_are_counted_where_the_site_asks_and_never_required() {
+    let mut records = mix::records(&good()).expect("an Ethernet capture");
+    // The last byte of a frame is payload, which TCP's checksum covers.
+    let long = records.iter_mut().filter(|record| record.bytes.len() > 1000);
+    let wrong = long.map(|record| *record.bytes.last_mut().expect("bytes") ^= 1).count();
+    assert!(wrong > 0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (capture, config) = (folder.path().join("wrong.pcap"), folder.path().join("shadowtap.yaml"));
+    mix::write(&capture, &records);
+    std::fs::write(&config, "packet: { verify_checksums: true }\n").expect("written");
+    let told = format!("{wrong} packets with a wrong checksum");
+    let asked = Replay::of(&[capture.clone()], &["--config", &config.to_string_lossy()]);
+    assert!(asked.stderr().contains(&told), "{}", asked.stderr());
+    let silent = Replay::of(&[capture], &[]);
+    assert!(!silent.stderr().contains("checksum"), "{}", silent.stderr());
+    assert_eq!(asked.text(), silent.text());
 }

@@ -17,6 +17,8 @@ pub struct ReaderCounters {
     /// By [`DropReason::index`].
     pub dropped: [u64; DropReason::ALL.len()],
     pub fragments: FragmentCounters,
+    /// Packets whose checksum did not fit, where `packet.verify_checksums` asks for it.
+    pub wrong_checksums: u64,
 }
 
 /// What a worker counts.
@@ -55,6 +57,7 @@ impl ReaderCounters {
             ("frames_cut", self.capture.cut_frames),
             ("frames_dropped", DropReason::ALL.iter().map(|reason| self.dropped_for(*reason)).sum()),
             ("clock_back", self.capture.clock_back),
+            ("wrong_checksums", self.wrong_checksums),
             ("memory_overdrawn", self.capture.memory_overdrawn),
         ] {
             *counters.entry(name.to_owned()).or_default() += count;

@@ -42,6 +42,8 @@ struct Share {
 pub(super) struct Reader<'a> {
     index: usize,
     fragments: &'a Mutex<Fragments>,
+    /// As they stood when reading began.
+    settings: packet::Settings,
     board: &'a Board,
     live: Option<Live<'a>>,
     queues: Vec<Sender<Work>>,
@@ -62,6 +64,7 @@ impl<'a> Reader<'a> {
         Self {
             index,
             fragments,
+            settings: run.control.rules().packet.clone(),
             board: run.board,
             live: run.live,
             queues,
@@ -118,8 +121,9 @@ impl<'a> Reader<'a> {
             (0..workers).map(|_| Share { packets: self.spares.take(), reassembled: Vec::new() }).collect();
         for frame in &batch.frames {
             self.count(frame);
-            match packet::decode(frame.link, batch.bytes(frame), frame.wire_len) {
+            match packet::decode_with(frame.link, batch.bytes(frame), frame.wire_len, &self.settings) {
                 Ok(decoded) => {
+                    self.counters.wrong_checksums += u64::from(decoded.wrong_checksum);
                     let owner = owner(&decoded, workers);
                     if let Some(share) = shares.get_mut(owner) {
                         share.packets.push(packet_of(frame, frame.range.start, decoded));
@@ -150,6 +154,7 @@ impl<'a> Reader<'a> {
             Ok(None) => return,
             Err(reason) => return self.counters.dropped(reason),
         };
+        self.counters.wrong_checksums += u64::from(whole.decoded.wrong_checksum);
         let Some(share) = shares.get_mut(owner(&whole.decoded, shares.len())) else { return };
         // Batches, and what may be held of fragments, are far below 4 GiB.
         let start = u32::try_from(batch.memory.len() + share.reassembled.len()).unwrap_or(u32::MAX);

@@ -117,6 +117,12 @@ impl Page {
             each(|reader| reader.counters.capture.cut_frames),
         );
         self.counter(
+            "shadowtap_wrong_checksums_total",
+            "Packets whose checksum does not fit, where packet.verify_checksums is on.",
+            &["interface"],
+            each(|reader| reader.counters.wrong_checksums),
+        );
+        self.counter(
             "shadowtap_clock_jumps_total",
             "Steps of the clock back by more than a minute.",
             &["interface"],

@@ -35,10 +35,11 @@ struct Row {
 }
 
 /// What limits what was seen, in words: told when it is not zero.
-const REMARKS: [(&str, &str); 11] = [
+const REMARKS: [(&str, &str); 12] = [
     ("frames_filtered", "frames left out by capture.bpf"),
     ("frames_cut", "frames shorter than on the wire: a snaplen cut them"),
     ("clock_back", "frames stamped earlier than the one before; they were given its time"),
+    ("wrong_checksums", "packets with a wrong checksum; they were read"),
     ("ipv4_fragment_conflicts", "IPv4 fragments that overlap others with different bytes: the first were read"),
     ("ipv6_fragment_conflicts", "IPv6 fragments that overlap others with different bytes: they were not read"),
     ("gaps", "holes in streams: bytes that the capture does not have"),
