@@ -79,13 +79,16 @@ fn a_full_disk_is_told_with_its_remedy() {
 }
 
 #[test]
-fn a_folder_skips_what_is_no_capture_with_a_count() {
+fn a_folder_skips_what_is_no_capture_with_a_count_and_names_what_is_called_one() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::copy(good(), folder.path().join("one.pcap")).expect("copied");
     std::fs::write(folder.path().join("notes.txt"), "not a capture").expect("written");
     std::fs::write(folder.path().join("empty"), "").expect("written");
+    std::fs::write(folder.path().join("two.pcap.gz"), "a capture by name alone").expect("written");
     let replayed = Replay::of(&[folder.path()], &[]);
-    assert!(replayed.stderr().contains("2 files in folders are no captures"), "{}", replayed.stderr());
+    let stderr = replayed.stderr();
+    assert!(stderr.contains("3 files in folders are no captures"), "{stderr}");
+    assert!(stderr.contains("two.pcap.gz: is no capture: it looks like text") && !stderr.contains("notes"), "{stderr}");
     assert!(replayed.events().iter().all(|event| event["pcap_filename"] == "one.pcap"));
 }
 

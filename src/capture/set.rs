@@ -14,6 +14,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::{
     CaptureCounters, CaptureError, CaptureFile, CaptureWarning, FrameBatch, Position, Settings, Source,
+    error::describe,
     format::{Format, RECOGNISED_WITHIN},
 };
 use crate::event::Timestamp;
@@ -151,6 +152,8 @@ pub struct FolderListing {
     pub captures: Vec<PathBuf>,
     /// Files that are no captures.
     pub skipped: u64,
+    /// Those of them that are called so: they may be damaged.
+    pub misnamed: Vec<CaptureError>,
     /// Files and folders that could not be looked into.
     pub errors: Vec<CaptureError>,
 }
@@ -189,8 +192,18 @@ impl FolderListing {
         }
         match is_capture(&path) {
             Ok(true) => self.captures.push(path),
-            Ok(false) => self.skipped += 1,
+            Ok(false) => self.skip(path),
             Err(source) => self.errors.push(unreadable(&path, source)),
+        }
+    }
+
+    fn skip(&mut self, path: PathBuf) {
+        self.skipped += 1;
+        let name = path.to_string_lossy().to_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        if [".pcap", ".pcapng", ".cap"].iter().any(|ending| name.ends_with(ending)) {
+            let first = beginning(&path).unwrap_or_default();
+            self.misnamed.push(CaptureError::NotACapture { path, looks_like: describe(&first) });
         }
     }
 }
@@ -199,9 +212,14 @@ fn unreadable(path: &Path, source: io::Error) -> CaptureError {
     CaptureError::Unreadable { path: path.to_owned(), source }
 }
 
-fn is_capture(path: &Path) -> io::Result<bool> {
+fn beginning(path: &Path) -> io::Result<Vec<u8>> {
     let mut first = Vec::with_capacity(RECOGNISED_WITHIN);
     File::open(path)?.take(RECOGNISED_WITHIN as u64).read_to_end(&mut first)?;
+    Ok(first)
+}
+
+fn is_capture(path: &Path) -> io::Result<bool> {
+    let first = beginning(path)?;
     if !first.starts_with(&[0x1f, 0x8b]) {
         return Ok(Format::may_begin(&first));
     }

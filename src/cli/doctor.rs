@@ -80,6 +80,7 @@ fn read(paths: &[PathBuf], config: &Config, rules: &Rules) -> Examined {
     }
     for folder in folders {
         let listing = list_captures(&folder);
+        listing.misnamed.iter().for_each(|error| say(&format!("shadowtap: {error}")));
         faults.tell(&listing.errors);
         for path in &listing.captures {
             match CaptureFile::open(path, &config.capture) {

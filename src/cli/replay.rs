@@ -66,6 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     replay.faults(&plan.faults);
     if plan.skipped > 0 {
         say(&format!("shadowtap: {} files in folders are no captures and were skipped", plan.skipped));
+        plan.misnamed.iter().for_each(|error| say(&format!("shadowtap: {error}")));
     }
     if !plan.together.is_empty() {
         replay.together(&plan.together)?;
@@ -87,6 +88,7 @@ struct Plan {
     /// Captures of their own, with the name that their events carry.
     separate: Vec<(PathBuf, String)>,
     skipped: u64,
+    misnamed: Vec<CaptureError>,
     faults: Vec<CaptureError>,
 }
 
@@ -98,6 +100,7 @@ impl Plan {
             if capture.is_dir() {
                 let mut listing = list_captures(capture);
                 plan.skipped += listing.skipped;
+                plan.misnamed.append(&mut listing.misnamed);
                 plan.faults.append(&mut listing.errors);
                 for path in listing.captures {
                     let name = path.strip_prefix(capture).unwrap_or(&path).display().to_string();
