@@ -105,6 +105,8 @@ fn a_running_sensor_alerts_as_a_replay_of_the_same_packets_does_and_every_frame_
     assert_eq!(number(&state["received"]), sent, "{state}");
     assert_eq!(number(&state["received"]), number(&state["processed"]) + lost, "{state}");
     assert_eq!(lost, 0, "{state}");
+    let text = fs::read_to_string(sensor.eve()).expect("the events");
+    assert_eq!(common::own_faults(&text), Vec::<String>::new());
     // A sensor is no log of what staff read.
     let hosts = live.iter().filter_map(|event| event["http"]["hostname"].as_str());
     assert!(hosts.clone().all(|host| !host.contains("example")), "{:?}", hosts.collect::<Vec<_>>());

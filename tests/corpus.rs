@@ -91,6 +91,7 @@ fn captures_of_other_projects_give_the_names_that_are_in_them() {
     let replayed = Replay::of_any(&[&folder], &[]);
     let code = replayed.code();
     assert!(matches!(code, Some(0 | 1)), "ended with {code:?}: {}", replayed.stderr());
+    assert_eq!(common::own_faults(&replayed.text()), Vec::<String>::new());
     let found = found(&replayed);
     let (mut required, mut faults) = (0, Vec::new());
     for truth in truths.iter().filter(|truth| judged(truth)) {

@@ -17,6 +17,46 @@ fn every_event_of_the_projects_captures_is_eve() {
 }
 
 #[test]
+fn every_event_of_our_own_types_is_as_our_schemas_say() {
+    let mut told = 0;
+    let site = common::project().join("pcaps/site/shadowtap.yaml");
+    let site = ["--config", site.to_str().expect("a plain path")];
+    let mut replays: Vec<Replay> =
+        captures().iter().flat_map(|capture| [Replay::of(&[capture], &[]), Replay::of(&[capture], &site)]).collect();
+    replays.push(Replay::of(&[common::project().join("pcaps")], &site));
+    replays.extend(common::shared("corpus/sdk").map(|folder| Replay::of_any(&[folder], &[])));
+    for replay in replays {
+        let text = replay.text();
+        told += text.lines().filter(|line| line.contains("\"event_type\":\"ai_activity\"")).count();
+        assert_eq!(common::own_faults(&text), Vec::<String>::new());
+    }
+    assert!(told > 50, "{told} events");
+}
+
+#[test]
+fn our_schemas_are_closed() {
+    let replay = Replay::of(&captures(), &[]);
+    let sound = replay.events_of("ai_activity").into_iter().next().expect("an event");
+    assert_eq!(common::own_faults(&sound.to_string()), Vec::<String>::new());
+    let changed = |pointer: &str, key: &str, value: Value| {
+        let mut event = sound.clone();
+        event.pointer_mut(pointer).expect("an object")[key] = value;
+        event.to_string()
+    };
+    for refused in [
+        changed("", "text", json!("…")),
+        changed("/ai", "prompt", json!("…")),
+        changed("/ai/service", "url", json!("…")),
+        changed("/ai/bytes", "up", json!(-1)),
+        changed("/ai", "operation", json!("talk")),
+        changed("", "timestamp", json!("today")),
+        changed("", "flow_id", json!(1_u64 << 53)),
+    ] {
+        assert!(!common::own_faults(&refused).is_empty(), "{refused}");
+    }
+}
+
+#[test]
 fn events_of_a_folder_of_separate_captures_are_eve() {
     let Some(schema) = EveSchema::load() else { return };
     let replay = Replay::of(&[common::project().join("pcaps")], &[]);

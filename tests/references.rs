@@ -6,6 +6,9 @@ mod common;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use serde_json::Value;
+use shadowtap::{config, sink};
+
 /// The sections of the configuration, and the file and type whose fields they are.
 const SECTIONS: &[(&str, &str, &str)] = &[
     ("sensor", "src/config/mod.rs", "Sensor"),
@@ -166,6 +169,68 @@ fn the_units_configuration_has_every_key_and_is_sound() {
     fs::write(&file, text).expect("written");
     let output = common::run(&["check", "--config", file.to_str().expect("a plain path")]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A schema as its file has it.
+fn pretty(schema: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(schema).expect("JSON");
+    text.push('\n');
+    text
+}
+
+#[test]
+fn the_schema_of_the_configuration_is_what_the_code_reads() {
+    let schema = config::schema();
+    hold("docs/schemas/configuration.json", &pretty(&schema));
+    let validator = jsonschema::draft7::new(&schema).expect("a schema of draft 7");
+    let faults = |yaml: &str| {
+        let file: Value = serde_saphyr::from_str(yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
+        validator.iter_errors(&file).map(|fault| format!("{}: {fault}", fault.instance_path())).collect::<Vec<_>>()
+    };
+    // Every key with its default, and what a site writes.
+    assert_eq!(faults(&example()), Vec::<String>::new());
+    assert_eq!(faults(&defaults()), Vec::<String>::new());
+    assert_eq!(faults(&read("pcaps/site/shadowtap.yaml")), Vec::<String>::new());
+    for refused in [
+        "detct: {}",
+        "detect: { engin: auto }",
+        "detect: { engine: fast }",
+        "capture: { rings: 0 }",
+        "capture: { rings: 65 }",
+        "flow: { max_memory_bytes: 1 }",
+        "workers: 257",
+        "version: 2",
+        "sensor: { name: \"a b\" }",
+        "outputs: [{ type: eve }]",
+        "outputs: [{ type: eve, path: a, types: [dns] }]",
+        "detect: { mrn: [{ label: HN }] }",
+        "capture: { promiscuous: maybe }",
+    ] {
+        assert!(!faults(refused).is_empty(), "{refused}");
+    }
+    // Each key tells what it means.
+    each_key(|section, key, _, meaning| {
+        let pointer =
+            section.map_or_else(|| format!("/properties/{key}"), |of| format!("/properties/{of}/properties/{key}"));
+        let of_key = schema.pointer(&pointer).unwrap_or_else(|| panic!("no {pointer}"));
+        let described = of_key["description"].as_str().unwrap_or_else(|| panic!("{pointer} has no description"));
+        if section.is_some() {
+            assert_eq!(described.split_whitespace().collect::<Vec<_>>().join(" "), meaning, "{pointer}");
+        }
+    });
+}
+
+#[test]
+fn the_schemas_of_our_own_events_are_what_the_code_writes() {
+    hold("docs/schemas/ai_activity.json", &pretty(&sink::schema::ai_activity()));
+    hold("docs/schemas/sensor.json", &pretty(&sink::schema::sensor()));
+    let page = read("docs/events.md") + &read("docs/contracts.md");
+    for (schema, object) in [(sink::schema::ai_activity(), "ai"), (sink::schema::sensor(), "sensor")] {
+        let fields = schema["properties"][object]["properties"].as_object().expect("fields");
+        assert!(fields.len() > 8, "{object}: {fields:?}");
+        let unnamed: Vec<&String> = fields.keys().filter(|field| !page.contains(&format!("`{field}"))).collect();
+        assert!(unnamed.is_empty(), "in no page: {unnamed:?}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::yaml::Located;
 
 /// How captures are read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Interfaces that `run` listens on; `--interface` takes their place.

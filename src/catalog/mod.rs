@@ -37,6 +37,7 @@ use crate::{
 
 /// The `catalog` section of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// What the site decided about services. Without it, all are unreviewed.

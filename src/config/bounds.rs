@@ -8,11 +8,28 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const WEEK: u64 = 7 * 86_400;
 
+/// What a key may be.
+pub(super) struct Range {
+    pub(super) key: &'static str,
+    value: u64,
+    pub(super) least: u64,
+    pub(super) most: u64,
+}
+
 /// What is out of range, a sentence each.
 pub(super) fn faults(config: &Config) -> Vec<String> {
+    ranges(config)
+        .into_iter()
+        .filter(|Range { value, least, most, .. }| !(least..=most).contains(&value))
+        .map(|Range { key, value, least, most }| format!("{key} is {value}; it must be {least} to {most}"))
+        .collect()
+}
+
+/// All keys with bounds, and their values.
+pub(super) fn ranges(config: &Config) -> Vec<Range> {
     let (capture, packet, flow) = (&config.capture, &config.packet, &config.flow);
     let size = |bytes: usize| bytes as u64;
-    let ranges = [
+    [
         ("capture.rings", size(capture.rings), 1, 64),
         // libpcap takes a signed number of 32 bits.
         ("capture.ring_bytes", size(capture.ring_bytes), MIB, 2 * GIB - 1),
@@ -37,10 +54,8 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
         ("flow.max_memory_bytes", size(flow.max_memory_bytes), 16 * MIB, 1 << 40),
         ("detect.max_findings_per_exchange", config.detect.max_findings_per_exchange, 1, 1 << 20),
         ("metrics.statistics_interval_seconds", config.metrics.statistics_interval_seconds, 1, WEEK),
-    ];
-    ranges
-        .into_iter()
-        .filter(|(_, value, least, most)| !(least..=most).contains(&value))
-        .map(|(key, value, least, most)| format!("{key} is {value}; it must be {least} to {most}"))
-        .collect()
+    ]
+    .into_iter()
+    .map(|(key, value, least, most)| Range { key, value, least, most })
+    .collect()
 }

@@ -4,6 +4,8 @@
 
 mod bounds;
 mod raw;
+#[cfg(feature = "testkit")]
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +14,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use raw::{Control, LogFormat, LogLevel, Mask, Metrics, Redaction, Signatures, Workers};
+
+#[cfg(feature = "testkit")]
+pub use schema::schema;
 
 use crate::{
     asset::{self, Assets},

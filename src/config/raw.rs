@@ -18,8 +18,10 @@ pub(super) const NOT_AVAILABLE: &[&str] =
 
 /// One field a section, in the order in which `--dump` shows them.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawConfig {
+    /// Form of this file.
     pub(super) version: Option<Located<u32>>,
     pub(super) sensor: RawSensor,
     pub(super) capture: capture::Settings,
@@ -33,31 +35,42 @@ pub(super) struct RawConfig {
     pub(super) assets: asset::Settings,
     pub(super) policy: policy::Settings,
     pub(super) redaction: Redaction,
+    /// Where events go.
     pub(super) outputs: Vec<RawOutput>,
     pub(super) metrics: Metrics,
     pub(super) control: Control,
+    /// Threads that dissect and scan: `auto`, one for each processor, or 1 to 256.
     pub(super) workers: Located<Workers>,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawSensor {
+    /// `host` of events: 1 to 64 letters, digits, `.`, `-`, `_`.
     pub(super) name: Option<Located<String>>,
+    /// The site of reports, spelled alike.
     pub(super) site: Option<Located<String>>,
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOutput {
+    /// The format: `eve`, Suricata's EVE JSON.
     pub(super) r#type: OutputType,
+    /// A file in a folder that exists.
     pub(super) path: Located<PathBuf>,
+    /// Types that `run` writes for all traffic; otherwise what tells of AI services. `replay` writes all.
     #[serde(default)]
     pub(super) types: Vec<EveType>,
+    /// How a running sensor gives the file way to a new one.
     #[serde(default)]
     pub(super) rotate: Rotation,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum OutputType {
     Eve,
@@ -65,6 +78,7 @@ pub(super) enum OutputType {
 
 /// The `signatures` section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Signatures {
     /// A folder whose `providers`, `policies/default.yaml` and patterns take the place of those in the binary.
@@ -73,6 +87,7 @@ pub struct Signatures {
 
 /// The `redaction` section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Redaction {
     /// File with the fingerprint key. Without it, events carry no fingerprints.
@@ -83,6 +98,7 @@ pub struct Redaction {
 
 /// What a mask shows of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mask {
     /// Its shape alone: `***-**-****`.
@@ -92,6 +108,7 @@ pub enum Mask {
 
 /// The `metrics` section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Metrics {
     /// Address and port of `/metrics`, `/healthz` and `/readyz`; without it there is none.
@@ -108,6 +125,7 @@ impl Default for Metrics {
 
 /// The `control` section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Control {
     /// How `run` writes its log, to stderr: `text` or `json`.
@@ -118,6 +136,7 @@ pub struct Control {
 
 /// How a running sensor writes its log, to stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     #[default]
@@ -127,6 +146,7 @@ pub enum LogFormat {
 
 /// The least that is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
     Error,
@@ -155,6 +175,23 @@ impl Workers {
             Self::Auto => std::thread::available_parallelism().map_or(1, usize::from).min(usize::from(Self::MAX)),
             Self::Exactly(count) => usize::from(count),
         }
+    }
+}
+
+#[cfg(feature = "testkit")]
+impl schemars::JsonSchema for Workers {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Workers".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "oneOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": Self::MAX }]
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Bounds of content decoding, each for one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Bytes that content codings (gzip, deflate, br, zstd) may decode to; what lies beyond is not scanned. Identity bodies

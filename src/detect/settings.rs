@@ -6,6 +6,7 @@ use crate::scan::{EngineChoice, MAX_WINDOW_BYTES};
 use crate::yaml::Located;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Which engine scans: `auto` (Hyperscan if it passes its self-test, else native), `hyperscan` or `native`.
@@ -24,6 +25,7 @@ pub struct Settings {
 
 /// One site form of a medical record number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MrnForm {
     /// What stands before the number, in any case: `HN`.

@@ -139,12 +139,15 @@ fn text_that_comes_byte_by_byte_gives_the_same_findings() {
 /// A prompt of the lab, through the body format that it is.
 fn prompt(name: &str, content_type: &str) -> (Vec<Detected>, Verdict) {
     let path = format!("{}/lab/prompts/{name}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read(path).unwrap();
+    body(&detectors()[0], &std::fs::read(path).unwrap(), content_type)
+}
+
+/// Findings and verdict of a request's body.
+fn body(detector: &Detector, text: &[u8], content_type: &str) -> (Vec<Detected>, Verdict) {
     let hint = ContentHint { content_type: Some(content_type), file_name: None };
     let (mut body, mut arena) = (Body::new(&hint, &[], &Default::default()), Arena::new());
-    body.push(&text, &mut arena);
+    body.push(text, &mut arena);
     body.finish(true, &mut arena);
-    let detector = &detectors()[0];
     let (mut detection, mut found) = (Detection::new(detector), Vec::new());
     detection.push(detector, &mut detector.scanner(), &mut arena, true, &mut found);
     (found, detection.verdict())
@@ -180,6 +183,22 @@ fn json_keys_are_labels() {
     let (found, verdict) = prompt("patient-record.json", "application/json");
     assert_eq!(verdict.classification, Classification::Phi);
     assert_eq!(found.len(), 5);
+}
+
+#[test]
+fn a_provider_number_counts_behind_the_system_that_names_it() {
+    let of = |system: &str| {
+        format!(r#"{{"resourceType":"Practitioner","identifier":[{{"system":"{system}","value":"1043218118"}}]}}"#)
+    };
+    for detector in detectors() {
+        let (found, verdict) = body(detector, of("http://hl7.org/fhir/sid/us-npi").as_bytes(), "application/fhir+json");
+        let told: Vec<_> = found.iter().map(|found| (found.finding.identifier, found.finding.path.as_str())).collect();
+        assert_eq!(told, [(IdentifierType::Npi, "identifier[0].value")]);
+        // It names who treats, not who is treated.
+        assert_eq!(verdict.individuals, [0, 0]);
+        let (found, _) = body(detector, of("urn:site:visits").as_bytes(), "application/fhir+json");
+        assert!(found.is_empty(), "{found:?}");
+    }
 }
 
 #[test]

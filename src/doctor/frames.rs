@@ -84,8 +84,10 @@ impl Frames {
         if let Some(packet) = &survey.packet {
             self.packet(frame, bytes, packet);
         }
-        if let Ok(decoded) = decoded {
-            self.decoded(decoded);
+        match decoded {
+            Ok(decoded) => self.decoded(decoded),
+            // TCP or UDP by its number, but not by its header.
+            Err(_) => self.seen.unreadable += u64::from(survey.cargo == Cargo::Read),
         }
     }
 

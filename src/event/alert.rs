@@ -112,6 +112,7 @@ pub struct StatsEvent {
 
 /// How the sensor does (`sensor`). Counts are since the start; `received = processed + lost`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 pub struct SensorEvent {
     pub version: String,
     pub uptime_seconds: u64,
@@ -134,6 +135,7 @@ pub struct SensorEvent {
 
 /// One interface of `sensor`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 pub struct InterfaceState {
     pub name: String,
     pub is_up: bool,

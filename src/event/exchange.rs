@@ -15,6 +15,7 @@ pub struct ExchangeKey {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     Chat,
@@ -38,6 +39,7 @@ pub enum Operation {
 
 /// Bytes of one part: `up` and `down` on the stream, `body` of the request as sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 pub struct Bytes {
     pub up: u64,
     pub down: u64,
@@ -46,6 +48,7 @@ pub struct Bytes {
 
 /// Why less than all was seen or scanned (`ai.content.flags`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ContentFlag {
     Gaps,
@@ -61,6 +64,7 @@ pub enum ContentFlag {
 
 /// The `ai.content` object.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 pub struct Content {
     pub classification: Classification,
     pub score: f64,

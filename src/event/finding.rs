@@ -6,6 +6,7 @@ use crate::redact::Redacted;
 
 /// The contract's names of identifier and record types (`findings[].type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IdentifierType {
     Ssn,
@@ -73,6 +74,7 @@ pub struct Finding {
 
 /// What a document or exchange is, as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Classification {
     #[default]
@@ -84,6 +86,7 @@ pub enum Classification {
 
 /// How far a document was stripped of identifiers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Deidentified {
     #[default]

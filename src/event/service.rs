@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The site's decision (`registry.yaml`); what nobody decided is unreviewed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceStatus {
     Sanctioned,
@@ -15,6 +16,7 @@ pub enum ServiceStatus {
 
 /// The site's own business associate agreement with the vendor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Baa {
     Signed,
@@ -26,6 +28,7 @@ pub enum Baa {
 
 /// Whether the vendor offers an agreement at all, as far as public sources tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BaaOffered {
     Yes,
@@ -53,6 +56,7 @@ pub struct ServiceIndex(pub u32);
 
 /// The `ai.service` object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 pub struct Service {
     pub id: String,
     pub name: String,
@@ -65,6 +69,7 @@ pub struct Service {
 
 /// The way a service was recognised (`ai.evidence[].kind`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceKind {
     TlsSni,
@@ -86,6 +91,7 @@ pub enum EvidenceKind {
 
 /// One leg's evidence: a name and where it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 pub struct Evidence {
     pub kind: EvidenceKind,
     pub value: String,
@@ -93,6 +99,7 @@ pub struct Evidence {
 
 /// What is known of a client's device (`ai.device.state`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceState {
     Managed,
@@ -114,6 +121,7 @@ pub struct Device {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientKind {
     Browser,

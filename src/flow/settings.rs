@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Timeouts and caps.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// A TCP flow that carried data ends after so long without a packet.

@@ -116,6 +116,7 @@ impl Decoded {
 
 /// Settings of packet decoding.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Compute the checksums of IPv4, TCP and UDP and note wrong ones. Off by default: it reads every byte once more,

@@ -29,6 +29,7 @@ const BUNDLED: (&str, &str) =
 
 /// The `policy` section of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Rule files of the site. A rule with the id of a default one takes its place.

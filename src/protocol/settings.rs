@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Bounds, each per flow or per stream. All memory that a stream can hold follows from them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Bytes per direction of a stream kept for a dissector that could not consume them yet.

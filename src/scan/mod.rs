@@ -62,6 +62,7 @@ enum ScratchKind {
 
 /// Which engine scans (`detect.engine`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EngineChoice {
     /// Hyperscan where it is built in and passes the self-test, else native with a warning.

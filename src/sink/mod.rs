@@ -8,6 +8,8 @@ mod terminal;
 
 use std::path::PathBuf;
 
+#[cfg(feature = "testkit")]
+pub use eve::schema;
 pub use eve::{EveFile, EveLog, EveType, EveWriter, FindingObject, Rotation};
 pub use story::story;
 pub use summary::Summary;

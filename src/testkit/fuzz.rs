@@ -23,7 +23,7 @@ use crate::{
     config::Config,
     content,
     event::{Direction, Timestamp, Transport},
-    packet::{self, Decoded},
+    packet::{self, Cargo, Decoded},
     policy::Policy,
     protocol::{End, Protocol, http1, socks, tls},
     yaml::{self, Fault, Source},
@@ -164,7 +164,13 @@ pub fn packet(data: &[u8]) {
         (packet::decode(link, frame, wire_len), packet::decode_with(link, frame, wire_len, &verified));
     let without_verdict = verified.map(|decoded| Decoded { wrong_checksum: false, ..decoded });
     assert_eq!(plain, without_verdict, "checksums decide nothing");
+    let survey = packet::survey(link, frame, wire_len);
+    let inside = survey.packet.as_ref().is_none_or(|packet| packet.transport.end <= frame.len());
+    assert!(inside, "the survey reaches out of the frame");
     let Ok(decoded) = plain else { return };
+    assert!(survey.packet.is_some(), "a packet that is decoded is one in the survey too");
+    assert!(matches!(survey.cargo, Cargo::Read | Cargo::Tunnel(_)), "decoded, and yet {:?}", survey.cargo);
+    assert_eq!(survey.vlans, decoded.vlans);
     assert!(decoded.payload.start <= decoded.payload.end, "the payload runs backwards");
     assert!(decoded.payload.end as usize <= frame.len(), "the payload reaches out of the frame");
     assert_eq!(decoded.tcp.is_some(), decoded.transport == Transport::Tcp);

@@ -118,6 +118,26 @@ const OWN_EVENT_TYPES: [&str; 3] = ["ai_activity", "sensor", "audit"];
 /// Faults told of one file at most.
 const MAX_FAULTS: usize = 20;
 
+/// Lines of types of ours against our own schemas (docs/schemas/): what is wrong, by line number and place.
+pub(crate) fn own_faults(lines: &str) -> Vec<String> {
+    let of = |schema: Value| jsonschema::draft7::new(&schema).expect("a schema of draft 7");
+    let (ai_activity, sensor) = (of(shadowtap::sink::schema::ai_activity()), of(shadowtap::sink::schema::sensor()));
+    let mut faults = Vec::new();
+    for (index, line) in lines.lines().enumerate() {
+        let event: Value = serde_json::from_str(line).expect("JSON");
+        let validator = match event["event_type"].as_str() {
+            Some("ai_activity") => &ai_activity,
+            Some("sensor") => &sensor,
+            _ => continue,
+        };
+        let number = index + 1;
+        let of_line = validator.iter_errors(&event);
+        faults.extend(of_line.map(|error| format!("line {number}{}: {}", error.instance_path(), error.masked())));
+    }
+    faults.truncate(MAX_FAULTS);
+    faults
+}
+
 /// Suricata's schema of `eve.jsonl`, closed at the top.
 pub(crate) struct EveSchema(jsonschema::Validator);
 

@@ -11,6 +11,7 @@ use crate::event::{
 };
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 pub(super) struct AiObject<'a> {
     id: &'a str,
     part: u32,
@@ -46,6 +47,7 @@ impl<'a> AiObject<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 struct ClientObject<'a> {
     kind: ClientKind,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +63,7 @@ impl<'a> ClientObject<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 struct DeviceObject<'a> {
     address: IpAddr,
     #[serde(skip_serializing_if = "Option::is_none")]

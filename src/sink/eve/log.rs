@@ -16,6 +16,7 @@ use crate::event::{Event, EventKind};
 
 /// Event types that `types` may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EveType {
     Tls,
@@ -26,6 +27,7 @@ pub enum EveType {
 
 /// When the file gives way to a new one. The old one gets the time into its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Rotation {
     /// At this size; 0 for never.

@@ -4,6 +4,8 @@
 mod ai;
 mod log;
 mod objects;
+#[cfg(feature = "testkit")]
+pub mod schema;
 
 use std::{
     fs::File,
@@ -92,6 +94,7 @@ impl Sink for EveFile {
 
 /// A line: what all events have, then the object that its type is named after.
 #[derive(Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 struct Line<'a> {
     timestamp: String,
     event_type: &'static str,
@@ -104,10 +107,12 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pcap_filename: Option<&'a str>,
     #[serde(flatten)]
+    #[cfg_attr(feature = "testkit", schemars(skip))]
     object: Object<'a>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 struct FlowFields<'a> {
     flow_id: u64,
     #[serde(skip_serializing_if = "<[u16]>::is_empty")]
