@@ -3,8 +3,10 @@
 //! sensor that misses a body is no sensor. Ends with 1 when anything was missed or invented.
 //!
 //! usage: cargo bench --bench pipeline -- [--scale 1] [--runs 5] [--workers 1,2] [--captures tls,chat,csv] [--seed 1]
-//!                                        [--binary PATH] [--generate-only]
+//!                                        [--binary PATH] [--generate-only] [--vs NAME=COMMAND]…
 //!
+//! `--vs` runs another program on the same captures, in turns with ours, as a shell command in which `{capture}` and
+//! `{out}` stand for paths: only what ran in the same minutes can be compared.
 //! Captures and events are left in target/bench/; a capture is made anew only for another seed or scale.
 
 mod captures;
@@ -12,10 +14,13 @@ mod measure;
 mod options;
 mod truth;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use captures::Capture;
-use measure::Run;
+use measure::{Program, Run};
 use options::Options;
 
 fn main() -> ExitCode {
@@ -44,35 +49,83 @@ fn run() -> Result<bool, String> {
         "| capture | workers | seconds best/median | Gbit/s best/median | CPU s | Gbit/s per CPU s | kpps | peak MB | truth |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    let mut all_true = true;
     let mut remarks = Vec::new();
+    let mut ratios = Vec::new();
     for capture in &captures {
-        for workers in &options.workers {
-            let out = folder.join(format!("{}-out-{workers}", capture.kind.name()));
-            let runs = replay(&options, capture, *workers, &out)?;
-            let verdict = truth::compare(capture, &out.join("eve.jsonl"))?;
-            print_row(capture, *workers, &runs, &verdict.summary);
-            all_true &= verdict.faults.is_empty();
-            remarks
-                .extend(verdict.faults.iter().map(|fault| format!("{} with {workers}: {fault}", capture.kind.name())));
+        let results = in_turns(&options, capture, &folder)?;
+        for result in &results {
+            let told = match result.program {
+                Program::Shadowtap { .. } => {
+                    let verdict = truth::compare(capture, &result.out.join("eve.jsonl"))?;
+                    let of = |fault| format!("{} with {}: {fault}", capture.kind.name(), result.program.name());
+                    remarks.extend(verdict.faults.iter().map(of));
+                    verdict.summary
+                }
+                Program::Peer { .. } => "not compared".to_owned(),
+            };
+            print_row(capture, result, &told);
         }
+        ratios.extend(compared(capture, &results));
     }
     println!("\n{}", measure::ORIENTATION);
-    for remark in remarks {
-        println!("{remark}");
+    for line in ratios.iter().chain(&remarks) {
+        println!("{line}");
     }
     println!("Figures to keep go into docs/benchmarks.md, with machine and date.");
-    Ok(all_true)
+    Ok(remarks.is_empty())
 }
 
-fn replay(options: &Options, capture: &Capture, workers: usize, out: &Path) -> Result<Vec<Run>, String> {
-    capture.warm_cache()?;
-    let mut runs = Vec::new();
-    for _ in 0..options.runs {
-        runs.push(measure::replay(&options.binary, &capture.path, workers, out)?);
+/// What came of a program.
+struct Results {
+    program: Program,
+    /// What it wrote.
+    out: PathBuf,
+    /// In the order of the rounds.
+    runs: Vec<Run>,
+}
+
+impl Results {
+    fn median(&self, of: fn(&Run) -> f64) -> f64 {
+        let mut figures: Vec<f64> = self.runs.iter().map(of).collect();
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
     }
-    runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    Ok(runs)
+}
+
+/// Runs all programs on a capture, in turns: the machine is another from minute to minute.
+fn in_turns(options: &Options, capture: &Capture, folder: &Path) -> Result<Vec<Results>, String> {
+    let ours =
+        options.workers.iter().map(|workers| Program::Shadowtap { binary: options.binary.clone(), workers: *workers });
+    let peers = options.peers.iter().cloned().map(|(name, command)| Program::Peer { name, command });
+    let result = |program: Program| {
+        let out = folder.join(format!("{}-out-{}", capture.kind.name(), program.name()));
+        Results { program, out, runs: Vec::new() }
+    };
+    let mut results: Vec<Results> = ours.chain(peers).map(result).collect();
+    capture.warm_cache()?;
+    for _ in 0..options.runs {
+        for result in &mut results {
+            result.runs.push(measure::run(&result.program, &capture.path, &result.out)?);
+        }
+    }
+    Ok(results)
+}
+
+/// How peers did beside the first of ours.
+fn compared(capture: &Capture, results: &[Results]) -> Vec<String> {
+    let Some((ours, others)) = results.split_first() else { return Vec::new() };
+    let peers = others.iter().filter(|result| matches!(result.program, Program::Peer { .. }));
+    let line = |peer: &Results| {
+        format!(
+            "{}: {} takes {:.2} times the time and {:.2} times the CPU of shadowtap with {} workers (medians).",
+            capture.kind.name(),
+            peer.program.name(),
+            peer.median(|run| run.seconds) / ours.median(|run| run.seconds),
+            peer.median(|run| run.cpu_seconds) / ours.median(|run| run.cpu_seconds),
+            ours.program.name(),
+        )
+    };
+    peers.map(line).collect()
 }
 
 fn print_machine(options: &Options) {
@@ -88,23 +141,19 @@ fn print_machine(options: &Options) {
     println!("seed {}, scale {}, {} runs, files in the page cache\n", options.seed, options.scale, options.runs);
 }
 
-/// `runs` from the fastest to the slowest.
-fn print_row(capture: &Capture, workers: usize, runs: &[Run], truth: &str) {
+fn print_row(capture: &Capture, result: &Results, truth: &str) {
     let gigabits = capture.totals.wire_bytes as f64 * 8.0 / 1e9;
-    let best = runs[0];
-    let median = runs[runs.len() / 2];
-    let mut cpu: Vec<f64> = runs.iter().map(|run| run.cpu_seconds).collect();
-    cpu.sort_by(f64::total_cmp);
-    let cpu = cpu[cpu.len() / 2];
+    let best = result.runs.iter().map(|run| run.seconds).fold(f64::INFINITY, f64::min);
+    let median = result.median(|run| run.seconds);
+    let cpu = result.median(|run| run.cpu_seconds);
     println!(
-        "| {} | {workers} | {:.2} / {:.2} | {:.2} / {:.2} | {cpu:.2} | {:.2} | {:.0} | {:.0} | {truth} |",
+        "| {} | {} | {best:.2} / {median:.2} | {:.2} / {:.2} | {cpu:.2} | {:.2} | {:.0} | {:.0} | {truth} |",
         capture.kind.name(),
-        best.seconds,
-        median.seconds,
-        gigabits / best.seconds,
-        gigabits / median.seconds,
+        result.program.name(),
+        gigabits / best,
+        gigabits / median,
         gigabits / cpu,
-        capture.totals.packets as f64 / best.seconds / 1e3,
-        runs.iter().map(|run| run.peak_bytes).max().unwrap_or_default() as f64 / 1e6,
+        capture.totals.packets as f64 / best / 1e3,
+        result.runs.iter().map(|run| run.peak_bytes).max().unwrap_or_default() as f64 / 1e6,
     );
 }

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -32,19 +32,57 @@ pub(crate) struct Run {
     pub(crate) peak_bytes: u64,
 }
 
-/// Runs `binary replay` on `capture`; its events are left in `out`.
-pub(crate) fn replay(binary: &Path, capture: &Path, workers: usize, out: &Path) -> Result<Run, String> {
+/// A program that reads a capture.
+pub(crate) enum Program {
+    Shadowtap {
+        binary: PathBuf,
+        workers: usize,
+    },
+    /// A shell command, in which `{capture}` and `{out}` stand for paths.
+    Peer {
+        name: String,
+        command: String,
+    },
+}
+
+impl Program {
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Shadowtap { workers, .. } => workers.to_string(),
+            Self::Peer { name, .. } => name.clone(),
+        }
+    }
+
+    fn command(&self, capture: &Path, out: &Path) -> Command {
+        match self {
+            Self::Shadowtap { binary, workers } => {
+                let mut command = Command::new(binary);
+                command.arg("replay").arg("--out").arg(out).arg("--workers").arg(workers.to_string()).arg(capture);
+                command
+            }
+            Self::Peer { command: line, .. } => {
+                let line = line.replace("{capture}", &capture.to_string_lossy());
+                let line = line.replace("{out}", &out.to_string_lossy());
+                let mut command = Command::new("sh");
+                command.arg("-c").arg(format!("exec {line}"));
+                command
+            }
+        }
+    }
+}
+
+/// Runs `program` on `capture`; what it writes is left in `out`.
+pub(crate) fn run(program: &Program, capture: &Path, out: &Path) -> Result<Run, String> {
     let _ = fs::remove_dir_all(out);
     fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
     let errors = out.join("stderr.txt");
     let stderr = fs::File::create(&errors).map_err(|error| format!("{}: {error}", errors.display()))?;
-    let mut command = Command::new(binary);
-    command.arg("replay").arg("--out").arg(out).arg("--workers").arg(workers.to_string()).arg(capture);
+    let mut command = program.command(capture, out);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
 
     let cpu_before = cpu_of_ended_children();
     let began = Instant::now();
-    let mut child = command.spawn().map_err(|error| format!("{}: {error}", binary.display()))?;
+    let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
     let watch = MemoryWatch::start(child.id());
     let status = child.wait().map_err(|error| error.to_string())?;
     let seconds = began.elapsed().as_secs_f64();

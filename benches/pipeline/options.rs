@@ -12,6 +12,8 @@ pub(crate) struct Options {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) seed: u64,
     pub(crate) binary: PathBuf,
+    /// Other programs to run in turns: name and shell command, in which `{capture}` and `{out}` stand for paths.
+    pub(crate) peers: Vec<(String, String)>,
     pub(crate) generate_only: bool,
 }
 
@@ -25,6 +27,7 @@ impl Options {
             kinds: Kind::ALL.to_vec(),
             seed: 1,
             binary: env!("CARGO_BIN_EXE_shadowtap").into(),
+            peers: Vec::new(),
             generate_only: false,
         };
         let mut measures = false;
@@ -37,6 +40,11 @@ impl Options {
                 "--runs" => options.runs = number::<usize>(&name, &value()?)?.max(1),
                 "--seed" => options.seed = number(&name, &value()?)?,
                 "--binary" => options.binary = value()?.into(),
+                "--vs" => {
+                    let peer = value()?;
+                    let (name, command) = peer.split_once('=').ok_or("--vs wants NAME=COMMAND")?;
+                    options.peers.push((name.to_owned(), command.to_owned()));
+                }
                 "--workers" => {
                     options.workers =
                         value()?.split(',').map(|count| number(&name, count)).collect::<Result<_, _>>()?;
