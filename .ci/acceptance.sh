@@ -20,6 +20,14 @@ if [ ${#missing[@]} -gt 0 ]; then
         skip "acceptance needs ${missing[*]}: apt-get install ${missing[*]}"
     fi
 fi
+# The judge of /metrics, without the server that it comes with.
+if ! command -v promtool >/dev/null && command -v dpkg-deb >/dev/null; then
+    tools=$PWD/target/tools/prometheus
+    if [ ! -x "$tools/usr/bin/promtool" ] && mkdir -p "$tools"; then
+        (cd "$tools" && apt-get download prometheus && dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb) >/dev/null 2>&1 || true
+    fi
+    PATH=$PATH:$tools/usr/bin
+fi
 probe=shadowtap-probe-$$
 if ! ip netns add "$probe" 2>/dev/null || ! ip netns exec "$probe" ip link add probe0 type veth peer name probe1 2>/dev/null; then
     ip netns del "$probe" 2>/dev/null || true

@@ -13,7 +13,9 @@ mod common;
 use std::{
     collections::BTreeMap,
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -128,6 +130,45 @@ fn frames_that_the_ring_has_no_room_for_are_counted_and_the_sum_is_what_was_sent
     assert!(lost > 0, "nothing was lost: {state}");
     assert_eq!(number(&state["received"]), sent, "{state}");
     assert_eq!(sent, number(&state["processed"]) + lost, "{state}");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn on_loopback_each_frame_counts_once_and_none_is_called_lost() {
+    let link = Link::make("loopback");
+    let mut sensor = Sensor::start_on(&link, "lo", "");
+    // Asking for metrics is the traffic.
+    sensor.wait_for(|metrics| metrics.get("shadowtap_frames_processed_total{interface=\"lo\"}") > 100);
+    sensor.stop();
+    let live = events(&sensor.eve());
+    let state = last_sensor(&live);
+    assert_eq!(number(&state["lost"]["ring"]), 0, "{state}");
+    assert_eq!(number(&state["received"]), number(&state["processed"]), "{state}");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn promtool_finds_no_fault_in_the_metrics() {
+    let Ok(mut promtool) = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+    else {
+        println!("skipped: there is no promtool (Debian's package prometheus)");
+        return;
+    };
+    let link = Link::make("metrics");
+    let sensor = Sensor::start(&link, "");
+    let sent = link.send(&traffic(), 1, 0);
+    sensor.wait_for(|metrics| metrics.get("shadowtap_frames_processed_total{interface=\"mirror1\"}") == sent);
+    let page = sensor.metrics_page();
+    assert!(page.contains("shadowtap_exchanges_total{service="), "{page}");
+    promtool.stdin.take().expect("a pipe").write_all(page.as_bytes()).expect("read");
+    let output = promtool.wait_with_output().expect("it ends");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn wrong_checksums_are_counted_where_the_site_asks_and_never_required() {
     mix::write(&capture, &records);
     std::fs::write(&config, "packet: { verify_checksums: true }\n").expect("written");
     let told = format!("{wrong} packets with a wrong checksum");
-    let asked = Replay::of(&[capture.clone()], &["--config", &config.to_string_lossy()]);
+    let asked = Replay::of(std::slice::from_ref(&capture), &["--config", &config.to_string_lossy()]);
     assert!(asked.stderr().contains(&told), "{}", asked.stderr());
     let silent = Replay::of(&[capture], &[]);
     assert!(!silent.stderr().contains("checksum"), "{}", silent.stderr());

@@ -66,7 +66,10 @@ pub struct Live {
     tried: Instant,
     /// The interface is there and up, as far as was seen last.
     is_up: bool,
+    is_loopback: bool,
     counters: CaptureCounters,
+    /// What the kernel counted so far: frames received, those lost among them, those lost before.
+    kernel: [u64; 3],
     warnings: Vec<CaptureWarning>,
 }
 
@@ -74,7 +77,7 @@ struct Handle {
     capture: Capture<Active>,
     link: LinkType,
     /// The kernel's counters when they were last read; they are of 32 bits and wrap.
-    seen: (u32, u32, u32),
+    seen: [u32; 3],
 }
 
 /// Frames on their way into a batch.
@@ -111,7 +114,9 @@ impl Live {
             looked: now,
             tried: now,
             is_up: true,
+            is_loopback: flags(interface).is_some_and(|flags| flags & IFF_LOOPBACK != 0),
             counters: CaptureCounters::default(),
+            kernel: [0; 3],
             warnings: Vec::new(),
         })
     }
@@ -168,19 +173,25 @@ impl Live {
     fn count_kernel(&mut self) {
         let Some(handle) = &mut self.handle else { return };
         let Ok(stat) = handle.capture.stats() else { return };
-        let (received, dropped, interface_dropped) = handle.seen;
-        self.counters.received += u64::from(stat.received.wrapping_sub(received));
-        self.counters.lost_ring += u64::from(stat.dropped.wrapping_sub(dropped));
-        self.counters.lost_interface += u64::from(stat.if_dropped.wrapping_sub(interface_dropped));
-        handle.seen = (stat.received, stat.dropped, stat.if_dropped);
+        let seen = [stat.received, stat.dropped, stat.if_dropped];
+        for ((count, now), before) in self.kernel.iter_mut().zip(seen).zip(handle.seen) {
+            *count += u64::from(now.wrapping_sub(before));
+        }
+        handle.seen = seen;
+        let [received, dropped, interface_dropped] = self.kernel;
+        // On loopback the kernel counts each frame as it goes out and as it comes in; libpcap hands on the second.
+        let copies = if self.is_loopback { 2 } else { 1 };
+        self.counters.received = received.div_ceil(copies);
+        self.counters.lost_ring = dropped / copies;
+        self.counters.lost_interface = interface_dropped;
     }
 
     /// Ends reading. What a busy link put into the ring since is lost with it, and counted so.
     fn close(&mut self) {
         self.count_kernel();
         if self.handle.take().is_some() {
-            let CaptureCounters { received, frames, lost_ring, .. } = self.counters;
-            self.counters.lost_ring += received.saturating_sub(frames + lost_ring);
+            let CaptureCounters { received, frames, .. } = self.counters;
+            self.counters.lost_ring = received.saturating_sub(frames);
         }
     }
 
@@ -206,8 +217,7 @@ impl Live {
 
     /// libpcap says nothing when an interface is merely set down.
     fn look_at_link(&mut self) {
-        let flags = std::fs::read_to_string(format!("/sys/class/net/{}/flags", self.interface));
-        let flags = flags.ok().and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
+        let flags = flags(&self.interface);
         // The pseudo-interface `any` has none.
         if let (Some(flags), true) = (flags, self.handle.is_some()) {
             self.found((flags & IFF_UP == 0).then(|| "it was set down".to_owned()));
@@ -287,8 +297,9 @@ impl Source for Live {
     }
 }
 
-/// Set up by its owner (netdevice(7)).
+/// Set up by its owner, and the machine's way to itself (netdevice(7)).
 const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 8;
 /// Longest frame that is expected: beyond it the buffer grows.
 const MAX_FRAME_BYTES: usize = 64 * 1024;
 
@@ -296,6 +307,11 @@ impl Filling {
     fn is_due(&self) -> bool {
         self.since.elapsed() >= MAX_BATCH_AGE
     }
+}
+
+fn flags(interface: &str) -> Option<u32> {
+    let flags = std::fs::read_to_string(format!("/sys/class/net/{interface}/flags")).ok()?;
+    u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).ok()
 }
 
 impl Handle {
@@ -332,7 +348,7 @@ impl Handle {
         // libpcap's own waiting has no end on a silent link.
         let capture = capture.setnonblock().map_err(|error| fault(&error))?;
         let link = LinkType::from_number(u32::try_from(capture.get_datalink().0).unwrap_or(u32::MAX));
-        Ok(Self { capture, link, seen: (0, 0, 0) })
+        Ok(Self { capture, link, seen: [0; 3] })
     }
 }
 

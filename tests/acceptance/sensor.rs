@@ -32,8 +32,13 @@ impl Metrics {
 impl<'l> Sensor<'l> {
     /// Starts on the link and waits until it is ready. `more` is added to the configuration.
     pub(crate) fn start(link: &'l Link, more: &str) -> Self {
+        Self::start_on(link, link.listening(), more)
+    }
+
+    /// The same on another interface of the namespace.
+    pub(crate) fn start_on(link: &'l Link, interface: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        write_config(folder.path(), link.listening(), more);
+        write_config(folder.path(), interface, more);
         let child = spawn(link, folder.path());
         let sensor = Self { link, folder, child };
         sensor.wait_until_ready();
@@ -103,6 +108,12 @@ impl<'l> Sensor<'l> {
 
     pub(crate) fn threads(&self) -> usize {
         fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs").count()
+    }
+
+    /// What `/metrics` says, without the head.
+    pub(crate) fn metrics_page(&self) -> String {
+        let answer = self.get("/metrics").expect("metrics");
+        answer.split_once("\r\n\r\n").expect("an answer has a head").1.to_owned()
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
