@@ -129,7 +129,7 @@ fn frames(seen: &Observation, interface: &str) -> Check {
         let (per_second, bits) = (*frames as f64 / span, *bytes as f64 * 8.0 / span);
         figure += &format!(": {}, {} frames/s", rate(bits), thousands_of(per_second));
     }
-    figure += &format!("; {}", links.keys().cloned().collect::<Vec<_>>().join(", "));
+    figure += &format!("; {}", few(links.keys()));
     check("frames", Verdict::Ok, figure, "")
 }
 
