@@ -28,6 +28,8 @@ pub struct Rules {
     pub catalog: Arc<Catalog>,
     pub assets: Arc<Assets>,
     pub policy: Arc<Policy>,
+    /// Names of addresses that are kept.
+    pub max_learned_names: usize,
 }
 
 /// Exchanges that may be open at once; the oldest facts of more are dropped and counted.
@@ -55,11 +57,12 @@ pub struct Correlator {
 impl Correlator {
     #[must_use]
     pub fn new(rules: Rules, pcap_filename: Option<String>) -> Self {
+        let names = Names::new(rules.max_learned_names);
         Self {
             current: Generation { number: 0, rules },
             previous: None,
             pcap_filename,
-            names: Names::default(),
+            names,
             open: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)),
             windows: Windows::default(),
             over_cap: 0,
@@ -70,6 +73,12 @@ impl Correlator {
     #[must_use]
     pub fn pcap_filename(&self) -> Option<&str> {
         self.pcap_filename.as_deref()
+    }
+
+    /// Names of addresses that are known, and those that had to go for others.
+    #[must_use]
+    pub fn learned_names(&self) -> (usize, u64) {
+        (self.names.len(), self.names.evicted())
     }
 
     /// Exchanges that found no room.
@@ -84,6 +93,7 @@ impl Correlator {
         if number <= self.current.number {
             return;
         }
+        self.names.bound(rules.max_learned_names);
         let previous = std::mem::replace(&mut self.current, Generation { number, rules });
         self.open.values_mut().for_each(|exchange| exchange.outlive(previous.number, number));
         self.previous = Some(previous);
@@ -114,8 +124,15 @@ impl Correlator {
     pub fn take(&mut self, fact: Fact, tell: &mut dyn FnMut(Event)) {
         let Fact { stamp, flow, app_proto, about_ai, body } = fact;
         let kind = match body {
-            FactBody::NameLearned { name, address, expires } => {
-                return self.names.learn(address, name, stamp.time, expires);
+            FactBody::NamesLearned { name, addresses } => {
+                let client = flow.client.ip();
+                for (address, until) in addresses {
+                    match &name {
+                        Some(name) => self.names.learn(client, address, name, stamp.time, until),
+                        None => self.names.forget(client, address),
+                    }
+                }
+                return;
             }
             FactBody::Opened(opening) => {
                 return self.opened(*opening, stamp, &flow, app_proto, tell);
@@ -145,6 +162,7 @@ impl Correlator {
             }
             FactBody::Tls(event) => EventKind::Tls(event),
             FactBody::Http(event) => EventKind::Http(event),
+            FactBody::Dns(event) => EventKind::Dns(event),
             FactBody::Flow(event) => EventKind::Flow(event),
             FactBody::Anomaly(event) => EventKind::Anomaly(event),
         };
@@ -163,7 +181,7 @@ impl Correlator {
     ) {
         let rules = self.rules_of(&mut opening);
         if opening.service.is_none()
-            && let Some(name) = self.names.of(flow.server.ip(), stamp.time)
+            && let Some(name) = self.names.of(flow.client.ip(), flow.server.ip(), stamp.time)
             && let Some(found) = rules.catalog.lookup(name, None)
         {
             opening.service = Some(found.service_match());

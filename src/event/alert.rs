@@ -81,6 +81,29 @@ pub struct HttpEvent {
     pub length: u64,
 }
 
+/// The `dns` object of EVE: a query, or a response with what it answers. Names passed `redact::wire`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsEvent {
+    pub id: u16,
+    /// The second word of the header, as sent.
+    pub flags: u16,
+    pub rrname: String,
+    /// The type that is asked for, by its number.
+    pub rrtype: u16,
+    pub answers: Vec<DnsAnswer>,
+}
+
+/// A record that answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAnswer {
+    /// `None` when it is the name that was asked for.
+    pub rrname: Option<String>,
+    pub rrtype: u16,
+    pub ttl: u32,
+    /// The address, or the name of an alias.
+    pub rdata: Option<String>,
+}
+
 /// The `flow` object of EVE.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowEvent {
@@ -147,6 +170,7 @@ pub struct InterfaceState {
 pub enum EventKind {
     Tls(TlsEvent),
     Http(HttpEvent),
+    Dns(Box<DnsEvent>),
     Flow(FlowEvent),
     Anomaly(AnomalyEvent),
     AiActivity(Box<Ai>),

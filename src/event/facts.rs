@@ -4,8 +4,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    AnomalyEvent, Bytes, Client, Content, Evidence, ExchangeKey, Finding, FlowEvent, FlowIdentity, HostRole, HttpEvent,
-    Operation, ServiceIndex, Stamp, Timestamp, TlsEvent,
+    AnomalyEvent, Bytes, Client, Content, DnsEvent, Evidence, ExchangeKey, Finding, FlowEvent, FlowIdentity, HostRole,
+    HttpEvent, Operation, ServiceIndex, Stamp, Timestamp, TlsEvent,
 };
 
 /// One fact.
@@ -21,12 +21,13 @@ pub struct Fact {
 
 #[derive(Clone, Debug)]
 pub enum FactBody {
-    /// An address goes by this name until `expires`.
-    NameLearned {
-        name: String,
-        address: IpAddr,
-        expires: Timestamp,
+    /// For the flow's client, these addresses go by this name, each until its time; by another's that is of no AI
+    /// service where there is none.
+    NamesLearned {
+        name: Option<String>,
+        addresses: Vec<(IpAddr, Timestamp)>,
     },
+    Dns(Box<DnsEvent>),
     Tls(TlsEvent),
     Http(HttpEvent),
     Flow(FlowEvent),

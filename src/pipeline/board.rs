@@ -48,6 +48,9 @@ pub struct WorkerFigures {
 pub struct TellingFigures {
     pub open_exchanges: u64,
     pub exchanges_over_cap: u64,
+    /// Names of addresses that are known, and those that had to go for others.
+    pub learned_names: u64,
+    pub learned_names_evicted: u64,
     /// Facts that wait for a watermark.
     pub waiting_facts: u64,
     /// Turns of the correlating thread.
@@ -132,6 +135,7 @@ impl Figures {
         self.readers.iter().for_each(|reader| reader.counters.add_to(&mut counters));
         self.workers.iter().for_each(|worker| worker.sensor.add_to(&mut counters));
         *counters.entry("exchanges_over_cap".to_owned()).or_default() += self.telling.exchanges_over_cap;
+        *counters.entry("learned_names_evicted".to_owned()).or_default() += self.telling.learned_names_evicted;
         counters
     }
 

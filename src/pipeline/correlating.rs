@@ -73,6 +73,9 @@ impl<'a> Correlating<'a> {
     fn show(&self) {
         self.board.telling(|figures| {
             figures.open_exchanges = self.correlator.open_exchanges() as u64;
+            let (known, evicted) = self.correlator.learned_names();
+            figures.learned_names = known as u64;
+            figures.learned_names_evicted = evicted;
             figures.exchanges_over_cap = self.correlator.over_cap();
             figures.waiting_facts = self.merge.waiting() as u64;
             figures.turns += 1;

@@ -8,9 +8,11 @@ mod board;
 mod control;
 mod correlating;
 mod counters;
+mod datagram;
 mod facts;
 mod generations;
 mod merge;
+mod opaque;
 mod plan;
 mod reader;
 mod sensor;
@@ -90,7 +92,12 @@ impl Rules {
             protocol: Arc::new(config.protocol.clone()),
             content: config.content,
             protocols: protocol::PROTOCOLS,
-            correlate: correlate::Rules { catalog, assets: Arc::new(assets), policy: Arc::new(policy) },
+            correlate: correlate::Rules {
+                catalog,
+                assets: Arc::new(assets),
+                policy: Arc::new(policy),
+                max_learned_names: config.protocol.max_learned_names,
+            },
         })
     }
 }

@@ -9,6 +9,7 @@ use super::{
     counters::SensorCounters,
     facts::{FactLog, Workbench},
     generations::Generations,
+    opaque::{self, Opaque},
     plan::{ScanPlan, scan_plan},
     session::Session,
     transaction::Transaction,
@@ -32,38 +33,47 @@ const MAX_OPEN_EXCHANGES: usize = 1024;
 /// Tunnels of one flow whose targets are kept; a proxied connection has one.
 const MAX_TUNNELS: usize = 64;
 
+/// Names that stand in a hello in place of the encrypted one.
+const ECH_OUTER_NAMES: [&str; 1] = ["cloudflare-ech.com"];
+
 /// The consumer that the flow table of a worker feeds.
 pub(super) struct Sensor {
-    generations: Generations,
+    pub(super) generations: Generations,
     found: Vec<Detected>,
     arenas: Vec<Arena>,
-    log: FactLog,
-    counters: SensorCounters,
+    pub(super) log: FactLog,
+    pub(super) counters: SensorCounters,
 }
 
 /// What is kept of a flow.
 pub(super) struct FlowState {
-    identity: Arc<FlowIdentity>,
+    pub(super) identity: Arc<FlowIdentity>,
     /// `None` for UDP.
     tree: Option<StreamTree>,
-    exchanges: Exchanges,
+    pub(super) exchanges: Exchanges,
+    /// Datagrams of DNS came.
+    pub(super) is_dns: bool,
+    /// It is of no known protocol.
+    pub(super) opaque: Option<Opaque>,
     told_conflict: bool,
     told_gap: bool,
     told_fragments: bool,
 }
 
 #[derive(Default)]
-struct Exchanges {
+pub(super) struct Exchanges {
     open: BTreeMap<(StreamId, ExchangeId), Exchange>,
     /// Hosts that streams are tunnelled to, by the exchange that asked for it.
     tunnels: BTreeMap<(StreamId, ExchangeId), (String, EvidenceKind)>,
     /// A bound of the dissectors took something of this flow.
     capped: bool,
     /// The client is what the flow calls the server.
-    reversed: bool,
+    pub(super) reversed: bool,
     /// Something of this flow was with an AI service.
-    about_ai: bool,
-    app_proto: Option<&'static str>,
+    pub(super) about_ai: bool,
+    /// A hello or a request came: what names the flow better than its server's address.
+    spoken: bool,
+    pub(super) app_proto: Option<&'static str>,
     wake_at: Option<Timestamp>,
 }
 
@@ -112,6 +122,8 @@ impl StreamConsumer for Sensor {
             identity: Arc::new(flow.identity.clone()),
             tree,
             exchanges: Exchanges::default(),
+            is_dns: false,
+            opaque: None,
             told_conflict: false,
             told_gap: false,
             told_fragments: false,
@@ -143,6 +155,9 @@ impl StreamConsumer for Sensor {
             _ => {}
         }
         self.tell_fragments(flow, state);
+        if let StreamEvent::Datagram(bytes) = event {
+            return self.datagram(flow, state, direction, bytes);
+        }
         let Some(tree) = &mut state.tree else { return Interest::Nothing };
         let mut handler = Handler {
             bench: Workbench {
@@ -157,20 +172,27 @@ impl StreamConsumer for Sensor {
             flow_notes: flow.notes,
         };
         let interest = survive(|| tree.push(direction, event, &mut handler));
+        let is_unread = interest == Some(Interest::Nothing)
+            && !handler.exchanges.spoken
+            && tree.interest(direction.reverse()) == Interest::Nothing;
         if interest.is_none() {
             handler.abandon_all();
             // Where a parser broke off, nothing of this flow makes sense any more.
             state.tree = None;
         }
         state.exchanges.arm();
+        if is_unread {
+            self.open_opaque(flow, state);
+        }
         interest.unwrap_or(Interest::Nothing)
     }
 
     fn wake_at(&self, state: &FlowState) -> Option<Timestamp> {
-        state.exchanges.wake_at
+        let opaque = state.opaque.as_ref().map(Opaque::wake_at);
+        [state.exchanges.wake_at, opaque].into_iter().flatten().min()
     }
 
-    fn wake(&mut self, _flow: &FlowRecord, state: &mut FlowState, stamp: Stamp) {
+    fn wake(&mut self, flow: &FlowRecord, state: &mut FlowState, stamp: Stamp) {
         self.log.at(stamp);
         let mut bench = Workbench {
             generations: &mut self.generations,
@@ -185,6 +207,9 @@ impl StreamConsumer for Sensor {
             }
         }
         state.exchanges.arm();
+        if let Some(opaque) = state.opaque.as_mut().filter(|opaque| opaque.wake_at() <= stamp.time) {
+            opaque.wake(opaque::bytes(flow), &state.identity, &mut self.log);
+        }
     }
 
     fn closed(&mut self, flow: &FlowRecord, mut state: FlowState, reason: CloseReason, stamp: Stamp) {
@@ -212,6 +237,12 @@ impl StreamConsumer for Sensor {
         if closed.is_none() {
             handler.abandon_all();
         }
+        // One side alone spoke, or not enough to tell the protocol.
+        let [up, down] = flow.counters.bytes;
+        if state.tree.is_some() && !state.exchanges.spoken && up + down > 0 {
+            self.open_opaque(flow, &mut state);
+        }
+        self.close_opaque(flow, &mut state);
         let app_proto = state.exchanges.app_proto;
         let event = flow_event(flow, state.exchanges.reversed, reason);
         self.log.tell_of(&state.identity, app_proto, state.exchanges.about_ai, FactBody::Flow(event));
@@ -296,8 +327,17 @@ impl Exchanges {
 
 /// Runs `act`; `None` when it panicked. A fault of ours in a parser, brought out by hostile bytes, must cost its flow and
 /// no other; the panic hook says where it was, without a byte of the wire.
-fn survive<T>(act: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn survive<T>(act: impl FnOnce() -> T) -> Option<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).ok()
+}
+
+/// From here on the client is whom the flow took for the server.
+pub(super) fn reverse(flow: &mut Arc<FlowIdentity>, exchanges: &mut Exchanges) {
+    exchanges.reversed = !exchanges.reversed;
+    let identity = Arc::make_mut(flow);
+    std::mem::swap(&mut identity.client, &mut identity.server);
+    // It was the other side's.
+    identity.client_mac = None;
 }
 
 /// Takes the tree's events for one call.
@@ -348,11 +388,11 @@ impl TreeSink for Handler<'_> {
             }
             ProtocolEvent::NameLearned { name, address, ttl_seconds } => {
                 let expires = self.bench.log.now().time.after(std::time::Duration::from_secs(ttl_seconds.into()));
-                let body = FactBody::NameLearned { name: name.to_owned(), address, expires };
+                let body = FactBody::NamesLearned { name: Some(name.to_owned()), addresses: vec![(address, expires)] };
                 self.bench.log.tell(self.bench.flow, Some(stream.protocol), body);
             }
             ProtocolEvent::Capped(_) => self.exchanges.capped = true,
-            ProtocolEvent::Reversed => self.reverse(),
+            ProtocolEvent::Reversed => reverse(self.bench.flow, self.exchanges),
             // The tree takes tunnels to a stream of their own.
             ProtocolEvent::Tunnel { .. } => {}
         }
@@ -384,15 +424,6 @@ impl Handler<'_> {
         room
     }
 
-    /// From here on the client is whom the flow took for the server.
-    fn reverse(&mut self) {
-        self.exchanges.reversed = true;
-        let identity = Arc::make_mut(self.bench.flow);
-        std::mem::swap(&mut identity.client, &mut identity.server);
-        // It was the other side's.
-        identity.client_mac = None;
-    }
-
     fn notes(&self) -> FlowNotes {
         FlowNotes { cap: self.flow_notes.cap || self.exchanges.capped, ..self.flow_notes }
     }
@@ -404,6 +435,7 @@ impl Handler<'_> {
 
     /// Answers whether the session's bytes are wanted.
     fn hello(&mut self, stream: &StreamInfo, exchange: ExchangeId, hello: &ClientHello) -> Interest {
+        self.exchanges.spoken = true;
         let event = TlsEvent {
             sni: hello.server_name.as_deref().map(wire::host),
             version: tls_version(hello.version).map(str::to_owned),
@@ -411,13 +443,16 @@ impl Handler<'_> {
         };
         let mut evidence = Vec::new();
         let mut service = None;
+        // Behind the public name of a provider of Encrypted Client Hello stands another.
+        let hidden = hello.ech && hello.server_name.as_deref().is_some_and(|name| ECH_OUTER_NAMES.contains(&name));
         if let Some(name) = &hello.server_name {
-            service = self.evidence(name, EvidenceKind::TlsSni, &mut evidence);
+            let kind = if hidden { EvidenceKind::EchOuterName } else { EvidenceKind::TlsSni };
+            service = self.evidence(name, kind, &mut evidence);
         }
         if let Some((target, kind)) = self.tunnel(stream) {
             service = service.or(self.evidence(&target, kind, &mut evidence));
         }
-        let named = !evidence.is_empty();
+        let named = evidence.iter().any(|evidence| evidence.kind != EvidenceKind::EchOuterName);
         let about_ai = service.is_some();
         self.exchanges.about_ai |= about_ai;
         self.bench.log.tell_of(self.bench.flow, Some("tls"), about_ai, FactBody::Tls(event));
@@ -449,6 +484,7 @@ impl Handler<'_> {
     }
 
     fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {
+        self.exchanges.spoken = true;
         let connect = head.method == "CONNECT";
         if !self.room() {
             return;

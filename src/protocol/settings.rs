@@ -27,6 +27,12 @@ pub struct Settings {
     pub max_head_bytes: usize,
     /// HTTP/1 requests of a stream that wait for their response.
     pub max_open_exchanges: usize,
+    /// Names of AI services out of DNS answers that are kept, a client and an address each.
+    pub max_learned_names: usize,
+    /// A DNS answer names its addresses for so long at least: clients keep them longer than the answer says.
+    pub min_name_ttl_seconds: u64,
+    /// And for so long at most.
+    pub max_name_ttl_seconds: u64,
 }
 
 impl Default for Settings {
@@ -42,6 +48,9 @@ impl Default for Settings {
             max_hello_bytes: 80 << 10,
             max_head_bytes: 64 << 10,
             max_open_exchanges: 64,
+            max_learned_names: 200_000,
+            min_name_ttl_seconds: 300,
+            max_name_ttl_seconds: 86_400,
         }
     }
 }

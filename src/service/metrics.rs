@@ -228,6 +228,18 @@ impl Page {
         self.counter("shadowtap_lost_events_total", "Events that an output could not write.", &["output"], lost);
         self.gauge("shadowtap_open_exchanges", "Exchanges that are open.", &[], [(vec![], telling.open_exchanges)]);
         self.gauge(
+            "shadowtap_learned_names",
+            "Names of addresses that DNS answers told, of AI services.",
+            &[],
+            [(vec![], telling.learned_names)],
+        );
+        self.counter(
+            "shadowtap_learned_names_evicted_total",
+            "Learned names that had to go for others.",
+            &[],
+            [(vec![], telling.learned_names_evicted)],
+        );
+        self.gauge(
             "shadowtap_waiting_facts",
             "Facts that wait for the slowest worker.",
             &[],

@@ -35,7 +35,7 @@ struct Row {
 }
 
 /// What limits what was seen, in words: told when it is not zero.
-const REMARKS: [(&str, &str); 12] = [
+const REMARKS: [(&str, &str); 13] = [
     ("frames_filtered", "frames left out by capture.bpf"),
     ("frames_cut", "frames shorter than on the wire: a snaplen cut them"),
     ("clock_back", "frames stamped earlier than the one before; they were given its time"),
@@ -47,6 +47,7 @@ const REMARKS: [(&str, &str); 12] = [
     ("evicted_flows", "flows given up early: flow.max_memory_bytes was reached"),
     ("panics", "flows given up because a parser failed; please report it"),
     ("exchanges_over_cap", "exchanges not followed: too many were open"),
+    ("learned_names_evicted", "names out of DNS answers given up early: protocol.max_learned_names was reached"),
     ("memory_overdrawn", "times that capture.max_batch_memory_bytes was overstepped"),
 ];
 

@@ -25,7 +25,7 @@ use crate::{
     event::{Direction, Timestamp, Transport},
     packet::{self, Cargo, Decoded},
     policy::Policy,
-    protocol::{End, Protocol, http1, socks, tls},
+    protocol::{End, Protocol, dns, http1, socks, tls},
     yaml::{self, Fault, Source},
 };
 
@@ -35,6 +35,7 @@ pub type Target = fn(&[u8]);
 /// All targets by name: that of a file in `fuzz/fuzz_targets/` and of a folder in `fuzz/corpus/`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("capture_file", capture_file),
+    ("dns", dns),
     ("encodings", encodings),
     ("form", form),
     ("fragments", fragments),
@@ -191,6 +192,18 @@ pub fn tcp_reassembly(data: &[u8]) {
 /// A flow's events, as records of [`steps`], through the stream tree with all protocols.
 pub fn stream_tree(data: &[u8]) {
     tree::run(data);
+}
+
+/// A datagram, which may be a DNS message. What is cut off its end changes nothing of what stands before.
+pub fn dns(data: &[u8]) {
+    let Some(message) = dns::read(data) else { return };
+    assert!(message.name.len() < 255, "a name of {} bytes", message.name.len());
+    assert!(message.answers.len() <= dns::MAX_RECORDS, "{} answers", message.answers.len());
+    let longest = message.answers.iter().filter_map(|record| record.name.as_ref()).map(String::len).max();
+    assert!(longest.unwrap_or(0) < 255, "an owner of {longest:?} bytes");
+    if let Some(shorter) = data.len().checked_sub(1).and_then(|length| dns::read(&data[..length])) {
+        assert!(shorter.name == message.name && shorter.answers.len() <= message.answers.len());
+    }
 }
 
 pub fn tls(data: &[u8]) {

@@ -2,6 +2,7 @@
 
 pub mod captures;
 pub mod dissector;
+pub mod dns;
 pub mod extractors;
 pub mod fragments;
 pub mod fuzz;

@@ -20,6 +20,7 @@ type Seeds = Vec<(String, Vec<u8>)>;
 pub(crate) fn of(target: &str) -> Seeds {
     match target {
         "capture_file" => capture_files(),
+        "dns" => dns(),
         "encodings" => encodings(),
         "form" => forms(),
         "fragments" => fragments(),
@@ -93,6 +94,25 @@ fn packets() -> Seeds {
     seeds.push(("vlans".to_owned(), [on(LinkType::Ethernet), tagged.ethernet()].concat()));
     seeds.push(("ipv6-udp".to_owned(), [on(LinkType::Ethernet), v6.ethernet()].concat()));
     seeds
+}
+
+fn dns() -> Seeds {
+    use shadowtap::testkit::dns::{A, AAAA, Answer, query, response};
+    let asked = "api.openai.com";
+    let chain = [
+        Answer::alias(asked, 60, "edge.example"),
+        Answer::address("edge.example", 20, "203.0.113.5"),
+        Answer::address("edge.example", 20, "203.0.113.6"),
+    ];
+    let mut looping = query(7, "a.example", A);
+    looping.splice(12..22, [0xc0, 12]);
+    named([
+        ("query", query(7, asked, A)),
+        ("response", response(7, asked, A, &[Answer::address(asked, 300, "203.0.113.5")])),
+        ("aaaa", response(7, asked, AAAA, &[Answer::address(asked, 300, "2001:db8::5")])),
+        ("aliases", response(7, asked, A, &chain)),
+        ("pointer-to-itself", looping),
+    ])
 }
 
 fn fragments() -> Seeds {

@@ -21,6 +21,7 @@ use crate::event::{Event, EventKind};
 pub enum EveType {
     Tls,
     Http,
+    Dns,
     Flow,
     Anomaly,
 }
@@ -84,6 +85,7 @@ impl EveLog {
             || match event.kind {
                 EventKind::Tls(_) => self.types.contains(&EveType::Tls),
                 EventKind::Http(_) => self.types.contains(&EveType::Http),
+                EventKind::Dns(_) => self.types.contains(&EveType::Dns),
                 EventKind::Flow(_) => self.types.contains(&EveType::Flow),
                 EventKind::Anomaly(_) => self.types.contains(&EveType::Anomaly),
                 _ => true,

@@ -2,6 +2,7 @@
 //! What is ours stands in `alert.context.shadowtap`, or in types of ours (`ai_activity`).
 
 mod ai;
+mod dns;
 mod log;
 mod objects;
 #[cfg(feature = "testkit")]
@@ -22,6 +23,7 @@ pub use self::{
 };
 use self::{
     ai::{AiObject, AlertObject},
+    dns::DnsObject,
     objects::{AnomalyObject, FlowObject, HttpObject, StatsObject, TlsObject},
 };
 use super::{Sink, SinkError};
@@ -131,6 +133,7 @@ struct FlowFields<'a> {
 enum Object<'a> {
     Tls(TlsObject<'a>),
     Http(HttpObject<'a>),
+    Dns(DnsObject<'a>),
     Flow(FlowObject<'a>),
     Anomaly(AnomalyObject<'a>),
     Ai(AiObject<'a>),
@@ -144,6 +147,7 @@ impl<'a> Line<'a> {
         let (event_type, object) = match &event.kind {
             EventKind::Tls(tls) => ("tls", Object::Tls(TlsObject::of(tls))),
             EventKind::Http(http) => ("http", Object::Http(HttpObject::of(http))),
+            EventKind::Dns(dns) => ("dns", Object::Dns(DnsObject::of(dns))),
             EventKind::Flow(flow) => ("flow", Object::Flow(FlowObject::of(flow))),
             EventKind::Anomaly(anomaly) => ("anomaly", Object::Anomaly(AnomalyObject::of(anomaly))),
             EventKind::AiActivity(ai) => ("ai_activity", Object::Ai(AiObject::of(ai))),

@@ -1,0 +1,111 @@
+//! What a worker does with UDP, and with TCP of no known protocol. In: datagrams; out: facts. DNS is read: its answers
+//! name addresses for the client that asked. All else is an [`Opaque`] flow, which such a name may tell of.
+//! Bounds: an answer's time to live is held between `protocol.min_name_ttl_seconds` and `max_name_ttl_seconds`.
+
+use std::time::Duration;
+
+use super::{
+    opaque::{self, Opaque},
+    sensor::{FlowState, Sensor, reverse, survive},
+};
+use crate::{
+    event::{Direction, DnsAnswer, DnsEvent, FactBody, FlowIdentity},
+    flow::{FlowRecord, Interest},
+    protocol::dns::{self, Data, Message, Record},
+    redact::wire,
+};
+
+impl Sensor {
+    /// One datagram. Answers whether more of its direction are wanted.
+    pub(super) fn datagram(
+        &mut self,
+        flow: &FlowRecord,
+        state: &mut FlowState,
+        direction: Direction,
+        bytes: &[u8],
+    ) -> Interest {
+        let Some(message) = survive(|| dns::read(bytes)) else {
+            self.counters.panics += 1;
+            return Interest::Nothing;
+        };
+        match message {
+            Some(message) => self.dns(state, direction, &message),
+            // Something else among DNS, or one that is broken.
+            None if state.is_dns => {}
+            None => {
+                self.open_opaque(flow, state);
+                return Interest::Nothing;
+            }
+        }
+        Interest::Data
+    }
+
+    /// From here on the flow may be told of by the name of its server's address.
+    pub(super) fn open_opaque(&mut self, flow: &FlowRecord, state: &mut FlowState) {
+        let server = flow.identity.server.ip();
+        if state.opaque.is_some() || server.is_multicast() || is_broadcast(&flow.identity) {
+            return;
+        }
+        let generation = self.generations.number();
+        let app_proto = state.exchanges.app_proto;
+        state.opaque = Some(Opaque::open(generation, app_proto, &state.identity, &mut self.log));
+    }
+
+    pub(super) fn close_opaque(&mut self, flow: &FlowRecord, state: &mut FlowState) {
+        if let Some(opaque) = state.opaque.take() {
+            opaque.close(opaque::bytes(flow), &state.identity, &mut self.log);
+        }
+    }
+
+    fn dns(&mut self, state: &mut FlowState, direction: Direction, message: &Message) {
+        state.is_dns = true;
+        state.exchanges.app_proto = Some("dns");
+        // Who answers is the server, whatever its port.
+        let from_server = (direction == Direction::ToClient) != state.exchanges.reversed;
+        if message.is_response() != from_server {
+            reverse(&mut state.identity, &mut state.exchanges);
+        }
+        let rules = self.generations.rules();
+        let about_ai = rules.catalog.lookup(&message.name, None).is_some();
+        state.exchanges.about_ai |= about_ai;
+        let (least, most) = (rules.protocol.min_name_ttl_seconds, rules.protocol.max_name_ttl_seconds);
+        let now = self.log.now().time;
+        let until = |ttl: u32| now.after(Duration::from_secs(u64::from(ttl).min(most).max(least)));
+        if message.is_response() && message.code() == 0 {
+            let addresses: Vec<_> = message.addresses().map(|(address, ttl)| (address, until(ttl))).collect();
+            if !addresses.is_empty() {
+                let name = about_ai.then(|| message.name.clone());
+                self.log.tell(&state.identity, Some("dns"), FactBody::NamesLearned { name, addresses });
+            }
+        }
+        let event = FactBody::Dns(Box::new(event(message)));
+        self.log.tell_of(&state.identity, Some("dns"), about_ai, event);
+    }
+}
+
+fn is_broadcast(flow: &FlowIdentity) -> bool {
+    matches!(flow.server.ip(), std::net::IpAddr::V4(address) if address.is_broadcast())
+}
+
+fn event(message: &Message) -> DnsEvent {
+    DnsEvent {
+        id: message.id,
+        flags: message.flags,
+        rrname: wire::host(&message.name),
+        rrtype: message.kind,
+        answers: message.answers.iter().map(answer).collect(),
+    }
+}
+
+fn answer(record: &Record) -> DnsAnswer {
+    DnsAnswer {
+        rrname: record.name.as_deref().map(wire::host),
+        rrtype: record.kind,
+        ttl: record.ttl_seconds,
+        rdata: match &record.data {
+            Data::Address(address) => Some(address.to_string()),
+            Data::Alias(target) => Some(wire::host(target)),
+            Data::Other => None,
+        },
+    }
+}

@@ -1,0 +1,259 @@
+//! DNS answers name the flows of the client that asked, whichever worker sees either: TLS without a name, UDP, and TCP
+//! of no known protocol. What a flow says of itself always counts more.
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{EveSchema, Replay, shared};
+use serde_json::Value;
+use shadowtap::{
+    event::Timestamp,
+    testkit::{
+        captures,
+        dns::{self, Answer},
+        packets::{Conversation, Packet, START},
+        shuffle::put_in_time,
+    },
+};
+
+const CLIENT: &str = "10.20.3.7";
+const ADDRESS: &str = "203.0.113.77";
+
+fn endpoint(address: &str, port: u16) -> SocketAddr {
+    SocketAddr::new(address.parse().expect("an address"), port)
+}
+
+/// A question of a client, and its answer.
+fn asked(client: &str, name: &str, answers: &[Answer]) -> Vec<Packet> {
+    let (client, resolver) = (endpoint(client, 40_053), endpoint("10.20.0.53", 53));
+    vec![
+        Packet::udp(client, resolver, &dns::query(7, name, dns::A)),
+        Packet::udp(resolver, client, &dns::response(7, name, dns::A, answers)),
+    ]
+}
+
+fn resolved(name: &str) -> Vec<Packet> {
+    asked(CLIENT, name, &[Answer::address(name, 60, ADDRESS)])
+}
+
+/// A ClientHello (RFC 8446 §4.1.2), in one record, with or without a name.
+fn hello(name: Option<&str>, encrypted: bool) -> Vec<u8> {
+    let mut extensions = vec![0x00, 0x2b, 0x00, 0x03, 0x02, 0x03, 0x04];
+    if let Some(name) = name {
+        let length = |more: usize| (name.len() as u16 + more as u16).to_be_bytes();
+        extensions.extend([&[0, 0][..], &length(5), &length(3), &[0], &length(0), name.as_bytes()].concat());
+    }
+    if encrypted {
+        extensions.extend([0xfe, 0x0d, 0x00, 0x04, 0, 0, 0, 0]);
+    }
+    let mut body = [&[0x03, 0x03][..], &[7; 32], &[0, 0x00, 0x02, 0x13, 0x01, 0x01, 0x00]].concat();
+    body.extend((extensions.len() as u16).to_be_bytes());
+    body.extend(extensions);
+    let message = [&[0x01, 0x00], &(body.len() as u16).to_be_bytes()[..], &body].concat();
+    [&[0x16, 0x03, 0x01], &(message.len() as u16).to_be_bytes()[..], &message].concat()
+}
+
+fn tls(port: u16, name: Option<&str>, encrypted: bool) -> Vec<Packet> {
+    let record = [&[0x17, 0x03, 0x03, 0x01, 0x00][..], &[9; 256]].concat();
+    Conversation::new(endpoint(CLIENT, port), endpoint(ADDRESS, 443))
+        .client_says(hello(name, encrypted))
+        .client_says(record)
+        .packets()
+}
+
+/// Datagrams of a protocol that is not read, a second each way.
+fn udp(port: u16) -> Vec<Packet> {
+    let (client, server) = (endpoint(CLIENT, port), endpoint(ADDRESS, 443));
+    vec![Packet::udp(client, server, &[0xc3; 1200]), Packet::udp(server, client, &[0xc3; 300])]
+}
+
+fn replayed_as_they_are(packets: &[Packet], options: &[&str]) -> Replay {
+    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
+    std::fs::write(file.path(), captures::pcap_of(packets)).expect("written");
+    Replay::of(&[file.path()], options)
+}
+
+fn replayed(conversations: &[Vec<Packet>]) -> Replay {
+    let mut packets = conversations.concat();
+    put_in_time(&mut packets);
+    replayed_as_they_are(&packets, &[])
+}
+
+/// Service, transport, port and evidence of each exchange that ended.
+fn told(replay: &Replay) -> Vec<String> {
+    let text = |event: &Value| {
+        let evidence: Vec<String> = event["ai"]["evidence"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|evidence| format!("{}={}", evidence["kind"], evidence["value"]).replace('"', ""))
+            .collect();
+        format!("{} {} {} {}", event["ai"]["service"]["id"], event["proto"], event["src_port"], evidence.join(","))
+            .replace('"', "")
+    };
+    let activities = replay.events_of("ai_activity");
+    activities.iter().filter(|event| event["ai"]["final"] == true).map(text).collect()
+}
+
+#[test]
+fn an_answer_one_frame_before_names_flows_without_a_name_on_any_worker() {
+    let mut packets = resolved("api.openai.com");
+    for port in 41_000..41_008 {
+        packets.extend(tls(port, None, false));
+        packets.extend(udp(port));
+    }
+    put_in_time(&mut packets);
+    let one = replayed_as_they_are(&packets, &["--workers", "1"]);
+    let named = told(&one);
+    assert_eq!(named.len(), 16, "{named:#?}");
+    for port in 41_000..41_008 {
+        for transport in ["TCP", "UDP"] {
+            let expected = format!("openai-api {transport} {port} dns=api.openai.com");
+            assert!(named.contains(&expected), "{expected} in {named:#?}");
+        }
+    }
+    for workers in ["2", "4", "7"] {
+        assert!(one.text() == replayed_as_they_are(&packets, &["--workers", workers]).text(), "{workers} workers");
+    }
+}
+
+#[test]
+fn bytes_of_a_flow_that_is_not_read_are_told() {
+    let replay = replayed(&[resolved("api.openai.com"), udp(41_000)]);
+    let activities = replay.events_of("ai_activity");
+    let [activity] = activities.as_slice() else { panic!("{activities:?}") };
+    assert_eq!((&activity["ai"]["bytes"]["up"], &activity["ai"]["bytes"]["down"]), (&1200.into(), &300.into()));
+    assert!(activity["ai"]["content"].is_null() && activity["app_proto"].is_null());
+}
+
+#[test]
+fn tcp_of_no_known_protocol_is_named() {
+    let silent = Conversation::new(endpoint(CLIENT, 41_000), endpoint(ADDRESS, 9000)).client_says(vec![0xfa; 40_000]);
+    let spoken = silent.clone().server_says(vec![0xfb; 40_000]);
+    for conversation in [silent, spoken] {
+        let replay = replayed(&[resolved("api.openai.com"), conversation.packets()]);
+        assert_eq!(told(&replay), ["openai-api TCP 41000 dns=api.openai.com"]);
+    }
+}
+
+#[test]
+fn aliases_lead_to_the_name_that_was_asked_for() {
+    let chain = [
+        Answer::alias("api.openai.com", 60, "api.openai.com.cdn.example"),
+        Answer::alias("api.openai.com.cdn.example", 60, "edge7.cdn.example"),
+        Answer::address("edge7.cdn.example", 20, ADDRESS),
+    ];
+    let replay = replayed(&[asked(CLIENT, "api.openai.com", &chain), tls(41_000, None, false)]);
+    assert_eq!(told(&replay), ["openai-api TCP 41000 dns=api.openai.com"]);
+}
+
+#[test]
+fn the_latest_answer_of_the_client_wins() {
+    let other = asked(CLIENT, "news.example", &[Answer::address("news.example", 60, ADDRESS)]);
+    let replay = replayed(&[resolved("api.openai.com"), other.clone(), tls(41_000, None, false), udp(41_001)]);
+    assert_eq!(told(&replay), [""; 0]);
+    let replay = replayed(&[other, resolved("api.anthropic.com"), udp(41_000)]);
+    assert_eq!(told(&replay), ["anthropic-api UDP 41000 dns=api.anthropic.com"]);
+}
+
+#[test]
+fn a_name_that_the_flow_says_itself_counts_more() {
+    let ours = resolved("api.openai.com");
+    let sni = replayed(&[ours.clone(), tls(41_000, Some("news.example"), false)]);
+    assert_eq!(told(&sni), [""; 0]);
+    let other_service = replayed(&[ours.clone(), tls(41_000, Some("api.anthropic.com"), false)]);
+    assert_eq!(told(&other_service), ["anthropic-api TCP 41000 tls_sni=api.anthropic.com"]);
+    let request = Conversation::new(endpoint(CLIENT, 41_000), endpoint(ADDRESS, 80))
+        .client_says(b"GET / HTTP/1.1\r\nHost: news.example\r\n\r\n".as_slice())
+        .packets();
+    assert_eq!(told(&replayed(&[ours.clone(), request])), [""; 0]);
+    let hidden = replayed(&[ours.clone(), tls(41_000, Some("cloudflare-ech.com"), true)]);
+    assert_eq!(
+        told(&hidden),
+        ["openai-api TCP 41000 ech_outer_name=cloudflare-ech.com,dns=api.openai.com"],
+        "the name in a hello of Encrypted Client Hello is another's"
+    );
+    assert_eq!(told(&replayed(&[ours, tls(41_000, Some("cloudflare-ech.com"), false)])), [""; 0]);
+}
+
+#[test]
+fn an_answer_names_nothing_for_others_nor_of_what_went_before() {
+    let others = asked("10.20.3.8", "api.openai.com", &[Answer::address("api.openai.com", 60, ADDRESS)]);
+    assert_eq!(told(&replayed(&[others, tls(41_000, None, false)])), [""; 0]);
+    assert_eq!(told(&replayed(&[tls(41_000, None, false), udp(41_001), resolved("api.openai.com")])), [""; 0]);
+    let refused = asked(CLIENT, "api.openai.com", &[Answer::address("stranger.example", 60, ADDRESS)]);
+    assert_eq!(told(&replayed(&[refused, udp(41_000)])), [""; 0]);
+}
+
+#[test]
+fn an_answer_holds_for_its_time_within_bounds() {
+    let at = |seconds: u64, packets: Vec<Packet>| -> Vec<Packet> {
+        let time = Timestamp(START.0 + seconds * 1_000_000_000);
+        packets.into_iter().map(|packet| packet.at(time)).collect()
+    };
+    let with = |ttl: u32, seconds: u64| {
+        let answer = asked(CLIENT, "api.openai.com", &[Answer::address("api.openai.com", ttl, ADDRESS)]);
+        told(&replayed_as_they_are(&[at(0, answer), at(seconds, udp(41_000))].concat(), &[])).len()
+    };
+    assert_eq!((with(0, 300), with(0, 301)), (1, 0), "at least five minutes");
+    assert_eq!((with(1000, 1000), with(1000, 1001)), (1, 0));
+    assert_eq!((with(9_000_000, 86_400), with(9_000_000, 86_401)), (1, 0), "at most a day");
+}
+
+#[test]
+fn questions_and_answers_are_events_that_others_can_read() {
+    let chain = [Answer::alias("api.openai.com", 60, "edge7.example"), Answer::address("edge7.example", 20, ADDRESS)];
+    let private = asked(CLIENT, "mrn-00412345.clinic.example", &[]);
+    let replay = replayed(&[asked(CLIENT, "api.openai.com", &chain), private]);
+    let events = replay.events_of("dns");
+    assert_eq!(events.len(), 4);
+    assert!(events.iter().all(|event| event["app_proto"] == "dns" && event["dest_port"] == 53));
+    let (request, response) = (&events[0]["dns"], &events[1]["dns"]);
+    assert_eq!((&request["type"], &request["queries"][0]["rrname"]), (&"request".into(), &"api.openai.com".into()));
+    assert_eq!((&response["type"], &response["rcode"]), (&"response".into(), &"NOERROR".into()));
+    assert_eq!(response["answers"][0]["rdata"], "edge7.example");
+    assert_eq!(response["answers"][1]["rrname"], "edge7.example");
+    assert_eq!((&response["answers"][1]["rdata"], &response["answers"][1]["ttl"]), (&ADDRESS.into(), &20.into()));
+    assert_eq!(events[2]["dns"]["queries"][0]["rrname"], "*.clinic.example");
+    if let Some(schema) = EveSchema::load() {
+        schema.assert_valid(&replay.text(), "DNS");
+    }
+}
+
+#[test]
+fn an_answer_before_its_question_still_has_the_asker_as_its_client() {
+    let mut packets = resolved("api.openai.com");
+    packets.reverse();
+    let replay = replayed(&[packets, udp(41_000)]);
+    assert_eq!(told(&replay), ["openai-api UDP 41000 dns=api.openai.com"]);
+    assert!(replay.events_of("dns").iter().all(|event| event["src_ip"] == CLIENT));
+}
+
+/// Names that were asked for in public captures, as tshark lists them.
+#[test]
+fn questions_in_public_captures_are_those_that_another_tool_has() {
+    let Some(path) = shared("corpus/captures/ground-truth.jsonl") else { return };
+    let text = std::fs::read_to_string(path).expect("readable");
+    let replay = Replay::of_any(&[shared("corpus/captures").expect("beside its truth")], &[]);
+    let mut seen = std::collections::BTreeSet::new();
+    for event in replay.events_of("dns") {
+        let name = event["dns"]["queries"][0]["rrname"].as_str().expect("a name").to_owned();
+        seen.insert((event["pcap_filename"].as_str().expect("a capture").to_owned(), name));
+    }
+    let (mut found, mut missing) = (0, Vec::new());
+    for line in text.lines() {
+        let truth: Value = serde_json::from_str(line).expect("JSON");
+        let capture = truth["path"].as_str().expect("a path");
+        for name in truth["dns_qnames"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let name = shadowtap::redact::wire::host(&name.to_lowercase());
+            if seen.contains(&(capture.to_owned(), name.clone())) {
+                found += 1;
+            } else {
+                missing.push(format!("{capture}: {name}"));
+            }
+        }
+    }
+    // The others are over TCP, in tunnels, of operations that are no queries, or ask for several names or for the root.
+    assert!(found >= 360, "{found} names; {} are missing:\n{}", missing.len(), missing.join("\n"));
+}
