@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Examination, InterfaceSeen, Observation, interface::Reading, offloads};
+use super::{Examination, InterfaceSeen, Observation, offloads, system::Reading};
 use crate::{
     capture::{self, CaptureError, CaptureWarning, Live, LiveShared},
     pipeline::Rules,

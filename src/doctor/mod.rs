@@ -15,6 +15,8 @@ mod live;
 mod offloads;
 mod report;
 mod streams;
+#[cfg(feature = "pcap")]
+mod system;
 
 use std::{sync::Arc, time::Duration};
 
