@@ -241,8 +241,8 @@ impl Http1 {
         let upgraded = self.exchanges.oldest_unanswered().filter(|exchange| exchange.upgrade);
         if let (Role::Client, Some(exchange)) = (role, upgraded) {
             let id = exchange.id;
+            // Also when other requests came in between: what is no request any more is the tunnel's.
             self.enter_tunnel(id);
-            return self.step(role, bytes, out);
         }
         self.side(role).reading = if self.tunnel.is_some() { Reading::Tunnel } else { Reading::Resync };
         self.step(role, bytes, out)
