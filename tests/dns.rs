@@ -254,6 +254,27 @@ fn questions_in_public_captures_are_those_that_another_tool_has() {
             }
         }
     }
-    // The others are over TCP, in tunnels, of operations that are no queries, or ask for several names or for the root.
-    assert!(found >= 360, "{found} names; {} are missing:\n{}", missing.len(), missing.join("\n"));
+    // The others are over TCP, in tunnels, to other ports than 53, of operations that are no queries, or ask for several names or for the root.
+    assert!(found >= 355, "{found} names; {} are missing:\n{}", missing.len(), missing.join("\n"));
+}
+
+#[test]
+fn what_has_the_form_of_dns_elsewhere_tells_no_name_and_hides_no_flow() {
+    let (client, server) = (endpoint(CLIENT, 42_000), endpoint(ADDRESS, 443));
+    let netbios = Packet::udp(endpoint(CLIENT, 137), endpoint("10.20.3.9", 137), &dns::query(9, "mrn4711081500", 32));
+    let forged = [Answer::address("api.anthropic.com", 60, ADDRESS)];
+    let forged =
+        Packet::udp(endpoint("198.51.100.66", 9999), client, &dns::response(8, "api.anthropic.com", dns::A, &forged));
+    let shaped = Packet::udp(client, server, &dns::query(1, "x.example", dns::A));
+    let replay = replayed(&[resolved("api.openai.com"), vec![netbios, forged, shaped], udp(42_000)]);
+    assert_eq!(told(&replay), ["openai-api UDP 42000 dns=api.openai.com"]);
+    assert_eq!(replay.events_of("dns").len(), 2, "{}", replay.text());
+    assert!(!replay.text().contains("mrn4711081500"));
+}
+
+#[test]
+fn an_answer_that_came_after_a_flow_began_does_not_name_it() {
+    let replay = replayed(&[tls(41_000, None, false), resolved("api.openai.com"), udp(42_000)]);
+    let named = told(&replay);
+    assert_eq!(named, ["openai-api UDP 42000 dns=api.openai.com"]);
 }

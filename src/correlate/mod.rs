@@ -181,7 +181,7 @@ impl Correlator {
     ) {
         let rules = self.rules_of(&mut opening);
         if opening.service.is_none()
-            && let Some(name) = self.names.of(flow.client.ip(), flow.server.ip(), stamp.time)
+            && let Some(name) = self.names.of(flow.client.ip(), flow.server.ip(), flow.started)
             && let Some(found) = rules.catalog.lookup(name, None)
         {
             opening.service = Some(found.service_match());

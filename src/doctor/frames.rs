@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::duplicates::Duplicates;
 use crate::{
     capture::{Frame, LinkType},
-    event::Transport,
     packet::{Cargo, Decoded, DropReason, PacketSurvey, Survey},
 };
 
@@ -64,7 +63,8 @@ pub struct FramesSeen {
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     pub(super) seen: FramesSeen,
-    duplicates: Duplicates,
+    /// Of this capture: the next is another moment.
+    pub(super) duplicates: Duplicates,
     /// Of the listening interface.
     pub(super) own_mac: Option<[u8; 6]>,
 }
@@ -131,9 +131,7 @@ impl Frames {
         let seen = &mut self.seen;
         seen.packets += 1;
         seen.wrong_checksums += u64::from(decoded.wrong_checksum);
-        if decoded.transport == Transport::Tcp || decoded.missing_payload > 0 {
-            seen.payload_packets += u64::from(!decoded.payload.is_empty() || decoded.missing_payload > 0);
-        }
+        seen.payload_packets += u64::from(!decoded.payload.is_empty() || decoded.missing_payload > 0);
         seen.cut_packets += u64::from(decoded.missing_payload > 0);
         seen.cut_bytes += u64::from(decoded.missing_payload);
     }

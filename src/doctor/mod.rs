@@ -30,7 +30,7 @@ pub use live::listen;
 pub use report::Report;
 pub use streams::FlowsSeen;
 
-use self::{frames::Frames, streams::Streams};
+use self::{duplicates::Duplicates, frames::Frames, streams::Streams};
 use crate::{
     capture::{CaptureCounters, CaptureError, CaptureWarning, Filtered, Frame, FrameBatch, Source},
     event::Timestamp,
@@ -83,7 +83,8 @@ impl<'a> Examination<'a> {
         let seen = std::mem::take(&mut self.observation.flows);
         let streams = Streams::new(rules.protocols, Arc::clone(&rules.protocol), Arc::clone(&rules.catalog), seen);
         let mut table = FlowTable::new(rules.flow.clone(), streams);
-        let mut fragments = Reassembly::new();
+        let mut fragments = Reassembly::new(&rules.packet);
+        self.frames.duplicates = Duplicates::default();
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         let mut span: Option<(Timestamp, Timestamp)> = None;
         loop {
@@ -154,8 +155,8 @@ struct Reassembly {
 }
 
 impl Reassembly {
-    fn new() -> Self {
-        let settings = packet::Settings { verify_checksums: true, ..packet::Settings::default() };
+    fn new(settings: &packet::Settings) -> Self {
+        let settings = packet::Settings { verify_checksums: true, ..settings.clone() };
         let fragments = Fragments::new(settings.clone(), 1);
         Self { settings, fragments, counters: FragmentCounters::default(), refused: 0 }
     }
@@ -164,6 +165,8 @@ impl Reassembly {
         match self.fragments.take(frame.time, frame.link, bytes, frame.wire_len, &mut self.counters) {
             Ok(Some(whole)) => ingest(&whole.decoded, &whole.bytes),
             Ok(None) => {}
+            // Whole or not, what it carries is not read.
+            Err(DropReason::OtherTransport) => {}
             Err(_) => self.refused += 1,
         }
     }

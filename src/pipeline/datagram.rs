@@ -15,6 +15,9 @@ use crate::{
     redact::wire,
 };
 
+/// Of name servers over UDP (RFC 1035 §4.2.1).
+const RESOLVER_PORT: u16 = 53;
+
 impl Sensor {
     /// One datagram. Answers whether more of its direction are wanted.
     pub(super) fn datagram(
@@ -24,7 +27,7 @@ impl Sensor {
         direction: Direction,
         bytes: &[u8],
     ) -> Interest {
-        let Some(message) = survive(|| dns::read(bytes)) else {
+        let Some(message) = survive(|| dns::read(bytes).filter(|_| goes_to_resolver(&flow.identity))) else {
             self.counters.panics += 1;
             return Interest::Nothing;
         };
@@ -53,7 +56,7 @@ impl Sensor {
 
     pub(super) fn close_opaque(&mut self, flow: &FlowRecord, state: &mut FlowState) {
         if let Some(opaque) = state.opaque.take() {
-            opaque.close(opaque::bytes(flow), &state.identity, &mut self.log);
+            opaque.close(opaque::bytes(flow, state.exchanges.reversed), &state.identity, &mut self.log);
         }
     }
 
@@ -81,6 +84,12 @@ impl Sensor {
         let event = FactBody::Dns(Box::new(event(message)));
         self.log.tell_of(&state.identity, Some("dns"), about_ai, event);
     }
+}
+
+/// Whether an end is a resolver by its port. What has the form of DNS elsewhere is NetBIOS, mDNS or LLMNR, whose names are
+/// those of devices, or may be made up to name or to hide a flow.
+fn goes_to_resolver(flow: &FlowIdentity) -> bool {
+    [flow.client, flow.server].iter().any(|end| end.port() == RESOLVER_PORT)
 }
 
 fn is_broadcast(flow: &FlowIdentity) -> bool {

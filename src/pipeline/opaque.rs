@@ -91,8 +91,9 @@ impl Opaque {
     }
 }
 
-/// The flow's bytes so far.
-pub(super) fn bytes(flow: &FlowRecord) -> Bytes {
-    let [up, down] = flow.counters.bytes;
+/// The flow's bytes so far; `reversed`: its client is whom the flow table took for the server.
+pub(super) fn bytes(flow: &FlowRecord, reversed: bool) -> Bytes {
+    let [first, second] = flow.counters.bytes;
+    let (up, down) = if reversed { (second, first) } else { (first, second) };
     Bytes { up, down, body: 0 }
 }

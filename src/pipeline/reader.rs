@@ -1,7 +1,7 @@
 //! A reading thread: frames in, decoded packets out to the worker that owns their flow. In: a [`Source`]; out:
 //! [`Work`] for every worker after every batch, and figures for the board. Several readers may feed the same workers:
 //! whoever reads a frame, its flow's worker gets it. They share the datagrams that are under way in fragments: those of
-//! one datagram may come over different rings. Frames that are no fragments never ask for the lock.
+//! one datagram may come over different rings. Frames that are no fragments never ask for the lock; the end of a batch does.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -208,7 +208,7 @@ impl StreamConsumer for Sensor {
         }
         state.exchanges.arm();
         if let Some(opaque) = state.opaque.as_mut().filter(|opaque| opaque.wake_at() <= stamp.time) {
-            opaque.wake(opaque::bytes(flow), &state.identity, &mut self.log);
+            opaque.wake(opaque::bytes(flow, state.exchanges.reversed), &state.identity, &mut self.log);
         }
     }
 

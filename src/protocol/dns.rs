@@ -1,5 +1,5 @@
 //! DNS messages over UDP (RFC 1035 §4). In: a datagram; out: a [`Message`] with its question, and of a response the
-//! addresses that answer it, through CNAME chains. A message is known by its form, on any port: one question, sound
+//! addresses that answer it, through CNAME chains. A message is known by its form: one question, sound
 //! names, counts that the datagram holds.
 //!
 //! Bounds: [`MAX_RECORDS`] answers are read; a name has 255 bytes (§2.3.4) and follows compression pointers backwards
