@@ -114,7 +114,7 @@ impl Live {
             looked: now,
             tried: now,
             is_up: true,
-            is_loopback: flags(interface).is_some_and(|flags| flags & IFF_LOOPBACK != 0),
+            is_loopback: interface_flags(interface).is_some_and(|flags| flags & IFF_LOOPBACK != 0),
             counters: CaptureCounters::default(),
             kernel: [0; 3],
             warnings: Vec::new(),
@@ -217,7 +217,7 @@ impl Live {
 
     /// libpcap says nothing when an interface is merely set down.
     fn look_at_link(&mut self) {
-        let flags = flags(&self.interface);
+        let flags = interface_flags(&self.interface);
         // The pseudo-interface `any` has none.
         if let (Some(flags), true) = (flags, self.handle.is_some()) {
             self.found((flags & IFF_UP == 0).then(|| "it was set down".to_owned()));
@@ -309,7 +309,8 @@ impl Filling {
     }
 }
 
-fn flags(interface: &str) -> Option<u32> {
+/// Flags of an interface (netdevice(7)); `None` when there is no such one, or it has none, as `any`.
+pub(crate) fn interface_flags(interface: &str) -> Option<u32> {
     let flags = std::fs::read_to_string(format!("/sys/class/net/{interface}/flags")).ok()?;
     u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).ok()
 }

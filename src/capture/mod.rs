@@ -29,6 +29,8 @@ pub use error::{CaptureError, CaptureWarning};
 pub use file::CaptureFile;
 pub use filter::{Filter, FilterError, Filtered};
 #[cfg(feature = "pcap")]
+pub(crate) use live::interface_flags;
+#[cfg(feature = "pcap")]
 pub use live::{Live, LiveShared};
 pub use memory::FrameMemory;
 pub use numbering::{CaptureCounters, Position};

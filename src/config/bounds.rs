@@ -18,11 +18,17 @@ pub(super) struct Range {
 
 /// What is out of range, a sentence each.
 pub(super) fn faults(config: &Config) -> Vec<String> {
-    ranges(config)
+    let mut faults: Vec<String> = ranges(config)
         .into_iter()
         .filter(|Range { value, least, most, .. }| !(least..=most).contains(&value))
         .map(|Range { key, value, least, most }| format!("{key} is {value}; it must be {least} to {most}"))
-        .collect()
+        .collect();
+    let (least, most) = (config.protocol.min_name_ttl_seconds, config.protocol.max_name_ttl_seconds);
+    if least > most {
+        faults
+            .push(format!("protocol.min_name_ttl_seconds is {least}; it must be at most max_name_ttl_seconds, {most}"));
+    }
+    faults
 }
 
 /// All keys with bounds, and their values.
@@ -61,4 +67,17 @@ pub(super) fn ranges(config: &Config) -> Vec<Range> {
     .into_iter()
     .map(|(key, value, least, most)| Range { key, value, least, most })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_within_its_bounds_and_the_least_time_to_live_is_below_the_most() {
+        let mut config = Config::default();
+        assert_eq!(faults(&config), Vec::<String>::new());
+        (config.protocol.min_name_ttl_seconds, config.protocol.max_name_ttl_seconds) = (WEEK, 1);
+        assert_eq!(faults(&config).len(), 1);
+    }
 }

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use super::InterfaceSeen;
+use crate::capture::interface_flags;
 
 /// Promiscuous, by its owner or by whoever listens (netdevice(7)).
 const IFF_PROMISC: u32 = 0x100;
@@ -42,8 +43,6 @@ impl Reading {
 impl InterfaceSeen {
     /// As it is now, while somebody listens.
     pub(super) fn look(interface: &str) -> Self {
-        let flags = attribute(interface, "flags");
-        let flags = flags.and_then(|text| u32::from_str_radix(text.trim_start_matches("0x"), 16).ok());
         Self {
             name: interface.to_owned(),
             state: attribute(interface, "operstate"),
@@ -51,7 +50,7 @@ impl InterfaceSeen {
             // Virtual interfaces say -1, which is no number here, or nothing.
             speed_mbits: number(interface, "speed"),
             mtu_bytes: number(interface, "mtu"),
-            promiscuous: flags.map(|flags| flags & IFF_PROMISC != 0),
+            promiscuous: interface_flags(interface).map(|flags| flags & IFF_PROMISC != 0),
             mac: attribute(interface, "address").as_deref().and_then(mac),
             ..Self::default()
         }

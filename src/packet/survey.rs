@@ -163,9 +163,16 @@ fn gre(protocol_type: u16) -> &'static str {
     }
 }
 
+/// Ports below this are services' (RFC 6335 §6).
+const FIRST_PORT_OF_CLIENTS: u16 = 1024;
+
 /// By the port that IANA, or a maker's habit, gave a tunnel. Most choose the source port by chance, so the
-/// destination tells; Teredo and GTP-U answer from theirs.
+/// destination tells; Teredo and GTP-U answer from theirs. What comes from a well-known port is an answer, and the
+/// destination a port that a client chose by chance.
 fn udp_tunnel([source, destination]: [u16; 2]) -> Option<&'static str> {
+    if source < FIRST_PORT_OF_CLIENTS {
+        return None;
+    }
     match destination {
         4789 | 8472 => Some("VXLAN"),
         4790 => Some("VXLAN-GPE"),
@@ -211,6 +218,8 @@ mod tests {
         assert_eq!(cargo(&of_ip(17, &[0xc0, 1, 0x12, 0xb5, 0, 8, 0, 0])), Cargo::Tunnel("VXLAN"));
         assert_eq!(cargo(&of_ip(17, &[0xc0, 1, 0x17, 0xc1, 0, 8, 0, 0])), Cargo::Tunnel("GENEVE"));
         assert_eq!(cargo(&of_ip(17, &[0xc0, 1, 0, 53, 0, 8, 0, 0])), Cargo::Read);
+        // From 443 to 37008, the port of TZSP: an answer of QUIC.
+        assert_eq!(cargo(&of_ip(17, &[0x01, 0xbb, 0x90, 0x90, 0, 8, 0, 0])), Cargo::Read);
         assert_eq!(cargo(&of_ip(1, &[8, 0])), Cargo::Other("ICMP"));
         assert_eq!(cargo(&of_ip(200, &[])), Cargo::IpProtocol(200));
         let ethernet = |ethertype: u16| [&[2; 12][..], &ethertype.to_be_bytes(), &[0; 46]].concat();

@@ -3,7 +3,10 @@
 
 use std::sync::PoisonError;
 
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::{MetricVec, MetricVecBuilder},
+};
 
 use super::Shared;
 use crate::{
@@ -43,13 +46,7 @@ impl Page {
         labels: &[&str],
         values: impl IntoIterator<Item = (Vec<&'v str>, u64)>,
     ) {
-        let Ok(counter) = IntCounterVec::new(Opts::new(name, help), labels) else { return };
-        for (labels, value) in values {
-            if let Ok(counter) = counter.get_metric_with_label_values(&labels) {
-                counter.inc_by(value);
-            }
-        }
-        let _ = self.registry.register(Box::new(counter));
+        self.add(IntCounterVec::new(Opts::new(name, help), labels), values, |counter, value| counter.inc_by(value));
     }
 
     fn gauge<'v>(
@@ -59,13 +56,24 @@ impl Page {
         labels: &[&str],
         values: impl IntoIterator<Item = (Vec<&'v str>, u64)>,
     ) {
-        let Ok(gauge) = IntGaugeVec::new(Opts::new(name, help), labels) else { return };
+        let set = |gauge: &IntGauge, value| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        self.add(IntGaugeVec::new(Opts::new(name, help), labels), values, set);
+    }
+
+    /// Names that Prometheus refuses are left out: the tests look for each.
+    fn add<'v, B: MetricVecBuilder + 'static>(
+        &self,
+        family: prometheus::Result<MetricVec<B>>,
+        values: impl IntoIterator<Item = (Vec<&'v str>, u64)>,
+        set: impl Fn(&B::M, u64),
+    ) {
+        let Ok(family) = family else { return };
         for (labels, value) in values {
-            if let Ok(gauge) = gauge.get_metric_with_label_values(&labels) {
-                gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            if let Ok(metric) = family.get_metric_with_label_values(&labels) {
+                set(&metric, value);
             }
         }
-        let _ = self.registry.register(Box::new(gauge));
+        let _ = self.registry.register(Box::new(family));
     }
 
     fn capture(&self, figures: &Figures) {

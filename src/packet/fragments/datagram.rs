@@ -3,7 +3,10 @@
 
 use std::mem;
 
-use super::{Fragment, Loss};
+use super::{
+    Fragment, Loss,
+    finished::{MAX_MARKS, Mark},
+};
 use crate::{event::Timestamp, packet::DropReason};
 
 /// Bytes of the datagram that came with one fragment.
@@ -50,6 +53,8 @@ pub(super) struct Datagram {
     /// Other bytes came for a place that was taken.
     pub(super) differs: bool,
     pieces: Vec<Piece>,
+    /// Of its fragments.
+    marks: Vec<Mark>,
     /// Bytes of all pieces, with what a snaplen cut off them.
     covered: u32,
     held_bytes: usize,
@@ -74,6 +79,7 @@ impl Datagram {
             frames: 0,
             differs: false,
             pieces: Vec::new(),
+            marks: Vec::new(),
             covered: 0,
             held_bytes: 0,
             refused: false,
@@ -94,8 +100,13 @@ impl Datagram {
         mem::take(&mut self.conflict)
     }
 
+    /// What its fragments are known by.
+    pub(super) fn take_marks(&mut self) -> Vec<Mark> {
+        mem::take(&mut self.marks)
+    }
+
     /// Takes a fragment; `max_fragments` of one datagram are taken.
-    pub(super) fn add(&mut self, fragment: &Fragment<'_>, max_fragments: usize) -> Added {
+    pub(super) fn add(&mut self, fragment: &Fragment<'_>, mark: Mark, max_fragments: usize) -> Added {
         if self.refused {
             return Added::Dropped(DropReason::Fragment);
         }
@@ -111,6 +122,10 @@ impl Datagram {
             return self.refuse(Loss::Overlap);
         }
         self.frames += 1;
+        if self.marks.len() < MAX_MARKS {
+            self.marks.push(mark);
+            self.held_bytes += size_of::<Mark>();
+        }
         if !fragment.more {
             self.end = Some(fragment.end);
         }
@@ -148,6 +163,7 @@ impl Datagram {
     fn refuse(&mut self, loss: Loss) -> Added {
         self.refused = true;
         self.pieces = Vec::new();
+        self.marks = Vec::new();
         self.held_bytes = 0;
         Added::Refused { loss, frames: mem::take(&mut self.frames) }
     }

@@ -9,6 +9,7 @@
 
 mod counters;
 mod datagram;
+mod finished;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,10 @@ use hashbrown::{HashMap, hash_map::Entry};
 
 pub use counters::{FragmentCounters, Loss, VersionCounters};
 
-use self::datagram::{Added, Datagram};
+use self::{
+    datagram::{Added, Datagram},
+    finished::{Finished, Mark},
+};
 use super::{
     Decoded, DropReason, Settings,
     ip::{self, Ip},
@@ -75,6 +79,7 @@ pub struct Fragments {
     order: BTreeMap<u64, Key>,
     begun: u64,
     held_bytes: usize,
+    finished: Finished,
     now: Timestamp,
     /// Readers that have not ended.
     readers: usize,
@@ -85,6 +90,7 @@ impl Fragments {
     #[must_use]
     pub fn new(settings: Settings, readers: usize) -> Self {
         Self {
+            finished: Finished::new(settings.max_fragmented_datagrams),
             settings,
             datagrams: HashMap::with_hasher(RandomState::new()),
             order: BTreeMap::new(),
@@ -111,10 +117,15 @@ impl Fragments {
         self.advance(time, counters);
         let fragment = Fragment::read(link, frame, wire_len)?;
         let key = fragment.key;
+        let mark = self.mark(&fragment);
         counters.of(key).fragments += 1;
+        if self.finished.had(&key, mark) {
+            return Ok(None);
+        }
         let datagram = match self.datagrams.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
+                self.finished.forget(&key);
                 self.begun += 1;
                 self.order.insert(self.begun, key);
                 self.held_bytes += Datagram::OVERHEAD_BYTES;
@@ -122,7 +133,7 @@ impl Fragments {
             }
         };
         let before = datagram.held_bytes();
-        let added = datagram.add(&fragment, self.settings.max_fragments_per_datagram);
+        let added = datagram.add(&fragment, mark, self.settings.max_fragments_per_datagram);
         self.held_bytes = self.held_bytes - before + datagram.held_bytes();
         counters.of(key).conflicts += u64::from(datagram.take_conflict());
         match added {
@@ -143,6 +154,7 @@ impl Fragments {
     /// Gives up what is too old at `now`.
     pub fn advance(&mut self, now: Timestamp, counters: &mut FragmentCounters) {
         self.now = self.now.max(now);
+        self.finished.advance(self.now);
         while let Some((_, key)) = self.order.first_key_value() {
             let timeout = self.settings.fragment_timeout();
             if self.datagrams.get(key).is_some_and(|datagram| datagram.began.after(timeout) > self.now) {
@@ -166,8 +178,13 @@ impl Fragments {
         (self.datagrams.len(), self.held_bytes)
     }
 
+    fn mark(&self, fragment: &Fragment<'_>) -> Mark {
+        self.datagrams.hasher().hash_one((fragment.start, fragment.end, fragment.more, fragment.bytes))
+    }
+
     fn whole(&mut self, key: &Key, counters: &mut FragmentCounters) -> Result<Whole, DropReason> {
-        let datagram = self.remove(key).ok_or(DropReason::Fragment)?;
+        let mut datagram = self.remove(key).ok_or(DropReason::Fragment)?;
+        self.finished.remember(*key, datagram.take_marks(), self.now);
         let frames = datagram.frames;
         let whole = datagram.decode(key, self.settings.verify_checksums);
         match whole {

@@ -88,9 +88,8 @@ fn fragments_on_every_link_and_vlan_make_one_datagram() {
     let pieces = cut(&packet.ip(), 9, &[24, 64]);
     let links =
         [LinkType::Ethernet, LinkType::LinuxCooked, LinkType::LinuxCooked2, LinkType::RawIp, LinkType::ArcnetBsd];
-    let mut bench = Bench::default();
     for first in links {
-        let mut last = None;
+        let (mut bench, mut last) = (Bench::default(), None);
         for (number, piece) in pieces.iter().enumerate() {
             let link = if number == 0 { first } else { links[number] };
             let mut tagged = packet.clone();
@@ -156,16 +155,32 @@ fn datagrams_are_told_apart_by_addresses_protocol_and_identification() {
 }
 
 #[test]
-fn a_copied_fragment_changes_nothing_and_a_copied_datagram_comes_twice() {
+fn copies_of_fragments_change_nothing_and_begin_no_other_datagram() {
     for packet in [segment(100), six(100)] {
         let pieces = cut(&packet.ip(), 1, &[24, 64]);
         let copied = [&pieces[..2], &pieces[..1], &pieces[1..2], &pieces[2..]].concat();
         assert_eq!(made(&copied), said(100));
-        let mut bench = Bench::default();
-        let wholes =
-            [&pieces[..], &pieces].concat().iter().filter(|piece| bench.take(piece).unwrap().is_some()).count();
-        assert_eq!(wholes, 2, "as the mirror of an unfragmented one would");
+        // Each frame twice, as a mirror of both sides of a link shows it; or all of them once more.
+        let each: Vec<_> = pieces.iter().flat_map(|piece| [piece.clone(), piece.clone()]).collect();
+        for sent in [each, [&pieces[..], &pieces].concat()] {
+            let mut bench = Bench::default();
+            let wholes = sent.iter().filter(|piece| bench.take(piece).unwrap().is_some()).count();
+            assert_eq!((wholes, bench.fragments.held().0), (1, 0));
+        }
     }
+}
+
+#[test]
+fn a_copy_that_came_late_is_no_part_of_the_next_datagram_with_its_identification() {
+    let (first, second) = (cut(&segment(100).ip(), 1, &[64]), segment(200).ip());
+    let second = cut(&second, 1, &[64]);
+    let mut bench = Bench::default();
+    assert!(bench.take_all(&[&first[..], &first[1..]].concat()).unwrap().is_none());
+    for seconds in [0, 10] {
+        bench.time = Timestamp(START.0 + seconds * SECOND);
+        assert_eq!(payload(&bench.take_all(&second).unwrap().expect("whole")), said(200));
+    }
+    assert_eq!(bench.counters.ipv4.conflicts, 0);
 }
 
 #[test]
