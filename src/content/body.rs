@@ -32,8 +32,6 @@ pub struct Body {
     document: Sniffed,
     seen: u64,
     lost: u64,
-    /// Bytes, as sent, that were decoded.
-    used: u64,
     decoded: u64,
     reasons: Reasons,
     /// Nothing more can be decoded.
@@ -61,7 +59,7 @@ impl Body {
             document.force(&binary::FORMAT);
             Codings::none()
         });
-        Self { codings, document, seen: 0, lost: 0, used: 0, decoded: 0, reasons, stopped: false }
+        Self { codings, document, seen: 0, lost: 0, decoded: 0, reasons, stopped: false }
     }
 
     /// Captures the first value of each of these top-level members (JSON) or fields (forms), up to 128 bytes.
@@ -78,17 +76,15 @@ impl Body {
             return;
         }
         if self.codings.is_empty() {
-            self.used += bytes.len() as u64;
             self.decoded += bytes.len() as u64;
             return self.document.push(bytes, arena);
         }
         let (document, decoded) = (&mut self.document, &mut self.decoded);
-        let decoding = self.codings.push(bytes, &mut |bytes| {
+        let stopped = self.codings.push(bytes, &mut |bytes| {
             *decoded += bytes.len() as u64;
             document.push(bytes, arena);
         });
-        self.used += decoding.used as u64;
-        if let Some(reason) = decoding.stopped {
+        if let Some(reason) = stopped {
             self.stopped = true;
             self.reasons.insert(reason);
         }
@@ -130,11 +126,12 @@ impl Body {
         let mut reasons = self.reasons;
         reasons.extend(report.reasons);
         let read = self.decoded.saturating_sub(report.unread_bytes);
-        let scanned = u128::from(self.used) * u128::from(read) / u128::from(self.decoded.max(1));
+        let used = if self.codings.is_empty() { self.decoded } else { self.codings.used() };
+        let scanned = u128::from(used) * u128::from(read) / u128::from(self.decoded.max(1));
         Status {
             seen_bytes: self.seen,
             lost_bytes: self.lost,
-            scanned_bytes: u64::try_from(scanned).unwrap_or(self.used),
+            scanned_bytes: u64::try_from(scanned).unwrap_or(used),
             decoded_bytes: self.decoded,
             format: self.document.format(),
             reasons,

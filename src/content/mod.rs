@@ -27,7 +27,7 @@ mod transfer;
 
 pub use arena::{Arena, Place};
 pub use body::{Body, Status};
-pub use encoding::{Decoder, Decoding};
+pub use encoding::Decoder;
 pub use report::{Captures, Reason, Reasons, Report};
 pub use settings::Settings;
 

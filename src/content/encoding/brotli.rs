@@ -10,8 +10,8 @@ use brotli_decompressor::{
     BrotliDecoderErrorCode, BrotliDecoderTakeOutput, BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc,
 };
 
+use super::Decoder;
 use super::bounds::Bounds;
-use super::{Decoder, Decoding};
 use crate::content::{Reason, Settings};
 
 /// Coded bytes decoded together. Smaller ones cost calls, larger ones delay the end of a body that pauses.
@@ -29,6 +29,7 @@ pub(super) struct Brotli {
     bounds: Bounds,
     max_window_bytes: u64,
     cell: Vec<u8>,
+    used: u64,
     begun: bool,
     not_coded: bool,
     ended: bool,
@@ -44,6 +45,7 @@ impl Brotli {
             bounds: Bounds::new(settings),
             max_window_bytes: settings.max_window_bytes,
             cell: Vec::with_capacity(CELL_BYTES),
+            used: 0,
             begun: false,
             not_coded: false,
             ended: false,
@@ -51,20 +53,21 @@ impl Brotli {
         }
     }
 
-    /// Decodes the cell; how many of its bytes stand after the end of the stream.
-    fn decode(&mut self, out: &mut dyn FnMut(&[u8])) -> usize {
+    /// Decodes the cell.
+    fn decode(&mut self, out: &mut dyn FnMut(&[u8])) {
         if !std::mem::replace(&mut self.begun, true)
             && let Some(first) = self.cell.first()
         {
             if is_text(&self.cell) {
                 self.not_coded = true;
                 out(&self.cell);
+                self.used += self.cell.len() as u64;
                 self.cell.clear();
-                return 0;
+                return;
             }
             if window_bytes(*first).is_some_and(|window| window > self.max_window_bytes) {
                 self.stopped = Some(Reason::WindowTooLarge);
-                return 0;
+                return;
             }
         }
         let (mut left, mut at, mut total) = (self.cell.len(), 0, 0);
@@ -97,9 +100,11 @@ impl Brotli {
                 }
             }
         }
-        self.bounds.take(self.cell.len() - left);
+        // The others stand after the end of the stream.
+        let used = self.cell.len() - left;
+        self.bounds.take(used);
+        self.used += used as u64;
         self.cell.clear();
-        left
     }
 
     /// Hands on what stood in the window when the stream broke, which the decoder would keep to itself.
@@ -138,25 +143,23 @@ fn is_text(cell: &[u8]) -> bool {
 }
 
 impl Decoder for Brotli {
-    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
-        let mut used = 0;
+    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
+        let mut rest = coded;
         while !self.ended && self.stopped.is_none() {
-            let rest = coded.get(used..).unwrap_or_default();
             if self.not_coded {
                 out(rest);
-                used = coded.len();
+                self.used += rest.len() as u64;
                 break;
             }
             let taken = (CELL_BYTES - self.cell.len()).min(rest.len());
             self.cell.extend_from_slice(rest.get(..taken).unwrap_or_default());
-            used += taken;
+            rest = rest.get(taken..).unwrap_or_default();
             if self.cell.len() < CELL_BYTES {
                 break;
             }
-            // Bytes of the cell that came with an earlier push cannot be given back.
-            used -= self.decode(out).min(used);
+            self.decode(out);
         }
-        Decoding { used, stopped: self.stopped }
+        self.stopped
     }
 
     fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
@@ -165,6 +168,10 @@ impl Decoder for Brotli {
         }
         let is_whole = self.ended || self.not_coded || !self.begun;
         self.stopped.or((!is_whole).then_some(Reason::Truncated))
+    }
+
+    fn used(&self) -> u64 {
+        self.used
     }
 }
 
@@ -175,7 +182,7 @@ mod tests {
 
     fn decode(coded: &[u8], settings: &Settings) -> (Vec<u8>, Option<Reason>) {
         let (mut text, mut decoder) = (Vec::new(), Brotli::new(settings));
-        let stopped = decoder.push(coded, &mut |bytes| text.extend_from_slice(bytes)).stopped;
+        let stopped = decoder.push(coded, &mut |bytes| text.extend_from_slice(bytes));
         let stopped = stopped.or_else(|| decoder.finish(&mut |bytes| text.extend_from_slice(bytes)));
         (text, stopped)
     }
@@ -218,8 +225,10 @@ mod tests {
         let length = coded.len();
         coded.extend_from_slice(&[7; 200]);
         let (mut text, mut decoder) = (Vec::new(), Brotli::new(&Settings::default()));
-        let decoding = decoder.push(&coded, &mut |bytes| text.extend_from_slice(bytes));
-        assert_eq!((decoding.used, decoding.stopped), (length, None));
+        for piece in coded.chunks(50) {
+            assert_eq!(decoder.push(piece, &mut |bytes| text.extend_from_slice(bytes)), None);
+        }
+        assert_eq!(decoder.used(), length as u64);
         assert_eq!(text, b"MRN 00412345");
     }
 }

@@ -6,8 +6,8 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
+use super::Decoder;
 use super::bounds::Bounds;
-use super::{Decoder, Decoding};
 use crate::content::{Reason, Settings};
 
 /// Bytes decoded at a time.
@@ -90,6 +90,7 @@ pub(super) struct Gzip {
     extra_length: u16,
     /// A member was there.
     any: bool,
+    used: u64,
     inflate: Inflate,
 }
 
@@ -101,7 +102,8 @@ const FLAG_COMMENT: u8 = 16;
 
 impl Gzip {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { member: Member::Fixed(0), flags: 0, extra_length: 0, any: false, inflate: Inflate::new(false, settings) }
+        let inflate = Inflate::new(false, settings);
+        Self { member: Member::Fixed(0), flags: 0, extra_length: 0, any: false, used: 0, inflate }
     }
 
     /// The part of the header that comes after one that ended.
@@ -169,35 +171,40 @@ impl Gzip {
 }
 
 impl Decoder for Gzip {
-    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
-        let mut used = 0;
-        while let Some((byte, _)) = coded.get(used..).and_then(<[u8]>::split_first) {
-            let rest = coded.get(used..).unwrap_or_default();
-            match self.member {
+    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
+        let mut rest = coded;
+        while let Some(byte) = rest.first() {
+            let taken = match self.member {
                 Member::Ended => break,
                 Member::NotCoded => {
                     out(rest);
-                    used = coded.len();
+                    rest.len()
                 }
-                Member::Data => match self.inflate.push(rest, out) {
-                    Inflated::More(count) => return Decoding { used: used + count, stopped: None },
-                    Inflated::Stopped(count, reason) => {
-                        return Decoding { used: used + count, stopped: Some(reason) };
+                Member::Data => {
+                    let inflated = self.inflate.push(rest, out);
+                    if let Inflated::More(count) | Inflated::Stopped(count, _) = inflated {
+                        self.used += count as u64;
                     }
-                    Inflated::Ended(count) => {
-                        used += count;
-                        self.member = Member::Trailer(0);
+                    match inflated {
+                        Inflated::More(_) => return None,
+                        Inflated::Stopped(_, reason) => return Some(reason),
+                        Inflated::Ended(count) => {
+                            self.member = Member::Trailer(0);
+                            count
+                        }
                     }
-                },
+                }
                 _ => {
                     self.frame_byte(*byte, out);
-                    // The byte that is no header does not count as decoded.
-                    used += usize::from(self.member != Member::Ended);
                     self.inflate.bounds.take(1);
+                    // The byte that is no header does not count as decoded.
+                    usize::from(self.member != Member::Ended)
                 }
-            }
+            };
+            self.used += taken as u64;
+            rest = rest.get(taken..).unwrap_or_default();
         }
-        Decoding { used, stopped: None }
+        None
     }
 
     fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
@@ -210,6 +217,10 @@ impl Decoder for Gzip {
             _ => Some(Reason::Truncated),
         }
     }
+
+    fn used(&self) -> u64 {
+        self.used
+    }
 }
 
 /// `deflate`: zlib as the RFC says, or raw as some say.
@@ -219,11 +230,12 @@ pub(super) struct Deflate {
     settings: Settings,
     inflate: Option<Inflate>,
     ended: bool,
+    used: u64,
 }
 
 impl Deflate {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { first: None, settings: *settings, inflate: None, ended: false }
+        Self { first: None, settings: *settings, inflate: None, ended: false, used: 0 }
     }
 }
 
@@ -233,42 +245,42 @@ fn is_zlib(first: u8, second: u8) -> bool {
 }
 
 impl Decoder for Deflate {
-    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
-        let mut used = 0;
-        if self.inflate.is_none() {
-            for byte in coded {
-                used += 1;
-                let Some(first) = self.first else {
-                    self.first = Some(*byte);
-                    continue;
-                };
-                let mut inflate = Inflate::new(is_zlib(first, *byte), &self.settings);
-                let started = inflate.push(&[first, *byte], out);
-                self.inflate = Some(inflate);
-                match started {
-                    Inflated::Stopped(_, reason) => return Decoding { used, stopped: Some(reason) },
-                    Inflated::Ended(_) => self.ended = true,
-                    Inflated::More(_) => {}
-                }
-                break;
+    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
+        let mut rest = coded;
+        while let (None, Some((byte, after))) = (&self.inflate, rest.split_first()) {
+            (self.used, rest) = (self.used + 1, after);
+            let Some(first) = self.first else {
+                self.first = Some(*byte);
+                continue;
+            };
+            let mut inflate = Inflate::new(is_zlib(first, *byte), &self.settings);
+            let started = inflate.push(&[first, *byte], out);
+            self.inflate = Some(inflate);
+            match started {
+                Inflated::Stopped(_, reason) => return Some(reason),
+                Inflated::Ended(_) => self.ended = true,
+                Inflated::More(_) => {}
             }
         }
-        let rest = coded.get(used..).unwrap_or_default();
-        match &mut self.inflate {
-            Some(inflate) if !self.ended && !rest.is_empty() => match inflate.push(rest, out) {
-                Inflated::More(count) => Decoding { used: used + count, stopped: None },
-                Inflated::Stopped(count, reason) => Decoding { used: used + count, stopped: Some(reason) },
-                Inflated::Ended(count) => {
-                    self.ended = true;
-                    Decoding { used: used + count, stopped: None }
-                }
-            },
-            _ => Decoding { used, stopped: None },
-        }
+        let inflate = self.inflate.as_mut().filter(|_| !self.ended && !rest.is_empty())?;
+        let (count, stopped) = match inflate.push(rest, out) {
+            Inflated::More(count) => (count, None),
+            Inflated::Stopped(count, reason) => (count, Some(reason)),
+            Inflated::Ended(count) => {
+                self.ended = true;
+                (count, None)
+            }
+        };
+        self.used += count as u64;
+        stopped
     }
 
     fn finish(&mut self, _out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
         let is_whole = self.ended || (self.inflate.is_none() && self.first.is_none());
         (!is_whole).then_some(Reason::Truncated)
+    }
+
+    fn used(&self) -> u64 {
+        self.used
     }
 }

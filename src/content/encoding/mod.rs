@@ -15,21 +15,15 @@ use brotli::Brotli;
 use deflate::{Deflate, Gzip};
 use zstd::Zstd;
 
-/// What a push came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decoding {
-    /// Coded bytes that were decoded; the others stand after the coding's end, or after a stop.
-    pub used: usize,
-    /// Nothing more can be decoded.
-    pub stopped: Option<Reason>,
-}
-
 /// Undoes one content coding.
 pub trait Decoder: Send {
-    /// The next coded bytes; decoded ones go to `out` in pieces. A decoder may hold back some (see there).
-    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding;
+    /// The next coded bytes; decoded ones go to `out` in pieces. A decoder may hold back some (see there). A reason, when
+    /// nothing more can be decoded.
+    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason>;
     /// The body ended; why that was not all of it, if so.
     fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> Option<Reason>;
+    /// Coded bytes decoded so far; the others wait for more, or stand after the coding's end or a stop.
+    fn used(&self) -> u64;
 }
 
 /// The decoder of a coding by its name in `Content-Encoding`; `None` when there is none. Identity is no coding.
@@ -68,8 +62,13 @@ impl Codings {
         self.stages.is_empty()
     }
 
-    pub(super) fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
+    pub(super) fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
         push_through(&mut self.stages, coded, out)
+    }
+
+    /// Bytes, as sent, decoded so far.
+    pub(super) fn used(&self) -> u64 {
+        self.stages.first().map_or(0, |outermost| outermost.used())
     }
 
     /// Ends every coding; why some did not end as they should.
@@ -80,7 +79,7 @@ impl Codings {
             let mut inner_stopped = None;
             let reason = first.finish(&mut |bytes| {
                 if inner_stopped.is_none() {
-                    inner_stopped = push_through(inner, bytes, out).stopped;
+                    inner_stopped = push_through(inner, bytes, out);
                 }
             });
             if let Some(reason) = inner_stopped.or(reason) {
@@ -95,20 +94,20 @@ impl Codings {
     }
 }
 
-fn push_through(stages: &mut [Box<dyn Decoder>], coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
+fn push_through(stages: &mut [Box<dyn Decoder>], coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
     let Some((first, inner)) = stages.split_first_mut() else {
         out(coded);
-        return Decoding { used: coded.len(), stopped: None };
+        return None;
     };
     if inner.is_empty() {
         return first.push(coded, out);
     }
     let mut inner_stopped = None;
-    let decoding = first.push(coded, &mut |bytes| {
+    let stopped = first.push(coded, &mut |bytes| {
         if inner_stopped.is_none() {
-            inner_stopped = push_through(inner, bytes, out).stopped;
+            inner_stopped = push_through(inner, bytes, out);
         }
     });
     // Where both stopped, the inner coding did first: the outer one then went on to what comes after.
-    Decoding { stopped: inner_stopped.or(decoding.stopped), ..decoding }
+    inner_stopped.or(stopped)
 }

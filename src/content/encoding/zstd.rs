@@ -10,8 +10,8 @@ use std::io::Read as _;
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::Decoder;
 use super::bounds::Bounds;
-use super::{Decoder, Decoding};
 use crate::content::{Reason, Settings};
 
 const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
@@ -53,6 +53,7 @@ pub(super) struct Zstd {
     has_checksum: bool,
     /// A frame was there.
     any: bool,
+    used: u64,
     decoder: FrameDecoder,
     output: Vec<u8>,
     bounds: Bounds,
@@ -67,6 +68,7 @@ impl Zstd {
             held: Vec::new(),
             has_checksum: false,
             any: false,
+            used: 0,
             decoder,
             output: vec![0; OUTPUT_BYTES],
             bounds: Bounds::new(settings),
@@ -199,19 +201,19 @@ fn block_bytes(header: &[u8; BLOCK_HEADER_BYTES]) -> Option<usize> {
 }
 
 impl Decoder for Zstd {
-    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Decoding {
-        let mut used = 0;
-        while let Some((byte, rest)) = coded.get(used..).and_then(<[u8]>::split_first) {
+    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
+        let mut rest = coded;
+        while let Some(byte) = rest.first() {
             let mut taken = 1;
             let stopped = match self.step {
                 Step::Ended => break,
                 Step::NotCoded => {
-                    out(coded.get(used..).unwrap_or_default());
-                    used = coded.len();
-                    break;
+                    out(rest);
+                    taken = rest.len();
+                    None
                 }
                 Step::Skip(left) => {
-                    taken = (left as usize).min(rest.len() + 1);
+                    taken = (left as usize).min(rest.len());
                     self.step = skip(left - taken as u32);
                     self.bounds.take(taken);
                     None
@@ -223,19 +225,23 @@ impl Decoder for Zstd {
                 }
                 Step::Block => {
                     let wanted = self.held.first_chunk().and_then(block_bytes).unwrap_or(BLOCK_HEADER_BYTES);
-                    taken = wanted.saturating_sub(self.held.len()).min(rest.len() + 1);
-                    self.held.extend_from_slice(coded.get(used..used + taken).unwrap_or_default());
+                    taken = wanted.saturating_sub(self.held.len()).min(rest.len());
+                    self.held.extend_from_slice(rest.get(..taken).unwrap_or_default());
                     self.bounds.take(taken);
                     self.block_so_far(out)
                 }
             };
             // The byte that begins no frame does not count as decoded.
-            used += if self.step == Step::Ended { 0 } else { taken };
-            if stopped.is_some() {
-                return Decoding { used, stopped };
+            if self.step == Step::Ended {
+                break;
             }
+            self.used += taken as u64;
+            if stopped.is_some() {
+                return stopped;
+            }
+            rest = rest.get(taken..).unwrap_or_default();
         }
-        Decoding { used, stopped: None }
+        None
     }
 
     fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
@@ -250,6 +256,10 @@ impl Decoder for Zstd {
             Step::Header | Step::Skip(_) => Some(Reason::Truncated),
         }
     }
+
+    fn used(&self) -> u64 {
+        self.used
+    }
 }
 
 #[cfg(test)]
@@ -259,7 +269,7 @@ mod tests {
 
     fn decode(coded: &[u8], settings: &Settings) -> (Vec<u8>, Option<Reason>) {
         let (mut text, mut decoder) = (Vec::new(), Zstd::new(settings));
-        let stopped = decoder.push(coded, &mut |bytes| text.extend_from_slice(bytes)).stopped;
+        let stopped = decoder.push(coded, &mut |bytes| text.extend_from_slice(bytes));
         let stopped = stopped.or_else(|| decoder.finish(&mut |bytes| text.extend_from_slice(bytes)));
         (text, stopped)
     }
