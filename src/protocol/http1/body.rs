@@ -85,7 +85,13 @@ impl Body {
                 }
             },
             Self::Unframed { chunk_due } => {
-                match find_chunk(bytes).filter(|_| *chunk_due) {
+                let start_line = seek(bytes);
+                // Whichever stands first: which of the two shows first depends on the cuts.
+                let limit = match start_line {
+                    Found::At(at) | Found::Maybe(at) => at,
+                    Found::No => bytes.len(),
+                };
+                match find_chunk(bytes).filter(|(at, _)| *chunk_due && *at < limit) {
                     Some((0, true)) => {
                         *self = Self::Chunked(Chunk::DataEnd);
                         return self.advance(bytes, max_trailer_bytes, seek);
@@ -94,7 +100,7 @@ impl Body {
                     Some((at, _)) => return Step::Read { consumed: at, content: 0..at },
                     None => {}
                 }
-                match seek(bytes) {
+                match start_line {
                     Found::At(at) => Step::End { consumed: at, content: 0..at, complete: false },
                     Found::Maybe(0) => Step::NeedMore(bytes.len() + 1),
                     Found::Maybe(at) => Step::Read { consumed: at, content: 0..at },
@@ -315,6 +321,17 @@ mod tests {
         for piece in 1..20 {
             let (content, complete, rest) = read(body, b"lost tail\r\n3\r\nabc\r\n0\r\n\r\nGET", piece);
             assert_eq!((content, complete, rest), (b"lost tailabc".to_vec(), Some(true), b"GET".to_vec()));
+        }
+    }
+
+    #[test]
+    fn after_a_gap_a_request_before_the_next_size_is_found_however_it_is_cut() {
+        let mut body = Body::Chunked(Chunk::Size);
+        assert_eq!(body.lose(9), (9, true));
+        for piece in 1..40 {
+            let (content, complete, rest) = read(body, b"tail GET / HTTP/1.1\r\nA: b\r\n\r\n3\r\nabc", piece);
+            assert_eq!((content, complete), (b"tail ".to_vec(), Some(false)), "in pieces of {piece}");
+            assert!(rest.starts_with(b"GET"));
         }
     }
 

@@ -146,7 +146,8 @@ impl Tls {
         if bytes.first().is_some_and(|first| first & 0x80 != 0) {
             return self.start_sslv2(direction, bytes, out);
         }
-        if bytes.len() < HEADER_BYTES && record::may_be(bytes) {
+        // Judged whole: how much of it a push brings depends on the cuts.
+        if bytes.len() < HEADER_BYTES {
             return Progress::NeedMore(HEADER_BYTES);
         }
         let Some(header) = record::parse(bytes) else {
@@ -233,7 +234,7 @@ impl Tls {
                 self.side(direction).untold += counted;
                 continue;
             }
-            if rest.len() < HEADER_BYTES && record::may_be(rest) {
+            if rest.len() < HEADER_BYTES {
                 break;
             }
             let Some(header) = record::parse(rest) else {
@@ -307,13 +308,7 @@ fn walk(bytes: &[u8], walked: &mut usize, collected: &mut usize, max: usize) -> 
         let Some(rest) = bytes.get(*walked..) else { return Walk::Broken };
         if rest.len() < HEADER_BYTES {
             let needed = *walked + HEADER_BYTES;
-            return if !record::may_be(rest) {
-                Walk::Broken
-            } else if needed > max {
-                Walk::TooLarge
-            } else {
-                Walk::Incomplete { needed }
-            };
+            return if needed > max { Walk::TooLarge } else { Walk::Incomplete { needed } };
         }
         let Some(header) = record::parse(rest).filter(|header| header.kind == Kind::Handshake) else {
             return Walk::Broken;
