@@ -14,6 +14,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Write as _,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -24,6 +25,11 @@ use acceptance::{
     sensor::Sensor,
 };
 use serde_json::Value;
+use shadowtap::testkit::{
+    captures,
+    dns::{self, Answer},
+    packets::Packet,
+};
 
 /// Captures whose frames fit an Ethernet link and that hold what a mirror port shows.
 fn traffic() -> Vec<PathBuf> {
@@ -112,6 +118,39 @@ fn a_running_sensor_alerts_as_a_replay_of_the_same_packets_does_and_every_frame_
     // A sensor is no log of what staff read.
     let hosts = live.iter().filter_map(|event| event["http"]["hostname"].as_str());
     assert!(hosts.clone().all(|host| !host.contains("example")), "{:?}", hosts.collect::<Vec<_>>());
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn flows_named_by_dns_alone_are_told_with_their_interface_and_others_are_not() {
+    let end = |address: &str, port| SocketAddr::new(address.parse().expect("an address"), port);
+    let asked = |name: &str, address: &str| {
+        let (client, resolver) = (end("10.20.3.7", 40_053), end("10.20.0.53", 53));
+        let answers = [Answer::address(name, 60, address)];
+        let answer = dns::response(7, name, dns::A, &answers);
+        [Packet::udp(client, resolver, &dns::query(7, name, dns::A)), Packet::udp(resolver, client, &answer)]
+    };
+    let flow = |address: &str| [Packet::udp(end("10.20.3.7", 41_000), end(address, 443), &[0xc3; 1200])];
+    let packets = [
+        &asked("api.openai.com", "203.0.113.77")[..],
+        &asked("news.example", "203.0.113.78"),
+        &flow("203.0.113.77"),
+        &flow("203.0.113.78"),
+    ];
+    let capture = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
+    fs::write(capture.path(), captures::pcap_of(&packets.concat())).expect("written");
+    let link = Link::make("named");
+    let mut sensor = Sensor::start(&link, "");
+    let sent = link.send(&[capture.path().to_path_buf()], 1, 1000);
+    let processed = format!("shadowtap_frames_processed_total{{interface=\"{}\"}}", link.listening());
+    sensor.wait_for(|metrics| metrics.get(&processed) == sent);
+    sensor.stop();
+    let events = events(&sensor.eve());
+    let of = |kind: &str| events.iter().filter(|event| event["event_type"] == kind).collect::<Vec<_>>();
+    let [lookup, flow] = of("flow")[..] else { panic!("{:?}", of("flow")) };
+    assert_eq!((&flow["dest_ip"], &lookup["dest_port"]), (&"203.0.113.77".into(), &53.into()));
+    assert!(of("dns").len() == 2 && of("dns").iter().all(|event| event["in_iface"] == link.listening()));
+    assert_eq!(flow["in_iface"], link.listening());
 }
 
 #[test]

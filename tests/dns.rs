@@ -278,3 +278,24 @@ fn an_answer_that_came_after_a_flow_began_does_not_name_it() {
     let named = told(&replay);
     assert_eq!(named, ["openai-api UDP 42000 dns=api.openai.com"]);
 }
+
+#[test]
+fn an_upload_after_a_long_silence_is_told_within_a_second() {
+    let at = |packets: Vec<Packet>, millis: u64| -> Vec<Packet> {
+        packets.into_iter().map(|packet| packet.at(Timestamp(START.0 + millis * 1_000_000))).collect()
+    };
+    let (client, server) = (endpoint(CLIENT, 41_000), endpoint(ADDRESS, 443));
+    let mut packets = at(resolved("api.openai.com"), 0);
+    for second in 0..50 {
+        packets.extend(at(vec![Packet::udp(client, server, &[0xc3; 20])], second * 1000));
+    }
+    packets.extend(at(vec![Packet::udp(client, server, &[0xc3; 1400]); 1500], 50_300));
+    packets.extend(at(vec![Packet::udp(server, client, &[0xc3; 20])], 55_000));
+    let config = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(config.path(), "assets: { unmanaged_networks: [10.20.0.0/16] }").expect("written");
+    let replay = replayed_as_they_are(&packets, &["--config", &config.path().to_string_lossy()]);
+    let alerts = replay.events_of("alert");
+    let alert = alerts.iter().find(|event| event["alert"]["signature_id"] == 9_000_005).expect("much data");
+    let limit = Timestamp(START.0 + 51_300 * 1_000_000).to_string();
+    assert!(alert["timestamp"].as_str().expect("a time") <= limit.as_str(), "{alert}");
+}

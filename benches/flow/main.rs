@@ -45,7 +45,7 @@ impl StreamConsumer for Wants {
         if *seen >= self.0 { Interest::Nothing } else { Interest::Data }
     }
 
-    fn wake_at(&self, _: &Self::State) -> Option<Timestamp> {
+    fn wake_at(&self, _: &FlowRecord, _: &Self::State) -> Option<Timestamp> {
         None
     }
 

@@ -15,8 +15,8 @@ use crate::{
     asset::Assets,
     catalog::Catalog,
     event::{
-        Event, EventKind, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowIdentity, Opening, ProgressState,
-        Stamp,
+        AboutAi, Event, EventKind, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowIdentity, Opening,
+        ProgressState, Stamp,
     },
     policy::Policy,
     redact::wire,
@@ -123,6 +123,11 @@ impl Correlator {
     /// Takes the next fact and tells what follows from it.
     pub fn take(&mut self, fact: Fact, tell: &mut dyn FnMut(Event)) {
         let Fact { stamp, flow, app_proto, about_ai, body } = fact;
+        let is_about_ai = match about_ai {
+            AboutAi::Yes => true,
+            AboutAi::No => false,
+            AboutAi::ByAddress => self.names.of(flow.client.ip(), flow.server.ip(), flow.started).is_some(),
+        };
         let kind = match body {
             FactBody::NamesLearned { name, addresses } => {
                 let client = flow.client.ip();
@@ -167,7 +172,7 @@ impl Correlator {
             FactBody::Anomaly(event) => EventKind::Anomaly(event),
         };
         let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
-        telling.about_ai = about_ai;
+        telling.about_ai = is_about_ai;
         telling.event(kind);
     }
 

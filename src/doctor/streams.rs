@@ -129,7 +129,7 @@ impl StreamConsumer for Streams {
         Interest::Data
     }
 
-    fn wake_at(&self, _state: &FlowState) -> Option<Timestamp> {
+    fn wake_at(&self, _flow: &FlowRecord, _state: &FlowState) -> Option<Timestamp> {
         None
     }
 

@@ -15,8 +15,23 @@ pub struct Fact {
     pub flow: Arc<FlowIdentity>,
     pub app_proto: Option<&'static str>,
     /// [`Event::about_ai`](super::Event::about_ai) of what it is told as.
-    pub about_ai: bool,
+    pub about_ai: AboutAi,
     pub body: FactBody,
+}
+
+/// Whether a fact tells of traffic with an AI service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AboutAi {
+    Yes,
+    No,
+    /// Nothing in the flow names its server. It does when the client learned the server's address as an AI service's.
+    ByAddress,
+}
+
+impl From<bool> for AboutAi {
+    fn from(about_ai: bool) -> Self {
+        if about_ai { Self::Yes } else { Self::No }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,9 @@
 //! Who talks to whom.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +55,8 @@ pub struct FlowIdentity {
     pub client: Endpoint,
     pub server: Endpoint,
     pub transport: Transport,
+    /// Name of the interface that the first packet came in through; `None` in a replay.
+    pub interface: Option<Arc<str>>,
     /// Outermost first.
     pub vlans: Vec<u16>,
     /// Of the client, when the client's frames carried one.

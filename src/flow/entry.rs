@@ -5,6 +5,8 @@
 //! equal ports, the receiver of the first packet is. A TCP flow without SYN stays unopened for `midstream_timeout`, so that a late SYN can
 //! still tell.
 
+use std::sync::Arc;
+
 use super::{
     CloseReason, FlowCounters, FlowNotes, FlowRecord, FlowTableCounters, Interest, ORDINALS_PER_CALL, Settings,
     StreamConsumer, StreamEvent,
@@ -86,6 +88,7 @@ pub(super) struct Arrival<'a> {
     pub(super) time: Timestamp,
     pub(super) packet: &'a Decoded,
     pub(super) payload: &'a [u8],
+    pub(super) interface: Option<&'a Arc<str>>,
     pub(super) source_is_lower: bool,
 }
 
@@ -145,6 +148,7 @@ impl<S> Flow<S> {
             client,
             server,
             transport: packet.transport,
+            interface: arrival.interface.cloned(),
             vlans: packet.vlans.iter().copied().filter(|vlan| *vlan != 0).collect(),
             client_mac: None,
             started: arrival.time,
@@ -511,7 +515,8 @@ impl<S> Flow<S> {
 
     #[inline]
     fn ask_wake<C: StreamConsumer<State = S>>(&mut self, time: Timestamp, shared: &Shared<'_, C>) {
-        self.wake = self.state.as_ref().and_then(|state| shared.consumer.wake_at(state)).map(|wake| wake.max(time));
+        let asked = self.state.as_ref().and_then(|state| shared.consumer.wake_at(&self.record, state));
+        self.wake = asked.map(|wake| wake.max(time));
     }
 
     /// Does what was due at `deadline`. True when the flow ended with it.

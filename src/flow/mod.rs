@@ -136,9 +136,9 @@ pub trait StreamConsumer {
         stamp: Stamp,
     ) -> Interest;
 
-    /// When the state wants to be woken next, in packet time. Asked after the calls that a packet or a timer brought.
+    /// When the state wants to be woken next, in packet time. Asked after each packet and timer of the flow.
     /// A time that is past means as soon as possible.
-    fn wake_at(&self, state: &Self::State) -> Option<Timestamp>;
+    fn wake_at(&self, flow: &FlowRecord, state: &Self::State) -> Option<Timestamp>;
 
     /// The time from `wake_at` has come; `stamp` is (that time, the flow's last frame).
     fn wake(&mut self, flow: &FlowRecord, state: &mut Self::State, stamp: Stamp);

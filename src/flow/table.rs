@@ -5,7 +5,7 @@
 //! Before a packet of time t is taken, all that was due at or before t happens, in order of deadlines and stamped with
 //! them: so it does not matter which packet, tick or end of capture made the table look.
 
-use std::{cmp::Reverse, collections::BinaryHeap, mem};
+use std::{cmp::Reverse, collections::BinaryHeap, mem, sync::Arc};
 
 use ahash::RandomState;
 use hashbrown::HashTable;
@@ -55,6 +55,7 @@ pub struct FlowTable<C: StreamConsumer> {
     budget: Budget,
     counters: FlowTableCounters,
     now: Timestamp,
+    interface: Option<Arc<str>>,
     eviction: Eviction,
 }
 
@@ -82,6 +83,7 @@ impl<C: StreamConsumer> FlowTable<C> {
             budget,
             counters: FlowTableCounters::default(),
             now: Timestamp::default(),
+            interface: None,
             eviction: Eviction::default(),
         }
     }
@@ -118,12 +120,20 @@ impl<C: StreamConsumer> FlowTable<C> {
         self.flows.len() * Self::FLOW_BYTES + self.budget.used()
     }
 
+    /// Packets come in through this interface from now on.
+    pub fn listen_on(&mut self, interface: Option<Arc<str>>) {
+        self.interface = interface;
+    }
+
     /// Takes the packet of frame `number`. Numbers rise, and times never go back.
     pub fn ingest(&mut self, number: u64, time: Timestamp, packet: &Decoded, payload: &[u8]) {
         self.advance(time);
         self.counters.packets += 1;
         let (key, source_is_lower) = FlowKey::of(packet);
-        let arrival = Arrival { number, time: self.now, packet, payload, source_is_lower };
+        // Lent to the packet: a count of references for each would cost more than all else here.
+        let interface = self.interface.take();
+        let arrival =
+            Arrival { number, time: self.now, packet, payload, interface: interface.as_ref(), source_is_lower };
         let handle = match self.find(&key) {
             Some(handle) => self.take(handle, key, &arrival),
             None => self.begin(key, &arrival, None, None),
@@ -134,6 +144,7 @@ impl<C: StreamConsumer> FlowTable<C> {
                 self.evict_for(handle, number);
             }
         }
+        self.interface = interface;
     }
 
     /// Packet time is `now`: does all that was due at or before.

@@ -82,7 +82,7 @@ impl Sensor {
             }
         }
         let event = FactBody::Dns(Box::new(event(message)));
-        self.log.tell_of(&state.identity, Some("dns"), about_ai, event);
+        self.log.tell_of(&state.identity, Some("dns"), about_ai.into(), event);
     }
 }
 

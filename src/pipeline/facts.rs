@@ -6,7 +6,7 @@ use super::generations::Generations;
 use crate::{
     content::Arena,
     detect::Detected,
-    event::{Fact, FactBody, FlowIdentity, Stamp},
+    event::{AboutAi, Fact, FactBody, FlowIdentity, Stamp},
 };
 
 /// Text waits at most this long for more of its kind before it is scanned, in packet time: half of the second in
@@ -41,7 +41,7 @@ impl FactLog {
     }
 
     pub(super) fn tell(&mut self, flow: &Arc<FlowIdentity>, app_proto: Option<&'static str>, body: FactBody) {
-        self.tell_of(flow, app_proto, true, body);
+        self.tell_of(flow, app_proto, AboutAi::Yes, body);
     }
 
     /// [`Self::tell`] of what may be traffic with no AI service.
@@ -49,7 +49,7 @@ impl FactLog {
         &mut self,
         flow: &Arc<FlowIdentity>,
         app_proto: Option<&'static str>,
-        about_ai: bool,
+        about_ai: AboutAi,
         body: FactBody,
     ) {
         self.facts.push(Fact { stamp: self.now, flow: Arc::clone(flow), app_proto, about_ai, body });

@@ -1,7 +1,6 @@
 //! A flow that no dissector reads: over UDP, or TCP of no known protocol. Its server's address may have been learned as
 //! an AI service's, which only `correlate` knows. In: the flow's own counts of bytes; out: facts of one encrypted
-//! exchange. Nothing of such a flow is delivered: it looks at the counts when it wakes, soon while bytes go up, seldom
-//! while none do.
+//! exchange. Nothing of such a flow is delivered: it is woken when enough bytes went up, or a part of it ends.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,19 +15,17 @@ use crate::{
 
 /// Sessions longer than this are told in parts, in packet time.
 const PART: Duration = Duration::from_secs(300);
-/// Between two looks at the counts: the least, and the most after looks at which little had gone up.
-const SOONEST: Duration = Duration::from_secs(1);
-const LATEST: Duration = Duration::from_secs(60);
-/// So many bytes up are worth telling before the part ends.
+/// So many bytes up are worth telling before the part ends,
 const TELL_BYTES: u64 = 4 << 10;
+/// so long after what was told before: half of the second in which an alert must be out.
+const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) struct Opaque {
     key: ExchangeKey,
     app_proto: Option<&'static str>,
     told_up: u64,
+    told_at: Timestamp,
     part_began: Timestamp,
-    wake_at: Timestamp,
-    pause: Duration,
 }
 
 impl Opaque {
@@ -48,14 +45,21 @@ impl Opaque {
             evidence: Vec::new(),
             client: Client::default(),
             operation: Operation::Other,
-            encrypted: true,
+            // Answers whose questions were not seen are cleartext all the same.
+            encrypted: app_proto.is_none(),
         };
         log.tell(flow, app_proto, FactBody::Opened(Box::new(opening)));
-        Self { key, app_proto, told_up: 0, part_began: now, wake_at: now.after(SOONEST), pause: SOONEST }
+        Self { key, app_proto, told_up: 0, told_at: now, part_began: now }
     }
 
-    pub(super) fn wake_at(&self) -> Timestamp {
-        self.wake_at
+    /// When it is to be woken, having come to `bytes`.
+    pub(super) fn wake_at(&self, bytes: Bytes) -> Timestamp {
+        let part_ends = self.part_began.after(PART);
+        if self.is_worth_telling(bytes) { part_ends.min(self.told_at.after(PAUSE)) } else { part_ends }
+    }
+
+    fn is_worth_telling(&self, bytes: Bytes) -> bool {
+        bytes.up.saturating_sub(self.told_up) >= TELL_BYTES
     }
 
     pub(super) fn wake(&mut self, bytes: Bytes, flow: &Arc<FlowIdentity>, log: &mut FactLog) {
@@ -63,13 +67,9 @@ impl Opaque {
         if now.since(self.part_began) >= PART {
             self.part_began = now;
             self.tell(bytes, ProgressState::PartEnded, flow, log);
-        } else if bytes.up - self.told_up >= TELL_BYTES {
-            self.pause = SOONEST;
+        } else if self.is_worth_telling(bytes) {
             self.tell(bytes, ProgressState::Running, flow, log);
-        } else {
-            self.pause = (self.pause * 2).min(LATEST);
         }
-        self.wake_at = now.after(self.pause);
     }
 
     pub(super) fn close(mut self, bytes: Bytes, flow: &Arc<FlowIdentity>, log: &mut FactLog) {
@@ -77,7 +77,7 @@ impl Opaque {
     }
 
     fn tell(&mut self, bytes: Bytes, state: ProgressState, flow: &Arc<FlowIdentity>, log: &mut FactLog) {
-        self.told_up = bytes.up;
+        (self.told_up, self.told_at) = (bytes.up, log.now().time);
         let progress = Progress {
             key: self.key,
             bytes,

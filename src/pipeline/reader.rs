@@ -49,6 +49,7 @@ pub(super) struct Reader<'a> {
     queues: Vec<Sender<Work>>,
     spares: Spares<Packet>,
     counters: ReaderCounters,
+    interface: Option<Arc<str>>,
     began: Timestamp,
     tick: Tick,
 }
@@ -70,6 +71,7 @@ impl<'a> Reader<'a> {
             queues,
             spares,
             counters: ReaderCounters::default(),
+            interface: None,
             began: Timestamp::default(),
             tick: Tick::default(),
         }
@@ -78,6 +80,7 @@ impl<'a> Reader<'a> {
     /// Reads to the end, over faults.
     pub(super) fn run(mut self, source: &mut dyn Source) -> ReadFaults {
         let mut faults = ReadFaults::default();
+        self.interface = Some(source.name()).filter(|name| !name.is_empty()).map(Arc::from);
         self.show(source, false);
         loop {
             match source.next_batch() {
@@ -137,7 +140,8 @@ impl<'a> Reader<'a> {
         let now = self.tick.time;
         self.with_fragments(|fragments, counters| fragments.advance(now, counters));
         for (queue, Share { packets, reassembled }) in self.queues.iter().zip(shares) {
-            let work = Work { memory: Arc::clone(&batch.memory), reassembled, packets, tick: self.tick };
+            let (memory, interface) = (Arc::clone(&batch.memory), self.interface.clone());
+            let work = Work { memory, reassembled, packets, interface, tick: self.tick };
             // A worker that is gone is told of when the threads are joined.
             let _ = queue.send(work);
         }

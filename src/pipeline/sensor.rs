@@ -19,8 +19,8 @@ use crate::{
     content::Arena,
     detect::Detected,
     event::{
-        AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent, FlowIdentity,
-        Opening, Operation, ServiceMatch, Stamp, Timestamp, TlsEvent, Transport,
+        AboutAi, AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
+        FlowIdentity, Opening, Operation, ServiceMatch, Stamp, Timestamp, TlsEvent, Transport,
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink},
@@ -71,8 +71,10 @@ pub(super) struct Exchanges {
     pub(super) reversed: bool,
     /// Something of this flow was with an AI service.
     pub(super) about_ai: bool,
-    /// A hello or a request came: what names the flow better than its server's address.
+    /// A hello or a request came: it is of a protocol that we read.
     spoken: bool,
+    /// It said a name, which tells more than its server's address.
+    named: bool,
     pub(super) app_proto: Option<&'static str>,
     wake_at: Option<Timestamp>,
 }
@@ -187,8 +189,9 @@ impl StreamConsumer for Sensor {
         interest.unwrap_or(Interest::Nothing)
     }
 
-    fn wake_at(&self, state: &FlowState) -> Option<Timestamp> {
-        let opaque = state.opaque.as_ref().map(Opaque::wake_at);
+    fn wake_at(&self, flow: &FlowRecord, state: &FlowState) -> Option<Timestamp> {
+        let reversed = state.exchanges.reversed;
+        let opaque = state.opaque.as_ref().map(|opaque| opaque.wake_at(opaque::bytes(flow, reversed)));
         [state.exchanges.wake_at, opaque].into_iter().flatten().min()
     }
 
@@ -207,8 +210,9 @@ impl StreamConsumer for Sensor {
             }
         }
         state.exchanges.arm();
-        if let Some(opaque) = state.opaque.as_mut().filter(|opaque| opaque.wake_at() <= stamp.time) {
-            opaque.wake(opaque::bytes(flow, state.exchanges.reversed), &state.identity, &mut self.log);
+        let bytes = opaque::bytes(flow, state.exchanges.reversed);
+        if let Some(opaque) = state.opaque.as_mut().filter(|opaque| opaque.wake_at(bytes) <= stamp.time) {
+            opaque.wake(bytes, &state.identity, &mut self.log);
         }
     }
 
@@ -245,7 +249,7 @@ impl StreamConsumer for Sensor {
         self.close_opaque(flow, &mut state);
         let app_proto = state.exchanges.app_proto;
         let event = flow_event(flow, state.exchanges.reversed, reason);
-        self.log.tell_of(&state.identity, app_proto, state.exchanges.about_ai, FactBody::Flow(event));
+        self.log.tell_of(&state.identity, app_proto, state.about_ai(), FactBody::Flow(event));
     }
 }
 
@@ -259,7 +263,7 @@ impl Sensor {
 
     fn anomaly(&mut self, state: &FlowState, event: &str) {
         let body = FactBody::Anomaly(AnomalyEvent { event: event.to_owned() });
-        self.log.tell_of(&state.identity, state.exchanges.app_proto, state.exchanges.about_ai, body);
+        self.log.tell_of(&state.identity, state.exchanges.app_proto, state.about_ai(), body);
     }
 }
 
@@ -306,6 +310,17 @@ impl Exchange {
         match self {
             Self::Transaction(transaction) => transaction.close(notes, bench),
             Self::Session(session) => session.close(bench),
+        }
+    }
+}
+
+impl FlowState {
+    /// Whether the flow as a whole was with an AI service.
+    fn about_ai(&self) -> AboutAi {
+        match &self.exchanges {
+            exchanges if exchanges.about_ai => AboutAi::Yes,
+            exchanges if exchanges.named || self.is_dns => AboutAi::No,
+            _ => AboutAi::ByAddress,
         }
     }
 }
@@ -453,8 +468,13 @@ impl Handler<'_> {
             service = service.or(self.evidence(&target, kind, &mut evidence));
         }
         let named = evidence.iter().any(|evidence| evidence.kind != EvidenceKind::EchOuterName);
-        let about_ai = service.is_some();
-        self.exchanges.about_ai |= about_ai;
+        self.exchanges.about_ai |= service.is_some();
+        self.exchanges.named |= named;
+        let about_ai = match service {
+            Some(_) => AboutAi::Yes,
+            None if named => AboutAi::No,
+            None => AboutAi::ByAddress,
+        };
         self.bench.log.tell_of(self.bench.flow, Some("tls"), about_ai, FactBody::Tls(event));
         if (service.is_none() && named) || !self.room() {
             return Interest::Nothing;
@@ -485,6 +505,7 @@ impl Handler<'_> {
 
     fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {
         self.exchanges.spoken = true;
+        self.exchanges.named = true;
         let connect = head.method == "CONNECT";
         if !self.room() {
             return;

@@ -189,7 +189,7 @@ impl Transaction {
     pub(super) fn abandon(mut self, bench: &mut Workbench<'_>) {
         self.flags.insert(ContentFlag::Cap);
         self.tell(ProgressState::Ended, bench);
-        bench.log.tell_of(bench.flow, Some("http"), self.service.is_some(), FactBody::Http(self.event));
+        bench.log.tell_of(bench.flow, Some("http"), self.service.is_some().into(), FactBody::Http(self.event));
     }
 
     /// The exchange ended, in whatever way; tells the last of it.
@@ -213,7 +213,7 @@ impl Transaction {
             reader.arena.clear();
             bench.arenas.push(reader.arena);
         }
-        bench.log.tell_of(bench.flow, Some("http"), self.service.is_some(), FactBody::Http(self.event));
+        bench.log.tell_of(bench.flow, Some("http"), self.service.is_some().into(), FactBody::Http(self.event));
     }
 
     /// Detection over the text that came since the last time.

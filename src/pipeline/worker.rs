@@ -19,6 +19,8 @@ pub(super) struct Work {
     /// Datagrams that came in fragments, end to end. Packets count its bytes from the end of the memory on.
     pub(super) reassembled: Vec<u8>,
     pub(super) packets: Vec<Packet>,
+    /// Where they came in; `None` for files.
+    pub(super) interface: Option<Arc<str>>,
     /// Every worker hears of every batch's end, so that time goes on for all.
     pub(super) tick: Tick,
 }
@@ -94,6 +96,7 @@ impl Worker<'_> {
                 table.consumer_mut().begin(number, Arc::clone(&rules));
                 (number, rules.correlate.clone())
             });
+            table.listen_on(batch.interface.clone());
             for packet in &batch.packets {
                 table.ingest(packet.number, packet.time, &packet.decoded, batch.payload(packet));
             }

@@ -331,7 +331,7 @@ fn a_consumer_may_have_no_state() {
             self.0 += 1;
             crate::flow::Interest::Nothing
         }
-        fn wake_at(&self, (): &()) -> Option<crate::event::Timestamp> {
+        fn wake_at(&self, _flow: &super::super::FlowRecord, (): &()) -> Option<crate::event::Timestamp> {
             None
         }
         fn wake(&mut self, _: &crate::flow::FlowRecord, (): &mut (), _: crate::event::Stamp) {}

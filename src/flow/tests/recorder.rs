@@ -116,7 +116,7 @@ impl StreamConsumer for Recorder {
         }
     }
 
-    fn wake_at(&self, state: &State) -> Option<Timestamp> {
+    fn wake_at(&self, _flow: &FlowRecord, state: &State) -> Option<Timestamp> {
         state.wake
     }
 

@@ -117,6 +117,8 @@ struct Line<'a> {
 #[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 struct FlowFields<'a> {
     flow_id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_iface: Option<&'a str>,
     #[serde(skip_serializing_if = "<[u16]>::is_empty")]
     vlan: &'a [u16],
     src_ip: IpAddr,
@@ -171,6 +173,7 @@ impl<'a> FlowFields<'a> {
     fn of(flow: &'a FlowIdentity) -> Self {
         Self {
             flow_id: flow.id,
+            in_iface: flow.interface.as_deref(),
             vlan: &flow.vlans,
             src_ip: flow.client.ip(),
             src_port: flow.client.port(),
@@ -224,6 +227,7 @@ mod tests {
             client: client.parse().unwrap(),
             server: server.parse().unwrap(),
             transport: Transport::Tcp,
+            interface: None,
             vlans: vec![],
             client_mac: None,
             started: Timestamp(0),

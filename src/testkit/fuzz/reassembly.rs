@@ -206,7 +206,7 @@ impl StreamConsumer for Consumer {
         if state.unwanted[side] { Interest::Nothing } else { Interest::Data }
     }
 
-    fn wake_at(&self, state: &State) -> Option<Timestamp> {
+    fn wake_at(&self, _flow: &FlowRecord, state: &State) -> Option<Timestamp> {
         state.wake
     }
 
