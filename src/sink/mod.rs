@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 #[cfg(feature = "testkit")]
 pub use eve::schema;
-pub use eve::{EveFile, EveLog, EveType, EveWriter, FindingObject, Rotation};
+pub use eve::{EveFile, EveLines, EveLog, EveType, FindingObject, Rotation};
 pub use story::story;
 pub use summary::Summary;
 pub use terminal::{AlertLines, word};

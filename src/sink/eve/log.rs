@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{super::SinkError, EveWriter, Sink};
+use super::{super::SinkError, EveLines, Sink};
 use crate::event::{Event, EventKind};
 
 /// Event types that `types` may name.
@@ -52,7 +52,7 @@ pub struct EveLog {
     types: Vec<EveType>,
     rotation: Rotation,
     file: Option<OpenFile>,
-    lines: EveWriter<Vec<u8>>,
+    lines: EveLines,
     written: u64,
 }
 
@@ -69,7 +69,7 @@ impl EveLog {
     /// # Errors
     /// When it cannot be written.
     pub fn open(path: &Path, types: &[EveType], rotation: Rotation, sensor: Option<String>) -> Result<Self, SinkError> {
-        let lines = EveWriter::new(Vec::new(), sensor);
+        let lines = EveLines::new(sensor);
         let mut log = Self { path: path.into(), types: types.to_vec(), rotation, file: None, lines, written: 0 };
         let opened = log.ready().map(drop);
         opened.map_err(|source| log.fault(source))?;
@@ -144,25 +144,25 @@ impl EveLog {
 
 impl Sink for EveLog {
     fn deliver(&mut self, events: &[Event]) -> Result<(), SinkError> {
-        self.lines.get_mut().clear();
+        self.lines.clear();
         let mut count = 0;
         for event in events {
             if self.wants(event) {
-                self.lines.write(event).map_err(|source| self.fault(source))?;
+                self.lines.push(event).map_err(|source| self.fault(source))?;
                 count += 1;
             }
         }
-        let lines = std::mem::take(self.lines.get_mut());
+        let lines = std::mem::take(&mut self.lines);
         let written = self.ready().and_then(|open| {
-            let result = open.file.write_all(&lines);
+            let result = open.file.write_all(lines.bytes());
             match &result {
-                Ok(()) => open.length += lines.len() as u64,
+                Ok(()) => open.length += lines.bytes().len() as u64,
                 // Half a line must not stay: the next would be glued to it.
                 Err(_) => drop(open.file.set_len(open.length)),
             }
             result
         });
-        *self.lines.get_mut() = lines;
+        self.lines = lines;
         match written {
             Ok(()) => {
                 self.written += count;

@@ -4,7 +4,10 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::{FlowFields, Line, ai::AiObject};
+use super::{
+    ai::AiObject,
+    line::{FlowFields, Line},
+};
 use crate::event::SensorEvent;
 
 /// Of a line of `ai_activity`.
