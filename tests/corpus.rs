@@ -18,6 +18,8 @@ const READ: [&str; 5] = ["vlan", "sll", "raw", "null", "llc"];
 #[derive(Default)]
 struct Found {
     sni: Names,
+    quic_sni: Names,
+    ja4: Names,
     hosts: Names,
 }
 
@@ -27,6 +29,12 @@ fn found(replayed: &Replay) -> Found {
         let Some(capture) = event["pcap_filename"].as_str() else { continue };
         if let Some(sni) = event["tls"]["sni"].as_str() {
             found.sni.entry(capture.into()).or_default().insert(sni.into());
+        }
+        if let Some(sni) = event["quic"]["sni"].as_str() {
+            found.quic_sni.entry(capture.into()).or_default().insert(sni.into());
+        }
+        if let Some(ja4) = event["tls"]["ja4"].as_str().or(event["quic"]["ja4"].as_str()) {
+            found.ja4.entry(capture.into()).or_default().insert(ja4.into());
         }
         if let Some(host) = event["http"]["hostname"].as_str() {
             let port = event["http"]["http_port"].as_u64().map(|port| format!(":{port}")).unwrap_or_default();
@@ -97,9 +105,11 @@ fn captures_of_other_projects_give_the_names_that_are_in_them() {
     for truth in truths.iter().filter(|truth| judged(truth)) {
         let capture = truth["path"].as_str().expect("a path");
         let excused = texts(&truth["not_required"]["tls"]);
-        for (kind, key, seen) in
-            [("SNI", "tls_sni", found.sni.get(capture)), ("host", "http1_hosts", found.hosts.get(capture))]
-        {
+        for (kind, key, seen) in [
+            ("SNI", "tls_sni", found.sni.get(capture)),
+            ("SNI", "quic_sni", found.quic_sni.get(capture)),
+            ("host", "http1_hosts", found.hosts.get(capture)),
+        ] {
             let seen = seen.cloned().unwrap_or_default();
             let listed = texts(&truth[key]);
             let decrypted = texts(&truth["http1_hosts_decrypted"]);
@@ -119,6 +129,20 @@ fn captures_of_other_projects_give_the_names_that_are_in_them() {
             }
         }
     }
+    // Fingerprints that two tools agree on.
+    let mut fingerprints = 0;
+    let is_without_keys = |truth: &&Value| truth["dsb"].as_u64().unwrap_or(0) == 0 && truth["keylog"].is_null();
+    for truth in truths.iter().filter(|truth| judged(truth)).filter(is_without_keys) {
+        let capture = truth["path"].as_str().expect("a path");
+        let seen = found.ja4.get(capture).cloned().unwrap_or_default();
+        for ja4 in texts(&truth["ja4_confirmed"]) {
+            fingerprints += 1;
+            if !seen.contains(&ja4) {
+                faults.push(format!("{capture}: JA4 {ja4} is missing"));
+            }
+        }
+    }
+    assert!(fingerprints > 150, "the truth lists {fingerprints} fingerprints only");
     println!("{} of {required} names found or excused", required - faults.len().min(required));
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     assert!(required > 200, "the truth lists {required} names only");

@@ -202,7 +202,7 @@ fn the_schema_of_the_configuration_is_what_the_code_reads() {
         "version: 2",
         "sensor: { name: \"a b\" }",
         "outputs: [{ type: eve }]",
-        "outputs: [{ type: eve, path: a, types: [quic] }]",
+        "outputs: [{ type: eve, path: a, types: [smtp] }]",
         "detect: { mrn: [{ label: HN }] }",
         "capture: { promiscuous: maybe }",
     ] {

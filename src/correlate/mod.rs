@@ -166,6 +166,7 @@ impl Correlator {
                 return;
             }
             FactBody::Tls(event) => EventKind::Tls(event),
+            FactBody::Quic(event) => EventKind::Quic(event),
             FactBody::Http(event) => EventKind::Http(event),
             FactBody::Dns(event) => EventKind::Dns(event),
             FactBody::Flow(event) => EventKind::Flow(event),

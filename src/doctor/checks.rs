@@ -393,7 +393,7 @@ fn readable(flows: &FlowsSeen) -> Check {
     let mut words =
         vec![format!("{} readable (HTTP)", share(readable_bytes)), format!("{} TLS", share(encrypted_bytes))];
     if quic_bytes > 0 {
-        words.push(format!("{} UDP/443 (QUIC), not read", share(quic_bytes)));
+        words.push(format!("{} QUIC", share(quic_bytes)));
     }
     words.push(format!("{} other", share(other_bytes)));
     let figure = format!("of {} payload: {}", size(total), words.join(", "));
@@ -405,17 +405,17 @@ fn readable(flows: &FlowsSeen) -> Check {
 }
 
 fn names(flows: &FlowsSeen) -> Check {
-    let FlowsSeen { hellos_with_name, hellos_without_name, hellos_with_ech, http_requests, .. } = *flows;
+    let FlowsSeen { hellos_with_name, hellos_without_name, hellos_with_ech, http_requests, dns_answers, .. } = *flows;
     let hellos = hellos_with_name + hellos_without_name;
     if hellos + http_requests == 0 {
-        let remedy = "no TLS hello, no HTTP request: mirror the clients' way to the internet or the proxy";
+        let remedy = "no hello of TLS or QUIC, no HTTP request: mirror the clients' way to the internet or the proxy";
         return check("names", Verdict::Warning, "none: nobody's service can be told".into(), remedy);
     }
-    let mut figure = format!("{}, {} with a name", counted(hellos, "TLS hello"), thousands(hellos_with_name));
+    let mut figure = format!("{}, {} with a name", counted(hellos, "TLS or QUIC hello"), thousands(hellos_with_name));
     if hellos_with_ech > 0 {
         figure += &format!(", {} with ECH", thousands(hellos_with_ech));
     }
-    figure += &format!("; {}", counted(http_requests, "HTTP request"));
+    figure += &format!("; {}, {}", counted(http_requests, "HTTP request"), counted(dns_answers, "DNS answer"));
     let remedy = "names are hidden: is DNS in the mirror, and does the proxy allow ECH?";
     check("names", NAMELESS.judge(percent(hellos_without_name, hellos)), figure, remedy)
 }

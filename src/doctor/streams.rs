@@ -16,14 +16,19 @@ use crate::{
     event::{Direction, Stamp, Timestamp, Transport},
     flow::{CloseReason, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
-        self, DoneReason, ExchangeId, Protocol, ProtocolEvent, StreamId, StreamInfo, StreamTree, TreeSink, tls,
+        self, ClientHello, DoneReason, ExchangeId, Protocol, ProtocolEvent, StreamId, StreamInfo, StreamTree, TreeSink,
+        dns,
+        quic::{Quic, Read},
+        tls,
     },
 };
 
 /// Tunnels of one flow whose targets are kept; a proxied connection has one.
 const MAX_TUNNELS: usize = 64;
-/// Where QUIC is spoken.
+/// Where QUIC is spoken, when its beginning was not seen.
 const QUIC_PORT: u16 = 443;
+/// Where DNS is (RFC 1035 §4.2.1).
+const DNS_PORT: u16 = 53;
 
 /// Figures over all flows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -51,6 +56,8 @@ pub struct FlowsSeen {
     pub hellos_without_name: u64,
     /// Hellos that offer an encrypted one inside, real or in pretence.
     pub hellos_with_ech: u64,
+    /// DNS answers: they name what hellos hide.
+    pub dns_answers: u64,
     pub http_requests: u64,
     /// Sessions and requests by AI service.
     pub services: BTreeMap<String, u64>,
@@ -70,6 +77,8 @@ pub(super) struct Streams {
 pub(super) struct FlowState {
     /// `None` for UDP, and once nothing more is to be learned.
     tree: Option<StreamTree>,
+    /// A hello of QUIC that is not whole yet.
+    quic: Option<Quic>,
     tells: Tells,
     missing_bytes: u64,
 }
@@ -110,12 +119,12 @@ impl StreamConsumer for Streams {
     fn opened(&mut self, flow: &FlowRecord, _stamp: Stamp) -> FlowState {
         let tree = (flow.identity.transport == Transport::Tcp)
             .then(|| StreamTree::new(self.protocols, Arc::clone(&self.settings), flow.notes.midstream));
-        FlowState { tree, tells: Tells::default(), missing_bytes: 0 }
+        FlowState { tree, quic: None, tells: Tells::default(), missing_bytes: 0 }
     }
 
     fn event(
         &mut self,
-        _flow: &FlowRecord,
+        flow: &FlowRecord,
         state: &mut FlowState,
         direction: Direction,
         event: StreamEvent<'_>,
@@ -123,6 +132,9 @@ impl StreamConsumer for Streams {
     ) -> Interest {
         if let StreamEvent::Gap(bytes) = event {
             state.missing_bytes += bytes;
+        }
+        if let StreamEvent::Datagram(bytes) = event {
+            return self.datagram(flow, state, direction, bytes);
         }
         self.with_tree(state, |tree, listener| tree.push(direction, event, listener));
         // Also of what no dissector wants: holes are counted to the end.
@@ -141,8 +153,11 @@ impl StreamConsumer for Streams {
         let bytes: u64 = flow.counters.bytes.iter().sum();
         if flow.identity.transport == Transport::Udp {
             seen.udp_flows += 1;
-            let quic = [flow.identity.client, flow.identity.server].iter().any(|end| end.port() == QUIC_PORT);
-            *(if quic { &mut seen.quic_bytes } else { &mut seen.other_bytes }) += bytes;
+            *(if state.tells.encrypted || has_port(flow, QUIC_PORT) {
+                &mut seen.quic_bytes
+            } else {
+                &mut seen.other_bytes
+            }) += bytes;
             return;
         }
         seen.tcp_flows += 1;
@@ -172,6 +187,41 @@ impl StreamConsumer for Streams {
     }
 }
 
+impl Streams {
+    /// As a running sensor does: DNS, or the hello of QUIC. Answers whether more is wanted.
+    fn datagram(&mut self, flow: &FlowRecord, state: &mut FlowState, direction: Direction, bytes: &[u8]) -> Interest {
+        if has_port(flow, DNS_PORT) {
+            let read = catch_unwind(|| dns::read(bytes));
+            self.seen.panics += u64::from(read.is_err());
+            self.seen.dns_answers += u64::from(read.ok().flatten().is_some_and(|message| message.is_response()));
+            return Interest::Data;
+        }
+        if state.tells.encrypted {
+            return Interest::Nothing;
+        }
+        let max_hello_bytes = self.settings.max_hello_bytes;
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let quic = state.quic.take().or_else(|| Quic::probe(bytes, max_hello_bytes));
+            quic.map_or(Read::GiveUp, |quic| state.quic.insert(quic).datagram(direction, bytes))
+        }));
+        self.seen.panics += u64::from(read.is_err());
+        match read {
+            Ok(Read::More) => return Interest::Data,
+            Ok(Read::Hello(quic)) => {
+                let mut listener = Listener { seen: &mut self.seen, catalog: &self.catalog, tells: &mut state.tells };
+                listener.hello(&quic.hello, None);
+            }
+            Ok(Read::GiveUp) | Err(_) => {}
+        }
+        state.quic = None;
+        Interest::Nothing
+    }
+}
+
+fn has_port(flow: &FlowRecord, port: u16) -> bool {
+    [flow.identity.client, flow.identity.server].iter().any(|end| end.port() == port)
+}
+
 /// Takes the tree's events for one call.
 struct Listener<'a> {
     seen: &'a mut FlowsSeen,
@@ -183,16 +233,8 @@ impl TreeSink for Listener<'_> {
     fn event(&mut self, stream: &StreamInfo, event: ProtocolEvent<'_>) -> Interest {
         match event {
             ProtocolEvent::Hello { hello, .. } => {
-                self.tells.encrypted = true;
-                self.seen.hellos_with_ech += u64::from(hello.ech);
-                match &hello.server_name {
-                    Some(_) => self.seen.hellos_with_name += 1,
-                    None => self.seen.hellos_without_name += 1,
-                }
-                let tunnel = stream.parent.and_then(|parent| self.tells.tunnels.get(&parent));
-                let names = hello.server_name.iter().chain(tunnel);
-                let found = names.filter_map(|name| self.catalog.lookup(name, None)).next();
-                self.count(found.map(|found| found.service_match()));
+                let tunnel = stream.parent.and_then(|parent| self.tells.tunnels.get(&parent)).cloned();
+                self.hello(hello, tunnel);
                 return Interest::Nothing;
             }
             ProtocolEvent::Request { exchange, head } => {
@@ -223,6 +265,18 @@ impl TreeSink for Listener<'_> {
 }
 
 impl Listener<'_> {
+    fn hello(&mut self, hello: &ClientHello, tunnel: Option<String>) {
+        self.tells.encrypted = true;
+        self.seen.hellos_with_ech += u64::from(hello.ech);
+        match &hello.server_name {
+            Some(_) => self.seen.hellos_with_name += 1,
+            None => self.seen.hellos_without_name += 1,
+        }
+        let names = hello.server_name.iter().chain(&tunnel);
+        let found = names.filter_map(|name| self.catalog.lookup(name, None)).next();
+        self.count(found.map(|found| found.service_match()));
+    }
+
     fn remember_tunnel(&mut self, key: (StreamId, ExchangeId), host: Option<&str>) {
         if let (Some(host), true) = (host, self.tells.tunnels.len() < MAX_TUNNELS) {
             self.tells.tunnels.insert(key, host.to_owned());

@@ -63,6 +63,17 @@ pub struct TlsEvent {
     /// Highest version offered, EVE's spelling (`TLS 1.3`).
     pub version: Option<String>,
     pub alpn: Vec<String>,
+    /// Fingerprint of the client's software (JA4).
+    pub ja4: Option<String>,
+}
+
+/// The `quic` object of EVE. All strings passed `redact::wire`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuicEvent {
+    /// As on the wire.
+    pub version: u32,
+    pub sni: Option<String>,
+    pub ja4: Option<String>,
 }
 
 /// The `http` object of EVE. All strings passed `redact::wire`.
@@ -170,6 +181,7 @@ pub struct InterfaceState {
 pub enum EventKind {
     Tls(TlsEvent),
     Http(HttpEvent),
+    Quic(QuicEvent),
     Dns(Box<DnsEvent>),
     Flow(FlowEvent),
     Anomaly(AnomalyEvent),

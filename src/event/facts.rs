@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     AnomalyEvent, Bytes, Client, Content, DnsEvent, Evidence, ExchangeKey, Finding, FlowEvent, FlowIdentity, HostRole,
-    HttpEvent, Operation, ServiceIndex, Stamp, Timestamp, TlsEvent,
+    HttpEvent, Operation, QuicEvent, ServiceIndex, Stamp, Timestamp, TlsEvent,
 };
 
 /// One fact.
@@ -44,6 +44,7 @@ pub enum FactBody {
     },
     Dns(Box<DnsEvent>),
     Tls(TlsEvent),
+    Quic(QuicEvent),
     Http(HttpEvent),
     Flow(FlowEvent),
     Anomaly(AnomalyEvent),

@@ -1,17 +1,22 @@
 //! What a worker does with UDP, and with TCP of no known protocol. In: datagrams; out: facts. DNS is read: its answers
-//! name addresses for the client that asked. All else is an [`Opaque`] flow, which such a name may tell of.
+//! name addresses for the client that asked. The hello of QUIC names its flow. All else is an [`Opaque`] flow, which such a
+//! name may tell of.
 //! Bounds: an answer's time to live is held between `protocol.min_name_ttl_seconds` and `max_name_ttl_seconds`.
 
 use std::time::Duration;
 
 use super::{
+    naming::Naming,
     opaque::{self, Opaque},
     sensor::{FlowState, Sensor, reverse, survive},
 };
 use crate::{
-    event::{Direction, DnsAnswer, DnsEvent, FactBody, FlowIdentity},
+    event::{Direction, DnsAnswer, DnsEvent, EvidenceKind, FactBody, FlowIdentity, QuicEvent},
     flow::{FlowRecord, Interest},
-    protocol::dns::{self, Data, Message, Record},
+    protocol::{
+        dns::{self, Data, Message, Record},
+        quic::{Quic, QuicHello, Read},
+    },
     redact::wire,
 };
 
@@ -35,23 +40,62 @@ impl Sensor {
             Some(message) => self.dns(state, direction, &message),
             // Something else among DNS, or one that is broken.
             None if state.is_dns => {}
-            None => {
-                self.open_opaque(flow, state);
-                return Interest::Nothing;
-            }
+            None => return self.maybe_quic(flow, state, direction, bytes),
         }
         Interest::Data
     }
 
-    /// From here on the flow may be told of by the name of its server's address.
-    pub(super) fn open_opaque(&mut self, flow: &FlowRecord, state: &mut FlowState) {
+    /// Looks for the hello of QUIC. All else of such a flow, and any other flow, is opaque.
+    fn maybe_quic(&mut self, flow: &FlowRecord, state: &mut FlowState, direction: Direction, bytes: &[u8]) -> Interest {
+        if state.opaque.is_some() || state.exchanges.spoken {
+            // Decided already: this is the other direction.
+            return Interest::Nothing;
+        }
+        let max_hello_bytes = self.generations.rules().protocol.max_hello_bytes;
+        let read = survive(|| {
+            let quic = state.quic.take().or_else(|| Quic::probe(bytes, max_hello_bytes));
+            quic.map_or(Read::GiveUp, |quic| state.quic.insert(quic).datagram(direction, bytes))
+        });
+        self.counters.panics += u64::from(read.is_none());
+        let naming = match read {
+            Some(Read::More) => return Interest::Data,
+            Some(Read::Hello(hello)) => Some(self.quic_hello(state, &hello)),
+            Some(Read::GiveUp) | None => None,
+        };
+        state.quic = None;
+        if naming.as_ref().is_none_or(|naming| !naming.is_of_others()) {
+            self.open_opaque(flow, state, naming);
+        }
+        Interest::Nothing
+    }
+
+    fn quic_hello(&mut self, state: &mut FlowState, quic: &QuicHello) -> Naming {
+        if (quic.direction == Direction::ToClient) != state.exchanges.reversed {
+            reverse(&mut state.identity, &mut state.exchanges);
+        }
+        let naming = Naming::of(&quic.hello, EvidenceKind::QuicSni, None, self.generations.rules());
+        state.exchanges.app_proto = Some("quic");
+        state.exchanges.spoken = true;
+        state.exchanges.named |= naming.named;
+        state.exchanges.about_ai |= naming.service.is_some();
+        let event = QuicEvent {
+            version: quic.version,
+            sni: quic.hello.server_name.as_deref().map(wire::host),
+            ja4: quic.hello.ja4.clone(),
+        };
+        self.log.tell_of(&state.identity, Some("quic"), naming.about_ai(), FactBody::Quic(event));
+        naming
+    }
+
+    /// From here on the flow may be told of by its names, or by that of its server's address.
+    pub(super) fn open_opaque(&mut self, flow: &FlowRecord, state: &mut FlowState, naming: Option<Naming>) {
         let server = flow.identity.server.ip();
         if state.opaque.is_some() || server.is_multicast() || is_broadcast(&flow.identity) {
             return;
         }
         let generation = self.generations.number();
         let app_proto = state.exchanges.app_proto;
-        state.opaque = Some(Opaque::open(generation, app_proto, &state.identity, &mut self.log));
+        state.opaque = Some(Opaque::open(generation, app_proto, naming, &state.identity, &mut self.log));
     }
 
     pub(super) fn close_opaque(&mut self, flow: &FlowRecord, state: &mut FlowState) {

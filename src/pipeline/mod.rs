@@ -12,6 +12,7 @@ mod datagram;
 mod facts;
 mod generations;
 mod merge;
+mod naming;
 mod opaque;
 mod plan;
 mod reader;

@@ -1,10 +1,10 @@
-//! A flow that no dissector reads: over UDP, or TCP of no known protocol. Its server's address may have been learned as
-//! an AI service's, which only `correlate` knows. In: the flow's own counts of bytes; out: facts of one encrypted
+//! A flow of which only the bytes are counted: over UDP, or TCP of no known protocol. A hello of QUIC names it, or its
+//! server's address may have been learned as an AI service's, which only `correlate` knows. In: the flow's own counts of bytes; out: facts of one encrypted
 //! exchange. Nothing of such a flow is delivered: it is woken when enough bytes went up, or a part of it ends.
 
 use std::{sync::Arc, time::Duration};
 
-use super::facts::FactLog;
+use super::{facts::FactLog, naming::Naming};
 use crate::{
     event::{
         Bytes, Client, ContentKind, ExchangeKey, FactBody, FlowIdentity, Opening, Operation, Progress, ProgressState,
@@ -33,20 +33,22 @@ impl Opaque {
     pub(super) fn open(
         generation: u64,
         app_proto: Option<&'static str>,
+        naming: Option<Naming>,
         flow: &Arc<FlowIdentity>,
         log: &mut FactLog,
     ) -> Self {
         let now = log.now().time;
         let key = ExchangeKey { flow: flow.id, ..ExchangeKey::default() };
+        let (service, evidence) = naming.map_or((None, Vec::new()), |naming| (naming.service, naming.evidence));
         let opening = Opening {
             key,
             generation,
-            service: None,
-            evidence: Vec::new(),
+            service,
+            evidence,
             client: Client::default(),
             operation: Operation::Other,
             // Answers whose questions were not seen are cleartext all the same.
-            encrypted: app_proto.is_none(),
+            encrypted: app_proto != Some("http"),
         };
         log.tell(flow, app_proto, FactBody::Opened(Box::new(opening)));
         Self { key, app_proto, told_up: 0, told_at: now, part_began: now }

@@ -9,6 +9,7 @@ use super::{
     counters::SensorCounters,
     facts::{FactLog, Workbench},
     generations::Generations,
+    naming::Naming,
     opaque::{self, Opaque},
     plan::{ScanPlan, scan_plan},
     session::Session,
@@ -20,10 +21,12 @@ use crate::{
     detect::Detected,
     event::{
         AboutAi, AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
-        FlowIdentity, Opening, Operation, ServiceMatch, Stamp, Timestamp, TlsEvent, Transport,
+        FlowIdentity, Opening, Operation, Stamp, Timestamp, TlsEvent, Transport,
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
-    protocol::{ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink},
+    protocol::{
+        ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink, quic::Quic,
+    },
     redact::wire,
 };
 
@@ -32,9 +35,6 @@ const MAX_OPEN_EXCHANGES: usize = 1024;
 
 /// Tunnels of one flow whose targets are kept; a proxied connection has one.
 const MAX_TUNNELS: usize = 64;
-
-/// Names that stand in a hello in place of the encrypted one.
-const ECH_OUTER_NAMES: [&str; 1] = ["cloudflare-ech.com"];
 
 /// The consumer that the flow table of a worker feeds.
 pub(super) struct Sensor {
@@ -53,6 +53,8 @@ pub(super) struct FlowState {
     pub(super) exchanges: Exchanges,
     /// Datagrams of DNS came.
     pub(super) is_dns: bool,
+    /// Whose hello is not whole yet.
+    pub(super) quic: Option<Quic>,
     /// It is of no known protocol.
     pub(super) opaque: Option<Opaque>,
     told_conflict: bool,
@@ -72,9 +74,9 @@ pub(super) struct Exchanges {
     /// Something of this flow was with an AI service.
     pub(super) about_ai: bool,
     /// A hello or a request came: it is of a protocol that we read.
-    spoken: bool,
+    pub(super) spoken: bool,
     /// It said a name, which tells more than its server's address.
-    named: bool,
+    pub(super) named: bool,
     pub(super) app_proto: Option<&'static str>,
     wake_at: Option<Timestamp>,
 }
@@ -125,6 +127,7 @@ impl StreamConsumer for Sensor {
             tree,
             exchanges: Exchanges::default(),
             is_dns: false,
+            quic: None,
             opaque: None,
             told_conflict: false,
             told_gap: false,
@@ -184,7 +187,7 @@ impl StreamConsumer for Sensor {
         }
         state.exchanges.arm();
         if is_unread {
-            self.open_opaque(flow, state);
+            self.open_opaque(flow, state, None);
         }
         interest.unwrap_or(Interest::Nothing)
     }
@@ -243,8 +246,9 @@ impl StreamConsumer for Sensor {
         }
         // One side alone spoke, or not enough to tell the protocol.
         let [up, down] = flow.counters.bytes;
-        if state.tree.is_some() && !state.exchanges.spoken && up + down > 0 {
-            self.open_opaque(flow, &mut state);
+        let is_unread = state.tree.is_some() || state.quic.is_some();
+        if is_unread && !state.exchanges.spoken && up + down > 0 {
+            self.open_opaque(flow, &mut state, None);
         }
         self.close_opaque(flow, &mut state);
         let app_proto = state.exchanges.app_proto;
@@ -455,28 +459,14 @@ impl Handler<'_> {
             sni: hello.server_name.as_deref().map(wire::host),
             version: tls_version(hello.version).map(str::to_owned),
             alpn: hello.alpn.iter().filter_map(|id| wire::alpn(id)).collect(),
+            ja4: hello.ja4.clone(),
         };
-        let mut evidence = Vec::new();
-        let mut service = None;
-        // Behind the public name of a provider of Encrypted Client Hello stands another.
-        let hidden = hello.ech && hello.server_name.as_deref().is_some_and(|name| ECH_OUTER_NAMES.contains(&name));
-        if let Some(name) = &hello.server_name {
-            let kind = if hidden { EvidenceKind::EchOuterName } else { EvidenceKind::TlsSni };
-            service = self.evidence(name, kind, &mut evidence);
-        }
-        if let Some((target, kind)) = self.tunnel(stream) {
-            service = service.or(self.evidence(&target, kind, &mut evidence));
-        }
-        let named = evidence.iter().any(|evidence| evidence.kind != EvidenceKind::EchOuterName);
-        self.exchanges.about_ai |= service.is_some();
-        self.exchanges.named |= named;
-        let about_ai = match service {
-            Some(_) => AboutAi::Yes,
-            None if named => AboutAi::No,
-            None => AboutAi::ByAddress,
-        };
-        self.bench.log.tell_of(self.bench.flow, Some("tls"), about_ai, FactBody::Tls(event));
-        if (service.is_none() && named) || !self.room() {
+        let tunnel = self.tunnel(stream);
+        let naming = Naming::of(hello, EvidenceKind::TlsSni, tunnel, self.bench.generations.rules());
+        self.exchanges.about_ai |= naming.service.is_some();
+        self.exchanges.named |= naming.named;
+        self.bench.log.tell_of(self.bench.flow, Some("tls"), naming.about_ai(), FactBody::Tls(event));
+        if naming.is_of_others() || !self.room() {
             return Interest::Nothing;
         }
         self.counters.exchanges += 1;
@@ -485,8 +475,8 @@ impl Handler<'_> {
         let opening = Opening {
             key,
             generation,
-            service,
-            evidence,
+            service: naming.service,
+            evidence: naming.evidence,
             client: Client::default(),
             operation: Operation::Other,
             encrypted: true,
@@ -495,12 +485,6 @@ impl Handler<'_> {
         let session = Session::new(key, self.bench.log.now().time);
         self.exchanges.open.insert((stream.id, exchange), Exchange::Session(session));
         Interest::Data
-    }
-
-    /// Notes a name as evidence and asks the catalogue for it.
-    fn evidence(&self, host: &str, kind: EvidenceKind, evidence: &mut Vec<Evidence>) -> Option<ServiceMatch> {
-        evidence.push(Evidence { kind, value: wire::host(host) });
-        self.bench.generations.rules().catalog.lookup(host, None).map(|found| found.service_match())
     }
 
     fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {

@@ -8,6 +8,7 @@
 mod debug;
 pub mod dns;
 pub mod http1;
+pub mod quic;
 mod settings;
 pub mod socks;
 pub mod tls;
@@ -103,6 +104,8 @@ pub struct ClientHello {
     pub version: u16,
     /// The encrypted_client_hello extension was there (real or GREASE).
     pub ech: bool,
+    /// Fingerprint of the client's software; `None` for SSLv2's form.
+    pub ja4: Option<String>,
 }
 
 /// A request head. Strings are as sent; nothing of them leaves without `redact`.

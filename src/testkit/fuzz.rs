@@ -25,7 +25,7 @@ use crate::{
     event::{Direction, Timestamp, Transport},
     packet::{self, Cargo, Decoded},
     policy::Policy,
-    protocol::{End, Protocol, dns, http1, socks, tls},
+    protocol::{End, Protocol, dns, http1, quic, socks, tls},
     yaml::{self, Fault, Source},
 };
 
@@ -43,6 +43,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json", json),
     ("multipart", multipart),
     ("packet", packet),
+    ("quic", quic),
     ("socks", socks),
     ("stream_tree", stream_tree),
     ("tcp_reassembly", tcp_reassembly),
@@ -203,6 +204,37 @@ pub fn dns(data: &[u8]) {
     assert!(longest.unwrap_or(0) < 255, "an owner of {longest:?} bytes");
     if let Some(shorter) = data.len().checked_sub(1).and_then(|length| dns::read(&data[..length])) {
         assert!(shorter.name == message.name && shorter.answers.len() <= message.answers.len());
+    }
+}
+
+/// Datagrams of a client, each after its length in two bytes; the first byte says whether they are frames to be protected
+/// first. A hello is the same when its datagrams come twice.
+pub fn quic(data: &[u8]) {
+    let Some((control, mut rest)) = data.split_first() else { return };
+    let mut datagrams = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let (bytes, next) = after.split_at(after.len().min(usize::from(u16::from_be_bytes(*length))));
+        rest = next;
+        let is_long = bytes.len() >= 4;
+        let frames = || {
+            let version = if control & 2 == 0 { 1 } else { 0x6b33_43cf };
+            super::quic::initial(version, &super::quic::DESTINATION, &[], datagrams.len() as u32, bytes)
+        };
+        datagrams.push(if control & 1 == 0 || !is_long || bytes.len() > 1 << 14 { bytes.to_vec() } else { frames() });
+    }
+    let read = |twice: bool| {
+        let copies = if twice { 2 } else { 1 };
+        let mut quic = quic::Quic::probe(datagrams.first()?, 8 << 10)?;
+        let mut sent = datagrams.iter().flat_map(|datagram| std::iter::repeat_n(datagram, copies));
+        sent.find_map(|datagram| match quic.datagram(Direction::ToServer, datagram) {
+            quic::Read::Hello(hello) => Some(hello.hello),
+            quic::Read::More | quic::Read::GiveUp => None,
+        })
+    };
+    let once = read(false);
+    assert!(once.as_ref().and_then(|hello| hello.server_name.as_ref()).is_none_or(|name| name.len() <= 512));
+    if datagrams.len() <= 16 {
+        assert!(read(true) == once, "copies change the hello");
     }
 }
 

@@ -141,9 +141,9 @@ impl Recorder {
 fn describe(event: &ProtocolEvent<'_>) -> String {
     match event {
         ProtocolEvent::Hello { exchange, hello } => {
-            let ClientHello { server_name, alpn, version, ech } = hello;
+            let ClientHello { server_name, alpn, version, ech, ja4 } = hello;
             format!(
-                "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech} }}"
+                "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech}, {ja4:?} }}"
             )
         }
         ProtocolEvent::Request { exchange, head } => {

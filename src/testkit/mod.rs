@@ -8,6 +8,7 @@ pub mod fragments;
 pub mod fuzz;
 pub mod laws;
 pub mod packets;
+pub mod quic;
 pub mod samples;
 pub mod shuffle;
 pub mod traffic;

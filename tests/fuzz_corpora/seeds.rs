@@ -28,6 +28,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "json" => json(),
         "multipart" => multipart(),
         "packet" => packets(),
+        "quic" => quic(),
         "socks" => socks(),
         "stream_tree" => stream_tree(),
         "tcp_reassembly" => tcp_reassembly(),
@@ -35,6 +36,30 @@ pub(crate) fn of(target: &str) -> Seeds {
         "yaml" => yaml(),
         other => panic!("no seeds for {other}"),
     }
+}
+
+fn quic() -> Seeds {
+    use shadowtap::testkit::quic::{client_hello, crypto, hello};
+    let records = |control: u8, datagrams: &[Vec<u8>]| {
+        let framed = datagrams.iter().flat_map(|bytes| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat());
+        [control].into_iter().chain(framed).collect::<Vec<u8>>()
+    };
+    let message = client_hello(Some("chatgpt.com"));
+    let (first, second) = message.split_at(40);
+    let frames = [[crypto(40, second), vec![1, 0, 0]].concat(), [vec![2, 5, 0, 0, 5], crypto(0, first)].concat()];
+    named([
+        ("protected", records(0, &hello(1, Some("api.openai.com")))),
+        ("protected-version-2", records(0, &hello(0x6b33_43cf, None))),
+        ("frames", records(1, &frames)),
+        ("frames-version-2", records(3, &[frames.concat()])),
+        (
+            "frames-in-pieces",
+            records(
+                1,
+                &message.chunks(9).enumerate().map(|(n, piece)| crypto(n as u16 * 9, piece)).collect::<Vec<_>>(),
+            ),
+        ),
+    ])
 }
 
 fn named<N: Into<String>>(seeds: impl IntoIterator<Item = (N, Vec<u8>)>) -> Seeds {

@@ -1,12 +1,14 @@
 //! TLS ClientHello from handshake bytes (RFC 8446 §4.1.2, RFC 6066 §3, RFC 7301), and the older form that SSLv2
 //! clients send (RFC 5246 §E.2). In: the whole handshake message without its four-byte header; out: [`ClientHello`].
-//! Does not: collect the message from records, compute fingerprints, look into encrypted_client_hello.
+//! Does not: collect the message from records, look into encrypted_client_hello.
 
 use tls_parser::{TlsClientHelloContents, TlsExtension};
 
+use super::ja4::{Carrier, Offer};
 use crate::protocol::ClientHello;
 
 const SERVER_NAME: u16 = 0;
+const SIGNATURE_ALGORITHMS: u16 = 13;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
@@ -15,21 +17,31 @@ const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 const MAX_SERVER_NAME_BYTES: usize = 255;
 
 /// The hello in a ClientHello's body. `None` when it is malformed.
-pub(super) fn parse(body: &[u8]) -> Option<ClientHello> {
+pub(in crate::protocol) fn parse(body: &[u8], carrier: Carrier) -> Option<ClientHello> {
     let (_, contents) = tls_parser::parse_tls_handshake_client_hello(body).ok()?;
-    Some(name_things(&contents))
+    Some(name_things(&contents, carrier))
 }
 
-fn name_things(contents: &TlsClientHelloContents<'_>) -> ClientHello {
+fn name_things(contents: &TlsClientHelloContents<'_>, carrier: Carrier) -> ClientHello {
     let mut hello = ClientHello { version: contents.version.0, ..ClientHello::default() };
+    let ciphers = contents.ciphers.iter().map(|cipher| cipher.0).collect();
+    let mut offer = Offer { version: contents.version.0, ciphers, ..Offer::default() };
     // One broken extension must not hide those after it, so each is parsed by itself.
     let mut rest = contents.ext.unwrap_or_default();
     while let Some((kind, content, next)) = split_extension(rest) {
         rest = next;
+        offer.extensions.push(kind);
         match kind {
             SERVER_NAME if hello.server_name.is_none() => hello.server_name = server_name(content),
-            ALPN => hello.alpn = alpn(content),
+            SIGNATURE_ALGORITHMS => offer.signature_algorithms = numbers(content.get(2..).unwrap_or_default()),
+            ALPN => {
+                hello.alpn = alpn(content);
+                offer.first_alpn = first_alpn(content);
+            }
             SUPPORTED_VERSIONS => {
+                if let Some(version) = versions(content).max() {
+                    offer.version = version;
+                }
                 if let Some(version) = highest_version(content) {
                     hello.version = version;
                 }
@@ -38,7 +50,12 @@ fn name_things(contents: &TlsClientHelloContents<'_>) -> ClientHello {
             _ => {}
         }
     }
+    hello.ja4 = Some(offer.ja4(carrier));
     hello
+}
+
+fn numbers(list: &[u8]) -> Vec<u16> {
+    list.as_chunks::<2>().0.iter().map(|number| u16::from_be_bytes(*number)).collect()
 }
 
 /// Type, content and what follows of the first extension.
@@ -79,22 +96,38 @@ fn alpn(content: &[u8]) -> Vec<String> {
     named.filter_map(|protocol| std::str::from_utf8(protocol).ok()).map(str::to_owned).collect()
 }
 
-fn highest_version(content: &[u8]) -> Option<u16> {
-    let (length, list) = content.split_first()?;
+fn first_alpn(content: &[u8]) -> Option<&[u8]> {
+    let (_, mut list) = split_u16(content)?;
+    loop {
+        let (length, rest) = list.split_first()?;
+        let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+        if !name.is_empty() && !is_grease_alpn(name) {
+            return Some(name);
+        }
+        list = rest;
+    }
+}
+
+/// Versions in the extension, GREASE left out.
+fn versions(content: &[u8]) -> impl Iterator<Item = u16> {
+    let (length, list) = content.split_first().unwrap_or((&0, &[]));
     let list = list.get(..usize::from(*length)).unwrap_or(list);
     let versions = list.as_chunks::<2>().0.iter().map(|version| u16::from_be_bytes(*version));
+    versions.filter(|version| !is_grease(*version))
+}
+
+fn highest_version(content: &[u8]) -> Option<u16> {
     // Drafts of TLS 1.3 (0x7fNN) rank as what they became.
-    let versions = versions.filter(|version| !is_grease(*version));
-    versions.map(|version| if version >> 8 == 0x7f { 0x0304 } else { version }).max()
+    versions(content).map(|version| if version >> 8 == 0x7f { 0x0304 } else { version }).max()
 }
 
 /// Values that clients send so that servers learn to ignore unknown ones (RFC 8701).
-fn is_grease(value: u16) -> bool {
+pub(super) fn is_grease(value: u16) -> bool {
     let [high, low] = value.to_be_bytes();
     high == low && high & 0x0f == 0x0a
 }
 
-fn is_grease_alpn(protocol: &[u8]) -> bool {
+pub(super) fn is_grease_alpn(protocol: &[u8]) -> bool {
     matches!(protocol, [high, low] if is_grease(u16::from_be_bytes([*high, *low])))
 }
 

@@ -4,7 +4,8 @@
 //! Bounds: `max_hello_bytes` waited for; nothing is held. A record's body is skipped by arithmetic.
 //! Does not: decrypt, read certificates, tell application data of TLS 1.3 from the handshake that looks like it.
 
-mod hello;
+pub(super) mod hello;
+pub(super) mod ja4;
 mod record;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ use super::{
     ProtocolSink, Search, Settings, Start,
 };
 use crate::event::Direction;
+use ja4::Carrier;
 use record::{HEADER_BYTES, Kind};
 
 pub const PROTOCOL: Protocol = Protocol { name: "tls", probe, find, open };
@@ -191,7 +193,7 @@ impl Tls {
         match walk(bytes, walked, collected, max) {
             Walk::Incomplete { needed } => Progress::NeedMore(needed),
             Walk::Complete { message, records } => {
-                let Some(hello) = hello::parse(&message) else {
+                let Some(hello) = hello::parse(&message, Carrier::Tcp) else {
                     if untouched {
                         return Progress::NotMine;
                     }

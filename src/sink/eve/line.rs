@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     ai::{AiObject, AlertObject},
     dns::DnsObject,
-    objects::{AnomalyObject, FlowObject, HttpObject, StatsObject, TlsObject},
+    objects::{AnomalyObject, FlowObject, HttpObject, QuicObject, StatsObject, TlsObject},
 };
 use crate::event::{Event, EventKind, FlowIdentity, SensorEvent, Transport};
 
@@ -56,6 +56,7 @@ pub(super) struct FlowFields<'a> {
 #[serde(rename_all = "snake_case")]
 enum Object<'a> {
     Tls(TlsObject<'a>),
+    Quic(QuicObject<'a>),
     Http(HttpObject<'a>),
     Dns(DnsObject<'a>),
     Flow(FlowObject<'a>),
@@ -70,6 +71,7 @@ impl<'a> Line<'a> {
     pub(super) fn of(event: &'a Event, sensor: Option<&'a str>) -> Self {
         let (event_type, object) = match &event.kind {
             EventKind::Tls(tls) => ("tls", Object::Tls(TlsObject::of(tls))),
+            EventKind::Quic(quic) => ("quic", Object::Quic(QuicObject::of(quic))),
             EventKind::Http(http) => ("http", Object::Http(HttpObject::of(http))),
             EventKind::Dns(dns) => ("dns", Object::Dns(DnsObject::of(dns))),
             EventKind::Flow(flow) => ("flow", Object::Flow(FlowObject::of(flow))),
@@ -243,7 +245,12 @@ mod tests {
                     flow,
                     app_proto: sensor.map(|_| "tls".into()),
                     about_ai: true,
-                    kind: EventKind::Tls(TlsEvent { sni: Some("chatgpt.com".into()), version: None, alpn: vec![] }),
+                    kind: EventKind::Tls(TlsEvent {
+                        sni: Some("chatgpt.com".into()),
+                        version: None,
+                        alpn: vec![],
+                        ja4: None,
+                    }),
                     pcap_filename: interface.map(str::to_owned),
                 };
                 let line = Line::of(&event, sensor);

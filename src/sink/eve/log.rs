@@ -20,6 +20,7 @@ use crate::event::{Event, EventKind};
 #[serde(rename_all = "snake_case")]
 pub enum EveType {
     Tls,
+    Quic,
     Http,
     Dns,
     Flow,
@@ -84,6 +85,7 @@ impl EveLog {
         event.about_ai
             || match event.kind {
                 EventKind::Tls(_) => self.types.contains(&EveType::Tls),
+                EventKind::Quic(_) => self.types.contains(&EveType::Quic),
                 EventKind::Http(_) => self.types.contains(&EveType::Http),
                 EventKind::Dns(_) => self.types.contains(&EveType::Dns),
                 EventKind::Flow(_) => self.types.contains(&EveType::Flow),

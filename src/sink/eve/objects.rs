@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::event::{AnomalyEvent, FlowEvent, HttpEvent, StatsEvent, TlsEvent};
+use crate::event::{AnomalyEvent, FlowEvent, HttpEvent, QuicEvent, StatsEvent, TlsEvent};
 
 #[derive(Serialize)]
 pub(super) struct TlsObject<'a> {
@@ -13,11 +13,34 @@ pub(super) struct TlsObject<'a> {
     version: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     client_alpns: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ja4: Option<&'a str>,
 }
 
 impl<'a> TlsObject<'a> {
     pub(super) fn of(tls: &'a TlsEvent) -> Self {
-        Self { sni: tls.sni.as_deref(), version: tls.version.as_deref(), client_alpns: &tls.alpn }
+        Self {
+            sni: tls.sni.as_deref(),
+            version: tls.version.as_deref(),
+            client_alpns: &tls.alpn,
+            ja4: tls.ja4.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct QuicObject<'a> {
+    /// In hexadecimal: 1, 6b3343cf for version 2.
+    version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sni: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ja4: Option<&'a str>,
+}
+
+impl<'a> QuicObject<'a> {
+    pub(super) fn of(quic: &'a QuicEvent) -> Self {
+        Self { version: format!("{:x}", quic.version), sni: quic.sni.as_deref(), ja4: quic.ja4.as_deref() }
     }
 }
 
