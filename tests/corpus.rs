@@ -12,7 +12,29 @@ use shadowtap::redact::wire;
 type Names = BTreeMap<String, BTreeSet<String>>;
 
 /// Encapsulations that are read.
-const READ: [&str; 5] = ["vlan", "sll", "raw", "null", "llc"];
+const READ: [&str; 21] = [
+    "vlan",
+    "sll",
+    "raw",
+    "null",
+    "llc",
+    "ppp",
+    "mpls",
+    "gre",
+    "pppoes",
+    "pppoed",
+    "vxlan",
+    "geneve",
+    "gtp",
+    "ieee8021ah",
+    "ieee8021ad",
+    "erspan",
+    "lisp",
+    "teredo",
+    "nsh",
+    "vntag",
+    "prp",
+];
 
 /// Names of the last replay, by capture and kind.
 #[derive(Default)]

@@ -12,6 +12,7 @@ use shadowtap::{
     event::Timestamp,
     packet::decode,
     testkit::captures::{PcapDialect, WrittenFrame, pcap},
+    testkit::envelopes::ENVELOPES,
 };
 
 /// Frames of one of the project's captures, all Ethernet.
@@ -230,32 +231,20 @@ fn frames_that_the_mirror_lost_are_told_as_loss() {
 }
 
 #[test]
-fn tunnels_that_are_not_opened_are_named() {
+fn tunnels_are_opened_and_those_that_cannot_be_are_named() {
     let original = plaintext();
-    let vxlan: Vec<_> = original
-        .iter()
-        .map(|frame| {
-            let mut datagram = [0xc0_u8, 1, 0x12, 0xb5].to_vec();
-            datagram.extend_from_slice(&(16 + frame.bytes.len() as u16).to_be_bytes());
-            datagram.extend_from_slice(&[0, 0, 8, 0, 0, 0, 0, 0, 42, 0]);
-            datagram.extend_from_slice(&frame.bytes);
-            ipv4(frame, 17, &datagram)
-        })
-        .collect();
-    let (code, report) = examine(&vxlan);
+    let (_, plain) = examine(&original);
+    for (name, envelope) in ENVELOPES.iter().filter(|(name, _)| ["VXLAN", "ERSPAN", "MPLS"].contains(name)) {
+        let wrapped: Vec<_> = original.iter().map(|frame| with_bytes(frame, envelope(&frame.bytes))).collect();
+        let (_, report) = examine(&wrapped);
+        assert!(!told(&report).contains_key("envelopes"), "{report:#}");
+        assert_eq!(report["frames"]["opened"][name], wrapped.len());
+        assert_eq!(report["flows"]["services"], plain["flows"]["services"]);
+    }
+    let secret: Vec<_> = original.iter().map(|frame| ipv4(frame, 50, &[0xab; 200])).collect();
+    let (code, report) = examine(&secret);
     assert_eq!((told(&report)["envelopes"].as_str(), code), ("problem", Some(1)), "{report:#}");
-    assert_eq!(report["frames"]["tunnels"]["VXLAN"], vxlan.len());
-
-    let erspan: Vec<_> = original
-        .iter()
-        .map(|frame| {
-            let header = [0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 0];
-            ipv4(frame, 47, &[&header[..], &frame.bytes].concat())
-        })
-        .collect();
-    let (code, report) = examine(&erspan);
-    assert_eq!((told(&report)["envelopes"].as_str(), code), ("problem", Some(1)), "{report:#}");
-    assert_eq!(report["frames"]["tunnels"]["ERSPAN"], erspan.len());
+    assert_eq!(report["frames"]["tunnels"]["ESP (IPsec, encrypted)"], secret.len());
 }
 
 #[test]

@@ -57,11 +57,22 @@ fn fields(path: &str, name: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// What `check --dump` prints: all keys with their defaults, a line each.
+/// What `check --dump` prints: all keys with their defaults, a line each, lists too.
 fn defaults() -> String {
     let output = common::run(&["check", "--dump"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
+    let mut text = String::new();
+    for line in String::from_utf8(output.stdout).expect("text").lines() {
+        match line.trim().strip_prefix("- ") {
+            Some(item) => {
+                let is_first = text.ends_with(":\n");
+                text.truncate(text.len() - if is_first { 1 } else { 2 });
+                text += &format!("{}{item}]\n", if is_first { " [" } else { ", " });
+            }
+            None => text += &format!("{line}\n"),
+        }
+    }
+    text
 }
 
 /// Calls `take` with each key: its section (or none), its name, its default, what it means.

@@ -96,6 +96,7 @@ mod programs {
     fn compile(expression: &str, link: LinkType) -> Result<BpfProgram, pcap::Error> {
         let number = match link {
             LinkType::Ethernet => 1,
+            LinkType::Ppp => 9,
             LinkType::LinuxCooked => 113,
             LinkType::LinuxCooked2 => 276,
             // libpcap's own number for raw IP on Linux.

@@ -43,6 +43,8 @@ use crate::event::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LinkType {
     Ethernet,
+    /// LINKTYPE_PPP 9, PPP_HDLC 50.
+    Ppp,
     /// LINKTYPE_LINUX_SLL, 113.
     LinuxCooked,
     /// LINKTYPE_LINUX_SLL2, 276.
@@ -63,6 +65,7 @@ impl LinkType {
     pub fn from_number(number: u32) -> Self {
         match number {
             1 => Self::Ethernet,
+            9 | 50 => Self::Ppp,
             113 => Self::LinuxCooked,
             276 => Self::LinuxCooked2,
             12 | 14 | 101 | 228 | 229 => Self::RawIp,

@@ -264,12 +264,16 @@ fn encapsulation(frames: &FramesSeen) -> Check {
         };
         words.push(format!("VLAN {} ({}{stacked})", few(frames.vlans.keys()), counted(tagged, "frame")));
     }
+    if !frames.opened.is_empty() {
+        let opened: u64 = frames.opened.values().sum();
+        words.push(format!("{} opened: {}", shown(opened, frames.frames), most(&frames.opened)));
+    }
     if tunnelled == 0 {
         let figure = if words.is_empty() { "none".into() } else { format!("{}, read", words.join("; ")) };
         return check("envelopes", Verdict::Ok, figure, "");
     }
     words.push(format!("{} not opened: {}", shown(tunnelled, frames.frames), most(&frames.tunnels)));
-    let remedy = "this version does not look into these: end the tunnel before the sensor, or mirror without it";
+    let remedy = "these are encrypted or not known here: end the tunnel before the sensor, or mirror without it";
     check("envelopes", TUNNELS.judge(percent(tunnelled, frames.frames)), words.join("; "), remedy)
 }
 

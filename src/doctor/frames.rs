@@ -30,7 +30,9 @@ pub struct FramesSeen {
     pub packets: u64,
     /// Frames that were not read, by what they carry or why.
     pub not_read: BTreeMap<String, u64>,
-    /// Frames by the envelope that they came in, which is not opened.
+    /// Packets by the innermost envelope that they were taken out of.
+    pub opened: BTreeMap<String, u64>,
+    /// Frames by the envelope that they came in, which was not opened.
     pub tunnels: BTreeMap<String, u64>,
     /// Fragments of IP packets, and those whose packet never became whole.
     pub fragments: u64,
@@ -80,7 +82,10 @@ impl Frames {
         }
         seen.stacked_vlans += u64::from(matches!(survey.vlans, [_, inner, _] if inner != 0));
         self.addressed(survey);
-        self.cargo(survey.cargo);
+        match decoded.as_ref().ok().and_then(|decoded| decoded.tunnel.as_deref()) {
+            Some(tunnel) => count(&mut self.seen.opened, tunnel.kind.name().to_owned()),
+            None => self.cargo(survey.cargo, decoded),
+        }
         if let Some(packet) = &survey.packet {
             self.packet(frame, bytes, packet);
         }
@@ -105,9 +110,11 @@ impl Frames {
         }
     }
 
-    fn cargo(&mut self, cargo: Cargo) {
+    fn cargo(&mut self, cargo: Cargo, decoded: &Result<Decoded, DropReason>) {
         let seen = &mut self.seen;
         match cargo {
+            // A tunnel by its port that holds no frame of one is a datagram as any other.
+            Cargo::Tunnel(_) if decoded.is_ok() => {}
             Cargo::Read => {}
             Cargo::Tunnel(name) => count(&mut seen.tunnels, name.to_owned()),
             Cargo::Fragment => seen.fragments += 1,
@@ -147,6 +154,7 @@ fn count<K: Ord>(counts: &mut BTreeMap<K, u64>, name: K) {
 fn link_name(link: LinkType) -> String {
     match link {
         LinkType::Ethernet => "Ethernet".into(),
+        LinkType::Ppp => "PPP".into(),
         LinkType::LinuxCooked => "Linux cooked".into(),
         LinkType::LinuxCooked2 => "Linux cooked v2".into(),
         LinkType::RawIp => "raw IP".into(),

@@ -47,6 +47,68 @@ impl Direction {
     }
 }
 
+/// The envelopes around a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// The innermost.
+    pub kind: TunnelKind,
+    /// How many there are.
+    pub depth: u8,
+    /// Source and destination of the outermost IP header around the packet.
+    pub outer: Option<(IpAddr, IpAddr)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum TunnelKind {
+    BackboneBridging,
+    ETag,
+    Erspan,
+    EtherIp,
+    Geneve,
+    Gre,
+    Gtp,
+    IpInIp,
+    L2tp,
+    Lisp,
+    Mpls,
+    Nsh,
+    Pppoe,
+    Pptp,
+    SecurityGroupTag,
+    Teredo,
+    Tzsp,
+    VnTag,
+    Vxlan,
+}
+
+impl TunnelKind {
+    /// As engineers call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BackboneBridging => "802.1ah",
+            Self::ETag => "802.1BR",
+            Self::Erspan => "ERSPAN",
+            Self::EtherIp => "EtherIP",
+            Self::Geneve => "GENEVE",
+            Self::Gre => "GRE",
+            Self::Gtp => "GTP-U",
+            Self::IpInIp => "IP in IP",
+            Self::L2tp => "L2TP",
+            Self::Lisp => "LISP",
+            Self::Mpls => "MPLS",
+            Self::Nsh => "NSH",
+            Self::Pppoe => "PPPoE",
+            Self::Pptp => "PPTP",
+            Self::SecurityGroupTag => "SGT",
+            Self::Teredo => "Teredo",
+            Self::Tzsp => "TZSP",
+            Self::VnTag => "VN-tag",
+            Self::Vxlan => "VXLAN",
+        }
+    }
+}
+
 /// What identifies a flow in events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowIdentity {
@@ -57,8 +119,10 @@ pub struct FlowIdentity {
     pub transport: Transport,
     /// Name of the interface that the first packet came in through; `None` in a replay.
     pub interface: Option<Arc<str>>,
-    /// Outermost first.
+    /// Outermost first; those of an Ethernet frame within a tunnel, where there is one.
     pub vlans: Vec<u16>,
+    /// What the first packet came in.
+    pub tunnel: Option<Box<Tunnel>>,
     /// Of the client, when the client's frames carried one.
     pub client_mac: Option<[u8; 6]>,
     /// Time of the first packet.

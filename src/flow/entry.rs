@@ -150,6 +150,7 @@ impl<S> Flow<S> {
             transport: packet.transport,
             interface: arrival.interface.cloned(),
             vlans: packet.vlans.iter().copied().filter(|vlan| *vlan != 0).collect(),
+            tunnel: packet.tunnel.clone(),
             client_mac: None,
             started: arrival.time,
         };

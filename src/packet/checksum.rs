@@ -11,14 +11,15 @@ pub(super) fn wrong(bytes: &[u8], ip: &Ip) -> bool {
     let header = bytes.get(ip.ip_at..ip.transport_at).unwrap_or_default();
     // With an authentication header between, the IPv4 header ends earlier.
     let ipv4_bytes = header.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
-    if is_ipv4 && header.get(..ipv4_bytes).is_some_and(|header| folded(sum(header)) != 0xffff) {
+    // A datagram that came in fragments has none.
+    let is_there = is_ipv4 && !header.is_empty();
+    if is_there && header.get(..ipv4_bytes).is_some_and(|header| folded(sum(header)) != 0xffff) {
         return true;
     }
     transport_wrong(bytes, ip)
 }
 
-/// [`wrong`] of the transport alone.
-pub(super) fn transport_wrong(bytes: &[u8], ip: &Ip) -> bool {
+fn transport_wrong(bytes: &[u8], ip: &Ip) -> bool {
     if ip.captured_end < ip.announced_end {
         return false;
     }

@@ -46,9 +46,9 @@ pub(super) fn is_transport(protocol: u8) -> bool {
     matches!(protocol, TCP | UDP)
 }
 
-/// Whether one of them may follow, in IPv4.
+/// Whether one of them may follow, in IPv4: behind an authentication header, or in a tunnel.
 pub(super) fn leads_to_transport(protocol: u8) -> bool {
-    is_transport(protocol) || protocol == AUTHENTICATION
+    is_transport(protocol) || matches!(protocol, AUTHENTICATION | 4 | 41 | 47 | 97 | 137)
 }
 
 /// What a packet says of being a fragment: of which datagram, and which bytes of it.

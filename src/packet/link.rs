@@ -1,5 +1,5 @@
 //! Link layers down to IP. Ethernet II and IEEE 802.3 with LLC or SNAP, 802.1Q and stacked tags (802.1ad, 0x9100),
-//! Linux cooked v1 and v2, loopback, ARCnet, raw IP. In: a frame; out: where IP begins, the tags, the source's MAC.
+//! Linux cooked v1 and v2, loopback, ARCnet, PPP, raw IP. In: a frame; out: where IP begins, the tags, the source's MAC.
 //! Bounds: at most [`MAX_TAGS`] tags, of which three are remembered.
 
 use super::{
@@ -11,8 +11,8 @@ use crate::capture::LinkType;
 /// Tags peeled off one frame; more is no network's.
 const MAX_TAGS: usize = 8;
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
+pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(super) const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// Below this the field is a length (IEEE 802.3 §3.2.6).
 const FIRST_ETHERTYPE: u16 = 0x0600;
 /// What Linux cooked frames say in place of an EtherType for a frame that begins with LLC.
@@ -28,21 +28,19 @@ pub(super) struct Link {
     pub(super) source_mac: Option<[u8; 6]>,
 }
 
-/// Down to IP.
-#[inline]
-pub(super) fn decode(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
-    let link = peel(link, bytes)?;
-    if matches!(link.ethertype, ETHERTYPE_IPV4 | ETHERTYPE_IPV6) { Ok(link) } else { Err(DropReason::NotIp) }
+impl Link {
+    #[inline]
+    pub(super) fn carries_ip(&self) -> bool {
+        matches!(self.ethertype, ETHERTYPE_IPV4 | ETHERTYPE_IPV6)
+    }
 }
 
 /// Down to what the link carries, of whatever EtherType.
 #[inline]
 pub(super) fn peel(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
     match link {
-        LinkType::Ethernet => {
-            let source_mac = array::<6>(bytes, 6)?;
-            after_type(bytes, 12, Some(source_mac))
-        }
+        LinkType::Ethernet => ethernet(bytes, 0),
+        LinkType::Ppp => ppp(bytes, 0),
         LinkType::LinuxCooked => cooked(bytes, u16_at(bytes, 4)? == 6, 6, 14, 16),
         LinkType::LinuxCooked2 => cooked(bytes, u8_at(bytes, 11)? == 6, 12, 0, 20),
         LinkType::RawIp => Ok(bare_ip(0)),
@@ -51,6 +49,30 @@ pub(super) fn peel(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
         LinkType::ArcnetLinux => arcnet(bytes, 4),
         LinkType::Unsupported(_) => Err(DropReason::UnsupportedLink),
     }
+}
+
+/// A frame whose addresses begin at `at`.
+#[inline]
+pub(super) fn ethernet(bytes: &[u8], at: usize) -> Result<Link, DropReason> {
+    let source_mac = array::<6>(bytes, at + 6)?;
+    after_type(bytes, at + 12, Some(source_mac))
+}
+
+/// PPP (RFC 1661 §2), with or without HDLC's address and control (RFC 1662), the protocol in one byte or two.
+pub(super) fn ppp(bytes: &[u8], at: usize) -> Result<Link, DropReason> {
+    const IPV4: u16 = 0x0021;
+    const IPV6: u16 = 0x0057;
+    const MPLS: u16 = 0x0281;
+    let at = if array::<2>(bytes, at)? == [0xff, 0x03] { at + 2 } else { at };
+    let first = u8_at(bytes, at)?;
+    let (protocol, ip_at) = if first & 1 == 1 { (u16::from(first), at + 1) } else { (u16_at(bytes, at)?, at + 2) };
+    let ethertype = match protocol {
+        IPV4 => ETHERTYPE_IPV4,
+        IPV6 => ETHERTYPE_IPV6,
+        MPLS => 0x8847,
+        _ => return Err(DropReason::NotIp),
+    };
+    Ok(Link { ethertype, ip_at, vlans: [0; 3], source_mac: None })
 }
 
 /// `type_at` is where the EtherType, or the length of an 802.3 frame, stands.
@@ -67,7 +89,12 @@ fn bare_ip(ip_at: usize) -> Link {
 
 /// Peels tags off; `at` is where what `ethertype` names begins.
 #[inline]
-fn untag(bytes: &[u8], mut ethertype: u16, mut at: usize, source_mac: Option<[u8; 6]>) -> Result<Link, DropReason> {
+pub(super) fn untag(
+    bytes: &[u8],
+    mut ethertype: u16,
+    mut at: usize,
+    source_mac: Option<[u8; 6]>,
+) -> Result<Link, DropReason> {
     let mut vlans = [0; 3];
     let mut tags = 0;
     loop {

@@ -1,9 +1,9 @@
 //! From a frame to the five-tuple and payload. In: [`crate::capture::Frame`] bytes; out: [`Decoded`] or a
-//! [`DropReason`]. Link layers, VLAN tags, IPv4/IPv6 with extension headers, TCP, UDP.
+//! [`DropReason`]. Link layers, VLAN tags, tunnels, IPv4/IPv6 with extension headers, TCP, UDP.
 //!
 //! Written by hand for millions of frames a second, with `etherparse` as the oracle of its tests. Lengths in headers are
 //! believed only as far as the capture holds the bytes; the rest is `missing_payload`. Fragments of IP are put together
-//! in [`Fragments`]. Does not: tunnels.
+//! in [`Fragments`]. Tunnels are opened: what is decoded is the innermost packet.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -17,15 +17,16 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod tunnel;
 
 use std::{ops::Range, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use self::{ip::Ip, transport::Segment};
+use self::{ip::Ip, link::Link, transport::Segment};
 use crate::{
     capture::LinkType,
-    event::{Endpoint, Transport},
+    event::{Endpoint, Transport, Tunnel, TunnelKind},
 };
 
 pub use fragments::{FragmentCounters, Fragments, Loss, VersionCounters, Whole};
@@ -38,7 +39,7 @@ pub enum DropReason {
     UnsupportedLink,
     /// Not IP: ARP, STP, LLDP, …
     NotIp,
-    /// A tunnel that is not read yet (GRE, ESP, …), or another IP protocol than TCP and UDP.
+    /// A tunnel that is not opened (ESP, …), or another IP protocol than TCP and UDP.
     OtherTransport,
     /// An IP fragment. [`Fragments`] takes it; counted are those whose datagram never became whole.
     Fragment,
@@ -100,6 +101,8 @@ pub struct Decoded {
     /// Outermost first; 0 for none.
     pub vlans: [u16; 3],
     pub source_mac: Option<[u8; 6]>,
+    /// The envelopes that it came in.
+    pub tunnel: Option<Box<Tunnel>>,
     /// A checksum that was there and did not fit. Noted, never required: offloading NICs leave them wrong.
     pub wrong_checksum: bool,
     /// It came in fragments that overlapped with different bytes.
@@ -122,6 +125,8 @@ pub struct Settings {
     /// Compute the checksums of IPv4, TCP and UDP and note wrong ones. Off by default: it reads every byte once more,
     /// and a sensor before offloading NICs sees wrong ones all day.
     pub verify_checksums: bool,
+    /// UDP ports that VXLAN goes to.
+    pub vxlan_ports: Vec<u16>,
     /// A datagram in fragments is given up so long after its first fragment, in packet time.
     pub fragment_timeout_seconds: u64,
     /// Datagrams in fragments that may be under way. At the cap the one begun first is given up.
@@ -136,6 +141,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             verify_checksums: false,
+            vxlan_ports: vec![4789, 8472],
             fragment_timeout_seconds: 15,
             max_fragmented_datagrams: 8192,
             max_fragment_bytes_total: 32 << 20,
@@ -150,33 +156,97 @@ impl Settings {
     }
 }
 
+/// The innermost IP packet of a frame.
+struct Innermost<'a> {
+    link: Link,
+    /// The frame, up to the end of what holds the packet.
+    bytes: &'a [u8],
+    /// Its length on the wire.
+    wire_len: u32,
+    /// `None` for a fragment.
+    ip: Option<Ip>,
+    tunnel: Option<Box<Tunnel>>,
+}
+
+impl<'a> Innermost<'a> {
+    #[inline]
+    fn of(link: LinkType, bytes: &'a [u8], wire_len: u32, settings: &Settings) -> Result<Self, DropReason> {
+        Self { link: link::peel(link, bytes)?, bytes, wire_len, ip: None, tunnel: None }.open(settings)
+    }
+
+    /// Goes on inwards, from the link on or from an IP header that is known.
+    #[inline]
+    fn open(mut self, settings: &Settings) -> Result<Self, DropReason> {
+        for _ in 0..=tunnel::MAX_ENVELOPES {
+            if self.ip.is_none() {
+                if !self.link.carries_ip() {
+                    let (kind, inner) = tunnel::in_link(self.bytes, &self.link)?.ok_or(DropReason::NotIp)?;
+                    self.enter(kind, inner);
+                    continue;
+                }
+                match ip::decode(self.bytes, &self.link, self.wire_len) {
+                    Ok(ip) => self.ip = Some(ip),
+                    Err(DropReason::Fragment) => return Ok(self),
+                    Err(reason) => return Err(reason),
+                }
+            }
+            let Some(ip) = &self.ip else { return Err(DropReason::Malformed) };
+            if ip.protocol == ip::TCP {
+                return Ok(self);
+            }
+            let within = self.bytes.get(..ip.captured_end).unwrap_or(self.bytes);
+            let Some((kind, inner)) = tunnel::in_ip(within, ip, &self.link, settings)? else { return Ok(self) };
+            self.wire_len = u32::try_from(ip.announced_end).unwrap_or(u32::MAX);
+            self.bytes = within;
+            self.enter(kind, inner);
+        }
+        Err(DropReason::Malformed)
+    }
+
+    #[cold]
+    fn enter(&mut self, kind: TunnelKind, inner: Link) {
+        self.link = inner;
+        let outer = self.ip.take().map(|ip| (ip.source, ip.destination));
+        let tunnel = self.tunnel.get_or_insert_with(|| Box::new(Tunnel { kind, depth: 0, outer }));
+        tunnel.kind = kind;
+        tunnel.depth = tunnel.depth.saturating_add(1);
+        tunnel.outer = tunnel.outer.or(outer);
+    }
+
+    #[inline]
+    fn decoded(self, settings: &Settings) -> Result<Decoded, DropReason> {
+        let Some(ip) = self.ip else { return Err(DropReason::Fragment) };
+        let segment = transport::decode(self.bytes, &ip)?;
+        let wrong_checksum = settings.verify_checksums && checksum::wrong(self.bytes, &ip);
+        Ok(assemble(self.link.vlans, self.link.source_mac, self.tunnel, &ip, segment, wrong_checksum))
+    }
+}
+
+/// [`decode_with`] the settings that are the defaults.
+///
+/// # Errors
+/// Why the frame goes no further.
+pub fn decode(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Decoded, DropReason> {
+    decode_with(link, bytes, wire_len, &Settings::default())
+}
+
 /// Decodes one frame. `wire_len` is its length on the wire, which `bytes` may fall short of.
 ///
 /// # Errors
 /// Why the frame goes no further.
-#[inline]
-pub fn decode(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Decoded, DropReason> {
-    decode_frame(link, bytes, wire_len, false)
-}
-
-/// [`decode`] with settings of the site.
-///
-/// # Errors
-/// Why the frame goes no further.
 pub fn decode_with(link: LinkType, bytes: &[u8], wire_len: u32, settings: &Settings) -> Result<Decoded, DropReason> {
-    decode_frame(link, bytes, wire_len, settings.verify_checksums)
-}
-
-fn decode_frame(link: LinkType, bytes: &[u8], wire_len: u32, verify_checksums: bool) -> Result<Decoded, DropReason> {
-    let link = link::decode(link, bytes)?;
-    let ip = ip::decode(bytes, &link, wire_len)?;
-    let segment = transport::decode(bytes, &ip)?;
-    let wrong_checksum = verify_checksums && checksum::wrong(bytes, &ip);
-    Ok(assemble(link.vlans, link.source_mac, &ip, segment, wrong_checksum))
+    Innermost::of(link, bytes, wire_len, settings)?.decoded(settings)
 }
 
 #[inline]
-fn assemble(vlans: [u16; 3], source_mac: Option<[u8; 6]>, ip: &Ip, segment: Segment, wrong_checksum: bool) -> Decoded {
+fn assemble(
+    vlans: [u16; 3],
+    source_mac: Option<[u8; 6]>,
+    tunnel: Option<Box<Tunnel>>,
+    ip: &Ip,
+    segment: Segment,
+    wrong_checksum: bool,
+) -> Decoded {
     let payload = segment.payload;
     Decoded {
         source: Endpoint::new(ip.source, segment.source_port),
@@ -188,6 +258,7 @@ fn assemble(vlans: [u16; 3], source_mac: Option<[u8; 6]>, ip: &Ip, segment: Segm
         payload: u32::try_from(payload.start).unwrap_or(u32::MAX)..u32::try_from(payload.end).unwrap_or(u32::MAX),
         vlans,
         source_mac,
+        tunnel,
         wrong_checksum,
         fragments_differ: false,
     }

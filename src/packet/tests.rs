@@ -10,6 +10,7 @@ use crate::{
     capture::LinkType,
     event::Transport,
     testkit::{
+        envelopes::ENVELOPES,
         packets::{Flags, Packet},
         shuffle::Dice,
     },
@@ -311,4 +312,69 @@ proptest! {
             (Err(reason), Some(told)) => prop_assert!(refused_on_purpose(&frame), "{:?} {:?}", reason, told),
         }
     }
+}
+
+#[test]
+fn every_envelope_is_opened_down_to_the_packet_and_a_cut_one_does_no_harm() {
+    let [client, server] = ["10.1.2.3:50000", "203.0.113.5:443"].map(|end| end.parse().unwrap());
+    let [client_6, server_6] = ["[2001:db8::1]:50000", "[2001:db8::2]:443"].map(|end| end.parse().unwrap());
+    for packet in [
+        Packet::tcp(client, server, 7, 9, Flags::PSH_ACK, b"hello there"),
+        Packet::tcp(client_6, server_6, 7, 9, Flags::PSH_ACK, b"hello there"),
+        Packet::udp(client, server, b"a datagram"),
+    ] {
+        let frame = packet.frame(LinkType::Ethernet);
+        let plain = decode(LinkType::Ethernet, &frame, frame.len() as u32).unwrap();
+        for (name, envelope) in ENVELOPES {
+            let wrapped = envelope(&frame);
+            let decoded = decode(LinkType::Ethernet, &wrapped, wrapped.len() as u32)
+                .unwrap_or_else(|reason| panic!("{name}: {reason:?}: {wrapped:02x?}"));
+            assert_eq!(decoded.payload_of(&wrapped), plain.payload_of(&frame), "{name}");
+            assert_eq!(
+                (decoded.source, decoded.destination, decoded.tcp),
+                (plain.source, plain.destination, plain.tcp)
+            );
+            let tunnel = decoded.tunnel.expect("an envelope");
+            assert_eq!((tunnel.kind.name(), tunnel.depth), (*name, 1));
+            for cut in 0..wrapped.len() {
+                let _ = decode(LinkType::Ethernet, &wrapped[..cut], wrapped.len() as u32);
+            }
+            // One in another, and all of them at once.
+            for (_, outer) in ENVELOPES {
+                if wrapped[12..14] == [8, 0] {
+                    let twice = outer(&wrapped);
+                    let decoded = decode(LinkType::Ethernet, &twice, twice.len() as u32).unwrap();
+                    assert_eq!(decoded.tunnel.unwrap().depth, 2);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn envelopes_without_end_are_given_up() {
+    let frame =
+        Packet::udp("10.1.2.3:5".parse().unwrap(), "10.1.2.4:6".parse().unwrap(), b"x").frame(LinkType::Ethernet);
+    let (_, vxlan) = ENVELOPES.iter().find(|(name, _)| *name == "VXLAN").unwrap();
+    let nested = |depth: usize| (0..depth).fold(frame.clone(), |frame, _| vxlan(&frame));
+    let read = |frame: &[u8]| {
+        decode(LinkType::Ethernet, frame, frame.len() as u32).map(|decoded| decoded.tunnel.unwrap().depth)
+    };
+    assert_eq!(read(&nested(8)), Ok(8));
+    assert_eq!(read(&nested(9)), Err(DropReason::Malformed));
+}
+
+#[test]
+fn a_port_of_a_tunnel_alone_makes_none_and_other_ports_may_be_given() {
+    let [client, server] = ["10.1.2.3:4789", "203.0.113.5:53"].map(|end| end.parse().unwrap());
+    let answer = Packet::udp(server, client, &[0xab; 60]).frame(LinkType::Ethernet);
+    assert!(decode(LinkType::Ethernet, &answer, answer.len() as u32).unwrap().tunnel.is_none());
+    let inner = Packet::udp(client, server, b"x").frame(LinkType::Ethernet);
+    let elsewhere =
+        Packet::udp(client, "10.9.9.9:5555".parse().unwrap(), &[&[8, 0, 0, 0, 0, 0, 42, 0][..], &inner].concat());
+    let frame = elsewhere.frame(LinkType::Ethernet);
+    assert!(decode(LinkType::Ethernet, &frame, frame.len() as u32).unwrap().tunnel.is_none());
+    let settings = Settings { vxlan_ports: vec![5555], ..Settings::default() };
+    let decoded = decode_with(LinkType::Ethernet, &frame, frame.len() as u32, &settings).unwrap();
+    assert_eq!(decoded.payload_of(&frame), b"x");
 }

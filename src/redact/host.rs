@@ -25,6 +25,16 @@ pub fn host(host: &str) -> String {
     if (plain && !numbers(host.as_bytes()).any(|number| is_persons(&number, host.as_bytes()))) || is_address(host) {
         return host.to_owned();
     }
+    // A name with its port, where somebody put both into an SNI. Beside what is masked, a port may be more of it.
+    if let Some((name, port)) = host.rsplit_once(':')
+        && port.parse::<u16>().is_ok_and(|number| number.to_string() == port)
+        && !name.is_empty()
+        && !name.contains(':')
+        && !is_labelled(name.as_bytes())
+        && self::host(name) == name
+    {
+        return host.to_owned();
+    }
     masked(host)
 }
 
@@ -80,6 +90,17 @@ fn is_labelled(host: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::host;
+
+    #[test]
+    fn a_port_stays_beside_a_name_that_stays() {
+        for stays in ["server4:443", "api.openai.com:8443"] {
+            assert_eq!(host(stays), stays);
+        }
+        for other in ["mrn.example:41234", "00412345.example:443", "a.example:0443", "a.example:99999", ":443", "a:1:2"]
+        {
+            assert_ne!(host(other), other);
+        }
+    }
 
     #[test]
     fn a_number_of_a_person_stands_in_no_host_however_it_is_parted() {

@@ -3,6 +3,7 @@
 pub mod captures;
 pub mod dissector;
 pub mod dns;
+pub mod envelopes;
 pub mod extractors;
 pub mod fragments;
 pub mod fuzz;

@@ -121,6 +121,7 @@ impl Packet {
             LinkType::Loopback => vec![if self.source.is_ipv4() { 2 } else { 30 }, 0, 0, 0],
             LinkType::ArcnetBsd => vec![0xbe, 0x50, arcnet_type, 0, 0, 1],
             LinkType::ArcnetLinux => vec![0xbe, 0x50, 0, 0, arcnet_type, 0, 0, 1],
+            LinkType::Ppp => vec![0xff, 0x03, 0x00, if self.source.is_ipv4() { 0x21 } else { 0x57 }],
             LinkType::RawIp | LinkType::Unsupported(_) => Vec::new(),
         };
         frame.extend_from_slice(&tags);

@@ -7,7 +7,10 @@ use super::{
     Fragment, Loss,
     finished::{MAX_MARKS, Mark},
 };
-use crate::{event::Timestamp, packet::DropReason};
+use crate::{
+    event::{Timestamp, Tunnel},
+    packet::DropReason,
+};
 
 /// Bytes of the datagram that came with one fragment.
 #[derive(Debug)]
@@ -19,11 +22,12 @@ struct Piece {
 }
 
 /// What only the datagram's first bytes tell.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct First {
     pub(super) protocol: u8,
     pub(super) vlans: [u16; 3],
     pub(super) source_mac: Option<[u8; 6]>,
+    pub(super) tunnel: Option<Box<Tunnel>>,
 }
 
 /// What became of a fragment.
@@ -131,7 +135,8 @@ impl Datagram {
         }
         if fragment.start == 0 && self.first.is_none() {
             let Fragment { protocol, vlans, source_mac, .. } = *fragment;
-            self.first = Some(First { protocol, vlans, source_mac });
+            let tunnel = fragment.tunnel.clone();
+            self.first = Some(First { protocol, vlans, source_mac, tunnel });
         }
         self.conflict = self.disagrees(fragment);
         self.differs |= self.conflict;

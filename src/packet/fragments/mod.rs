@@ -25,11 +25,14 @@ use self::{
     finished::{Finished, Mark},
 };
 use super::{
-    Decoded, DropReason, Settings,
+    Decoded, DropReason, Innermost, Settings,
     ip::{self, Ip},
-    link, transport,
+    link::Link,
 };
-use crate::{capture::LinkType, event::Timestamp};
+use crate::{
+    capture::LinkType,
+    event::{Timestamp, Tunnel},
+};
 
 /// A datagram has so many bytes at most, its IP header included.
 const MAX_DATAGRAM_BYTES: u32 = 65_535;
@@ -57,6 +60,7 @@ struct Fragment<'a> {
     end: u32,
     more: bool,
     bytes: &'a [u8],
+    tunnel: Option<Box<Tunnel>>,
     vlans: [u16; 3],
     source_mac: Option<[u8; 6]>,
 }
@@ -115,7 +119,7 @@ impl Fragments {
         counters: &mut FragmentCounters,
     ) -> Result<Option<Whole>, DropReason> {
         self.advance(time, counters);
-        let fragment = Fragment::read(link, frame, wire_len)?;
+        let fragment = Fragment::read(link, frame, wire_len, &self.settings)?;
         let key = fragment.key;
         let mark = self.mark(&fragment);
         counters.of(key).fragments += 1;
@@ -186,7 +190,7 @@ impl Fragments {
         let mut datagram = self.remove(key).ok_or(DropReason::Fragment)?;
         self.finished.remember(*key, datagram.take_marks(), self.now);
         let frames = datagram.frames;
-        let whole = datagram.decode(key, self.settings.verify_checksums);
+        let whole = datagram.decode(key, &self.settings);
         match whole {
             Ok(_) => counters.of(*key).reassembled += 1,
             // The last of them is dropped for the reason that is answered.
@@ -224,8 +228,12 @@ impl Fragments {
 }
 
 impl<'a> Fragment<'a> {
-    fn read(link: LinkType, frame: &'a [u8], wire_len: u32) -> Result<Self, DropReason> {
-        let link = link::decode(link, frame)?;
+    fn read(link: LinkType, frame: &'a [u8], wire_len: u32, settings: &Settings) -> Result<Self, DropReason> {
+        let Innermost { link, bytes: frame, wire_len, ip: whole, tunnel } =
+            Innermost::of(link, frame, wire_len, settings)?;
+        if whole.is_some() {
+            return Err(DropReason::Fragment);
+        }
         let (ip, header) = ip::decode_fragment(frame, &link, wire_len)?;
         let is_ipv4 = ip.source.is_ipv4();
         // IPv6 names the protocol in the first fragment alone.
@@ -263,14 +271,15 @@ impl<'a> Fragment<'a> {
             bytes: bytes.get(..bytes.len().min(length as usize)).unwrap_or_default(),
             vlans: link.vlans,
             source_mac: link.source_mac,
+            tunnel,
         })
     }
 }
 
 impl Datagram {
     /// Reads the transport of a datagram that is whole.
-    fn decode(self, key: &Key, verify_checksums: bool) -> Result<Whole, DropReason> {
-        let Some(first) = self.first else { return Err(DropReason::Fragment) };
+    fn decode(mut self, key: &Key, settings: &Settings) -> Result<Whole, DropReason> {
+        let Some(first) = self.first.take() else { return Err(DropReason::Fragment) };
         let bytes = self.bytes();
         let mut ip = Ip {
             ip_at: 0,
@@ -284,9 +293,11 @@ impl Datagram {
         if !ip::is_transport(ip.protocol) {
             ip.peel_extensions(&bytes)?;
         }
-        let segment = transport::decode(&bytes, &ip)?;
-        let wrong_checksum = verify_checksums && super::checksum::transport_wrong(&bytes, &ip);
-        let mut decoded = super::assemble(first.vlans, first.source_mac, &ip, segment, wrong_checksum);
+        // What was fragmented may itself be a tunnel.
+        let link = Link { ethertype: 0, ip_at: 0, vlans: first.vlans, source_mac: first.source_mac };
+        let wire_len = u32::try_from(ip.announced_end).unwrap_or(u32::MAX);
+        let innermost = Innermost { link, bytes: &bytes, wire_len, ip: Some(ip), tunnel: first.tunnel };
+        let mut decoded = innermost.open(settings)?.decoded(settings)?;
         decoded.fragments_differ = self.differs;
         Ok(Whole { decoded, bytes })
     }

@@ -14,7 +14,7 @@ use super::{
     dns::DnsObject,
     objects::{AnomalyObject, FlowObject, HttpObject, QuicObject, StatsObject, TlsObject},
 };
-use crate::event::{Event, EventKind, FlowIdentity, SensorEvent, Transport};
+use crate::event::{Event, EventKind, FlowIdentity, SensorEvent, Transport, Tunnel};
 
 /// A line.
 #[derive(Serialize)]
@@ -49,6 +49,27 @@ pub(super) struct FlowFields<'a> {
     dest_port: u16,
     proto: &'static str,
     community_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tunnel: Option<TunnelObject>,
+}
+
+/// EVE's `tunnel`: the outermost addresses, the innermost envelope.
+#[derive(Serialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
+struct TunnelObject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src_ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dest_ip: Option<IpAddr>,
+    proto: &'static str,
+    depth: u8,
+}
+
+impl TunnelObject {
+    fn of(tunnel: &Tunnel) -> Self {
+        let (src_ip, dest_ip) = tunnel.outer.unzip();
+        Self { src_ip, dest_ip, proto: tunnel.kind.name(), depth: tunnel.depth }
+    }
 }
 
 /// Externally tagged: the key is the event type's object.
@@ -159,6 +180,7 @@ impl<'a> FlowFields<'a> {
                 Transport::Udp => "UDP",
             },
             community_id: community_id(flow),
+            tunnel: flow.tunnel.as_deref().map(TunnelObject::of),
         }
     }
 
@@ -176,6 +198,10 @@ impl<'a> FlowFields<'a> {
         word(out, ",\"proto\":\"", self.proto);
         word(out, "\",\"community_id\":\"", &self.community_id);
         out.push(b'"');
+        if let Some(tunnel) = &self.tunnel {
+            out.extend_from_slice(b",\"tunnel\":");
+            serde_json::to_writer(&mut *out, tunnel)?;
+        }
         Ok(())
     }
 }
@@ -220,6 +246,7 @@ mod tests {
             server: server.parse().unwrap(),
             transport: Transport::Tcp,
             interface: None,
+            tunnel: None,
             vlans: vec![],
             client_mac: None,
             started: Timestamp(0),

@@ -116,6 +116,7 @@ mod tests {
             server: server.parse().unwrap(),
             transport: Transport::Tcp,
             interface: None,
+            tunnel: None,
             vlans: vec![],
             client_mac: None,
             started: Timestamp(0),

@@ -131,6 +131,7 @@ fn record<'a>(input: &mut Input<'a>, first: [u32; 2]) -> Option<(Decoded, &'a [u
         missing_payload: if is_set(bit::FAR) { 100 } else { 0 },
         vlans: [0; 3],
         source_mac: None,
+        tunnel: None,
         wrong_checksum: false,
         fragments_differ: false,
     };
