@@ -6,6 +6,7 @@ pub mod dns;
 pub mod extractors;
 pub mod fragments;
 pub mod fuzz;
+pub mod http2;
 pub mod laws;
 pub mod packets;
 pub mod samples;
