@@ -116,3 +116,35 @@ fn a_connection_after_an_upgrade_is_read() {
     assert_eq!(by_authority.len(), 1, "{}", replay.text());
     assert_eq!(by_authority[0]["ai"]["content"]["findings"]["mrn"], 1);
 }
+
+/// Messages of gRPC and Connect that are not compressed: a flag, a length, then protobuf or JSON.
+#[test]
+fn strings_in_the_messages_of_remote_calls_are_read() {
+    let envelope = |message: &[u8]| [&[0][..], &(message.len() as u32).to_be_bytes(), message].concat();
+    let note = b"Discharge summary. Patient MRN: 00412345, diagnosis of heart failure, admitted to the ward.";
+    let protobuf = [&[0x0a, note.len() as u8][..], note, &[0x10, 0x07]].concat();
+    for (content_type, message) in [
+        ("application/grpc", &protobuf[..]),
+        ("application/connect+proto", &protobuf),
+        ("application/connect+json", BODY),
+    ] {
+        let fields = [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":authority", "api2.cursor.sh"),
+            (":path", "/aiserver.v1.ChatService/StreamUnifiedChat"),
+            ("content-type", content_type),
+        ];
+        let up = [
+            http2::client_hello(),
+            http2::headers(1, &http2::block(&fields), false),
+            http2::data(1, &envelope(message), false),
+            http2::data(1, &envelope(&[0x08, 0x01]), true),
+        ];
+        let packets = conversation(41_000).client_says(up.concat()).server_says(http2::server_hello()).packets();
+        let replay = replayed(&packets, &[]);
+        let found: Vec<Value> =
+            activities(&replay).iter().map(|event| event["ai"]["content"]["findings"]["mrn"].clone()).collect();
+        assert_eq!(found, [1], "{content_type}: {}", replay.text());
+    }
+}

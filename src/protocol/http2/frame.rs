@@ -113,7 +113,7 @@ impl Header {
             Kind::Priority | Kind::RstStream | Kind::GoAway | Kind::WindowUpdate => 0,
             Kind::Other => return false,
         };
-        self.is_legal() && self.flags & !flags == 0 && !self.reserved && self.length <= MAX_CONTROL_BYTES
+        self.is_legal() && self.flags & !flags == 0 && !self.reserved && self.length < 1 << 16
     }
 }
 

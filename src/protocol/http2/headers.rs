@@ -75,7 +75,7 @@ impl Blocks {
         let max_list_bytes = self.max_bytes.saturating_mul(4);
         let (mut count, mut listed, mut beyond) = (0_usize, 0_usize, false);
         // A block that breaks tells what came before.
-        let _ = self.hpack.decode(&self.bytes, |field| {
+        let decoded = self.hpack.decode(&self.bytes, |field| {
             count += 1;
             listed += field.0.map_or(0, <[u8]>::len) + field.1.map_or(0, <[u8]>::len);
             if count > MAX_FIELDS || listed > max_list_bytes {
@@ -84,6 +84,7 @@ impl Blocks {
                 fields.take(field);
             }
         });
+        fields.unknown |= decoded.is_err() || !whole || self.is_cut;
         if !whole || self.is_cut {
             self.hpack.lose();
         }
@@ -144,11 +145,36 @@ pub(super) struct Fields {
     /// Pseudo-header fields of a request, and of a response, were there, whether their values are known or not.
     pub(super) asks: bool,
     pub(super) answers: bool,
+    /// Something referred to what is unknown.
+    unknown: bool,
     wire_bytes: u64,
 }
 
+/// The authorities that a connection's requests named. With one alone, it is that of a request whose own cannot be
+/// read: clients name it once and refer to it from then on, so that one lost packet would hide it for good.
+#[derive(Default)]
+pub(super) struct Authorities {
+    first: Option<host::Authority>,
+    several: bool,
+}
+
+impl Authorities {
+    fn note(&mut self, named: &host::Authority) {
+        match &self.first {
+            Some(first) => self.several |= first != named,
+            None => self.first = Some(named.clone()),
+        }
+    }
+}
+
 impl Fields {
+    /// Those of a request whose header block was not seen.
+    pub(super) fn unseen() -> Self {
+        Self { unknown: true, ..Self::default() }
+    }
+
     fn take(&mut self, (name, value): Field<'_>) {
+        self.unknown |= name.is_none() || value.is_none();
         let Some(name) = name else { return };
         if name.first() == Some(&b':') {
             self.answers |= name == b":status";
@@ -192,8 +218,16 @@ impl Fields {
         self.method.as_deref() == Some("CONNECT") && !self.protocol
     }
 
-    pub(super) fn into_request(self) -> RequestHead {
+    pub(super) fn into_request(mut self, authorities: &mut Authorities) -> RequestHead {
         let connect = self.is_connect();
+        match &self.authority {
+            Some(_) if connect => {}
+            Some(named) => authorities.note(named),
+            None if self.unknown && self.host.is_none() && !authorities.several => {
+                self.authority.clone_from(&authorities.first);
+            }
+            None => {}
+        }
         let host_header = self.host.as_ref().or(self.authority.as_ref()).map(|named| named.text.clone());
         let evidence = match (&self.authority, &self.host) {
             (Some(_), _) if connect => Some(EvidenceKind::ConnectTarget),

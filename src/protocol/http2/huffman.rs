@@ -123,7 +123,7 @@ mod tests {
             for code in first..first + count {
                 let symbol = SYMBOLS.get(place).copied();
                 place += 1;
-                let padded = (u64::from(code) + 1 << (64 - bits)).wrapping_sub(1);
+                let padded = ((u64::from(code) + 1) << (64 - bits)).wrapping_sub(1);
                 let decoded = decode(&padded.to_be_bytes());
                 match symbol {
                     // Beyond the code and seven bits the padding is too long, unless it is itself the end marker.

@@ -1,7 +1,7 @@
 //! What blocks and DATA mean for their streams: requests, responses, trailers, bodies, their ends. In: decoded blocks
 //! and body bytes; out: events, in the order that [`ProtocolEvent`] asks for.
 
-use super::headers::Block;
+use super::headers::{Block, Fields};
 use super::stream::{Part, Stream};
 use super::{Http2, Role};
 use crate::event::Direction;
@@ -48,7 +48,10 @@ impl Http2 {
                 return;
             }
             match role {
-                Role::Client => self.tell_request(number, &fields.into_request(), connect, out),
+                Role::Client => {
+                    let head = fields.into_request(&mut self.authorities);
+                    self.tell_request(number, &head, connect, out);
+                }
                 Role::Server => {
                     let head = fields.into_response();
                     let Some(stream) = self.streams.get(number) else { return };
@@ -86,7 +89,8 @@ impl Http2 {
             stream.damage(role);
         }
         if role == Role::Client {
-            self.tell_request(number, &RequestHead { version: "HTTP/2", ..RequestHead::default() }, false, out);
+            let head = Fields::unseen().into_request(&mut self.authorities);
+            self.tell_request(number, &head, false, out);
         }
     }
 

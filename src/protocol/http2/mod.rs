@@ -24,7 +24,7 @@ use super::{
 };
 use crate::event::Direction;
 use frame::{END_HEADERS, END_STREAM, Frame, HEADER_BYTES, Header, Kind, PREFACE, Parsed};
-use headers::{Blocks, Purpose};
+use headers::{Authorities, Blocks, Purpose};
 use seek::Proof;
 use stream::Streams;
 
@@ -109,6 +109,7 @@ fn open(settings: &Settings, start: Start) -> Box<dyn Dissector> {
         // Of responses little is told.
         sides: [side(1), side(2)],
         streams: Streams::default(),
+        authorities: Authorities::default(),
         told_caps: [false; 2],
     })
 }
@@ -147,6 +148,7 @@ struct Http2 {
     /// By direction of the flow.
     sides: [Side; 2],
     streams: Streams,
+    authorities: Authorities,
     /// Told once each: header blocks beyond their bound, streams beyond theirs.
     told_caps: [bool; 2],
 }

@@ -126,10 +126,6 @@ fn is_telling(header: &Header) -> bool {
 
 /// Whether a header of which only this is there may be one.
 fn may_begin(bytes: &[u8]) -> bool {
-    let mut header = [0; HEADER_BYTES];
-    for (byte, known) in header.iter_mut().zip(bytes) {
-        *byte = *known;
-    }
-    let kind = bytes.get(3).copied();
-    header.first() == Some(&0) && kind.is_none_or(|kind| kind <= 9)
+    // A longer frame is not usual, nor is one of another type.
+    bytes.first().is_none_or(|length| *length == 0) && bytes.get(3).is_none_or(|kind| *kind <= 9)
 }

@@ -237,7 +237,9 @@ fn a_connection_picked_up_late_tells_what_is_known() {
     late.extend(post(9, "a.example", "/", b"of nine"));
     for split in [1, 19, 25, late.len()] {
         let mut play = Play::with(true, Settings::default());
-        late.chunks(split).for_each(|bytes| drop(play.up(bytes)));
+        late.chunks(split).for_each(|bytes| {
+            play.up(bytes);
+        });
         assert_eq!(play.holding(r#""POST" "/partly" None"#), 1, "in pieces of {split}: {:?}", play.recorder.events());
         assert_eq!(play.holding("a.example"), 1);
         assert_eq!((play.body(0).as_str(), play.body(1).as_str()), ("of seven", "of nine"));
@@ -256,7 +258,9 @@ fn other_binary_streams_are_not_taken_for_this() {
     let numbers: Vec<u8> = (0..50_000_u32).flat_map(u32::to_be_bytes).collect();
     for (name, bytes) in [("random", random), ("sparse", sparse), ("numbers", numbers), ("zeros", vec![0; 100_000])] {
         let mut play = Play::with(true, Settings::default());
-        bytes.chunks(1460).for_each(|bytes| drop(play.up(bytes)));
+        bytes.chunks(1460).for_each(|bytes| {
+            play.up(bytes);
+        });
         play.close();
         assert!(play.recorder.done.iter().all(|(info, _)| info.protocol != "http2"), "{name}");
         assert_ne!(probe(ToServer, &bytes), Probe::Certain, "{name}");
@@ -294,9 +298,14 @@ fn a_gap_in_a_header_block_keeps_what_is_there() {
     play.up(client_hello()).up(&asked[..150]).event(ToServer, StreamEvent::Gap(40)).up(&asked[190..]);
     play.up(data(1, b"body", true));
     assert_eq!((play.holding("a.example"), play.body(0).as_str()), (1, "body"));
-    // Its authority is unknown from here on, its body not.
+    // What later requests refer to is unknown from here on. While the connection had one authority, it is theirs.
     play.up(headers(3, b"\x83\x87\xc0", false)).up(data(3, b"second", true));
-    assert_eq!((play.holding(r#""POST" "" None"#), play.body(1).as_str()), (1, "second"));
+    assert_eq!((play.holding(r#""POST" "" Some("a.example")"#), play.body(1).as_str()), (1, "second"));
+    play.up(post(5, "b.example", "/", b"third")).up(headers(7, b"\x83\x87\xc0", true));
+    assert_eq!(play.holding(r#""POST" "" None"#), 1);
+    // Whoever names none, and refers to nothing unknown, has none.
+    play.up(headers(9, b"\x83\x87\x84", true));
+    assert_eq!(play.holding(r#""POST" "/" None"#), 1);
 }
 
 #[test]
