@@ -133,7 +133,10 @@ fn captures_of_other_projects_give_the_names_that_are_in_them() {
             ("host", "http1_hosts", found.hosts.get(capture)),
         ] {
             let seen = seen.cloned().unwrap_or_default();
-            let listed = texts(&truth[key]);
+            let mut listed = texts(&truth[key]);
+            if kind == "host" {
+                listed.extend(texts(&truth["http2_authorities_cleartext"]));
+            }
             let decrypted = texts(&truth["http1_hosts_decrypted"]);
             let targets = texts(&truth["http_connect_targets"]);
             for name in listed.iter().filter(|name| !excused.contains(*name)) {

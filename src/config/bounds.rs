@@ -58,6 +58,7 @@ pub(super) fn ranges(config: &Config) -> Vec<Range> {
         ("flow.max_reassembly_bytes_total", size(flow.max_reassembly_bytes_total), MIB, 1 << 40),
         ("flow.max_window_bytes", u64::from(flow.max_window_bytes), 64 * KIB, GIB),
         ("flow.max_memory_bytes", size(flow.max_memory_bytes), 16 * MIB, 1 << 40),
+        ("protocol.max_http2_streams", size(config.protocol.max_http2_streams), 1, 1024),
         ("protocol.max_learned_names", size(config.protocol.max_learned_names), 1, 1 << 24),
         ("protocol.min_name_ttl_seconds", config.protocol.min_name_ttl_seconds, 0, WEEK),
         ("protocol.max_name_ttl_seconds", config.protocol.max_name_ttl_seconds, 1, WEEK),

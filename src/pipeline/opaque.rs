@@ -48,7 +48,7 @@ impl Opaque {
             client: Client::default(),
             operation: Operation::Other,
             // Answers whose questions were not seen are cleartext all the same.
-            encrypted: app_proto != Some("http"),
+            encrypted: !matches!(app_proto, Some("http" | "http2")),
         };
         log.tell(flow, app_proto, FactBody::Opened(Box::new(opening)));
         Self { key, app_proto, told_up: 0, told_at: now, part_began: now }

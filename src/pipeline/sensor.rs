@@ -490,7 +490,8 @@ impl Handler<'_> {
     fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {
         self.exchanges.spoken = true;
         self.exchanges.named = true;
-        let connect = head.method == "CONNECT";
+        // Not the extended one of HTTP/2 (RFC 8441), which asks a server for a WebSocket.
+        let connect = head.method == "CONNECT" && head.host_evidence != Some(EvidenceKind::Http2Authority);
         if !self.room() {
             return;
         }
@@ -504,10 +505,10 @@ impl Handler<'_> {
         let service = opening.as_ref().and_then(|opening| opening.service);
         if let Some(opening) = opening {
             self.exchanges.about_ai = true;
-            self.bench.log.tell(self.bench.flow, Some("http"), FactBody::Opened(Box::new(opening)));
+            self.bench.log.tell(self.bench.flow, Some(stream.protocol), FactBody::Opened(Box::new(opening)));
         }
         let read = scan_plan(service.as_ref()) == ScanPlan::Full;
-        let transaction = Transaction::new(key, head, service, read, &mut self.bench);
+        let transaction = Transaction::new(key, stream.protocol, head, service, read, &mut self.bench);
         self.exchanges.open.insert((stream.id, exchange), Exchange::Transaction(Box::new(transaction)));
     }
 

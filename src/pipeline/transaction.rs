@@ -25,6 +25,8 @@ const WINDOW_BYTES: u64 = 8 * 1024;
 
 pub(super) struct Transaction {
     key: ExchangeKey,
+    /// EVE's word for the protocol that carries it.
+    app_proto: &'static str,
     /// What the `http` event will say.
     event: HttpEvent,
     service: Option<ServiceMatch>,
@@ -54,6 +56,7 @@ struct BodyReader {
 impl Transaction {
     pub(super) fn new(
         key: ExchangeKey,
+        app_proto: &'static str,
         head: &RequestHead,
         service: Option<ServiceMatch>,
         read: bool,
@@ -91,6 +94,7 @@ impl Transaction {
         });
         Self {
             key,
+            app_proto,
             event,
             service,
             request,
@@ -189,7 +193,7 @@ impl Transaction {
     pub(super) fn abandon(mut self, bench: &mut Workbench<'_>) {
         self.flags.insert(ContentFlag::Cap);
         self.tell(ProgressState::Ended, bench);
-        bench.log.tell_of(bench.flow, Some("http"), self.service.is_some().into(), FactBody::Http(self.event));
+        bench.log.tell_of(bench.flow, Some(self.app_proto), self.service.is_some().into(), FactBody::Http(self.event));
     }
 
     /// The exchange ended, in whatever way; tells the last of it.
@@ -213,7 +217,7 @@ impl Transaction {
             reader.arena.clear();
             bench.arenas.push(reader.arena);
         }
-        bench.log.tell_of(bench.flow, Some("http"), self.service.is_some().into(), FactBody::Http(self.event));
+        bench.log.tell_of(bench.flow, Some(self.app_proto), self.service.is_some().into(), FactBody::Http(self.event));
     }
 
     /// Detection over the text that came since the last time.
@@ -244,7 +248,7 @@ impl Transaction {
         for detected in bench.found.drain(..) {
             *reader.counts.entry(detected.finding.identifier).or_default() += 1;
             let body = FactBody::Finding { key: self.key, finding: detected.finding };
-            bench.log.tell(bench.flow, Some("http"), body);
+            bench.log.tell(bench.flow, Some(self.app_proto), body);
         }
         self.tell(ProgressState::Running, bench);
     }
@@ -264,7 +268,7 @@ impl Transaction {
             model: self.request.as_ref().and_then(|reader| reader.body.captured("model")).and_then(wire::model),
             state,
         };
-        bench.log.tell(bench.flow, Some("http"), FactBody::Progress(Box::new(progress)));
+        bench.log.tell(bench.flow, Some(self.app_proto), FactBody::Progress(Box::new(progress)));
     }
 
     fn content(&self) -> Content {

@@ -8,6 +8,7 @@
 mod debug;
 pub mod dns;
 pub mod http1;
+pub mod http2;
 pub mod quic;
 mod settings;
 pub mod socks;
@@ -21,7 +22,7 @@ use crate::event::{Direction, EvidenceKind};
 use crate::flow::StreamEvent;
 
 /// All protocols, tried in this order.
-pub static PROTOCOLS: &[Protocol] = &[tls::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL];
+pub static PROTOCOLS: &[Protocol] = &[tls::PROTOCOL, http2::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL];
 
 /// An exchange within its stream: a request with its response, or an encrypted session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +117,7 @@ pub struct RequestHead {
     pub target: String,
     /// Path of the target, without query.
     pub path: String,
-    /// Lower case, without port and trailing dot. From Host, or the absolute URI, or the CONNECT target.
+    /// Lower case, without port and trailing dot. From Host, `:authority`, the absolute URI or the CONNECT target.
     pub host: Option<String>,
     pub port: Option<u16>,
     /// Where `host` was read.
@@ -124,7 +125,7 @@ pub struct RequestHead {
     /// The Host field: lower case, no trailing dot, with its port where it has one. A proxy request may name
     /// another host in its target; `host` is then the target's.
     pub host_header: Option<String>,
-    /// `HTTP/1.1`, `HTTP/1.0`.
+    /// `HTTP/1.1`, `HTTP/1.0`, `HTTP/2`.
     pub version: &'static str,
     pub content_type: Option<String>,
     /// Content codings, in the order applied, lower case.

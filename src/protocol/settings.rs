@@ -23,10 +23,12 @@ pub struct Settings {
     pub max_conflict_bytes: usize,
     /// Longest ClientHello with its record headers.
     pub max_hello_bytes: usize,
-    /// Longest HTTP/1 message head, and longest trailer section.
+    /// Longest HTTP/1 message head, and longest trailer section; longest header block of HTTP/2, and its table.
     pub max_head_bytes: usize,
     /// HTTP/1 requests of a stream that wait for their response.
     pub max_open_exchanges: usize,
+    /// HTTP/2 streams of a connection that are open at once.
+    pub max_http2_streams: usize,
     /// Names of AI services out of DNS answers that are kept, a client and an address each.
     pub max_learned_names: usize,
     /// A DNS answer names its addresses for so long at least: clients keep them longer than the answer says.
@@ -48,6 +50,7 @@ impl Default for Settings {
             max_hello_bytes: 80 << 10,
             max_head_bytes: 64 << 10,
             max_open_exchanges: 64,
+            max_http2_streams: 256,
             max_learned_names: 200_000,
             min_name_ttl_seconds: 300,
             max_name_ttl_seconds: 86_400,

@@ -25,7 +25,7 @@ use crate::{
     event::{Direction, Timestamp, Transport},
     packet::{self, Cargo, Decoded},
     policy::Policy,
-    protocol::{End, Protocol, dns, http1, quic, socks, tls},
+    protocol::{End, Protocol, dns, http1, http2, quic, socks, tls},
     yaml::{self, Fault, Source},
 };
 
@@ -40,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("form", form),
     ("fragments", fragments),
     ("http1", http1),
+    ("http2", http2),
     ("json", json),
     ("multipart", multipart),
     ("packet", packet),
@@ -246,6 +247,10 @@ pub fn tls(data: &[u8]) {
 
 pub fn http1(data: &[u8]) {
     conversation(&http1::PROTOCOL, data);
+}
+
+pub fn http2(data: &[u8]) {
+    conversation(&http2::PROTOCOL, data);
 }
 
 pub fn socks(data: &[u8]) {

@@ -25,6 +25,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "form" => forms(),
         "fragments" => fragments(),
         "http1" => http1(),
+        "http2" => http2(),
         "json" => json(),
         "multipart" => multipart(),
         "packet" => packets(),
@@ -244,6 +245,39 @@ fn http1() -> Seeds {
             records(&[(ToServer, Step::Data(post)), (ToServer, Step::Gap(100)), (ToServer, Step::Data(&[b'x'; 184]))]),
         ),
         ("response-first", records(&[(ToClient, Step::Data(OK)), (ToServer, Step::Data(GET))])),
+    ])
+}
+
+fn http2() -> Seeds {
+    use shadowtap::testkit::http2::{
+        self as wire, client_hello, data, frame, headers, kind, post, response, server_hello,
+    };
+    let asked = wire::indexed_block(&[(":method", "POST"), (":authority", "a.example"), (":path", "/a")]);
+    let (first, rest) = asked.split_at(20);
+    let plain = [client_hello(), post(1, "a.example", "/a", b"one"), post(3, "b.example", "/b", b"three")].concat();
+    let answers = [server_hello(), response(3, "200", b"three"), response(1, "404", b"")].concat();
+    let continued = [
+        client_hello(),
+        frame(kind::HEADERS, wire::PADDED, 1, &[&[2][..], first, &[0; 2]].concat()),
+        frame(kind::CONTINUATION, wire::END_HEADERS, 1, rest),
+        frame(kind::DATA, wire::PADDED | wire::END_STREAM, 1, b"\x03body\0\0\0"),
+        // Its head refers to the first one's fields.
+        headers(3, b"\xc0\xbf\xbe\x0f\x10\x84\x1d\x75\xd0\x62", true),
+    ]
+    .concat();
+    let promise = [&[0, 0, 0, 2][..], &asked].concat();
+    let pushed = [server_hello(), frame(kind::PUSH_PROMISE, wire::END_HEADERS, 1, &promise), response(2, "200", b"x")];
+    let begun = [client_hello(), headers(1, &asked, false), data(1, b"begun, ", false)].concat();
+    let rest = [&[b'y'; 60][..], &data(1, b"gone on", true), &post(3, "b.example", "/b", b"next")].concat();
+    let reset =
+        [&begun[..], &frame(kind::RST_STREAM, 0, 1, &[0, 0, 0, 8]), &frame(kind::GOAWAY, 0, 0, &[0; 8])].concat();
+    named([
+        ("two-streams", records(&[(ToServer, Step::Data(&plain)), (ToClient, Step::Data(&answers))])),
+        ("response-first", records(&[(ToClient, Step::Data(&answers)), (ToServer, Step::Data(&plain))])),
+        ("continued", records(&[(ToServer, Step::Data(&continued)), (ToClient, Step::Data(&answers))])),
+        ("pushed", records(&[(ToServer, Step::Data(&plain)), (ToClient, Step::Data(&pushed.concat()))])),
+        ("gap", records(&[(ToServer, Step::Data(&begun)), (ToServer, Step::Gap(100)), (ToServer, Step::Data(&rest))])),
+        ("reset", records(&[(ToServer, Step::Data(&reset)), (ToClient, Step::Data(&server_hello()))])),
     ])
 }
 

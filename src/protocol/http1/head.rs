@@ -191,7 +191,7 @@ impl Common {
 }
 
 /// Comma-separated words, lower case, without parameters; `x-gzip` is `gzip` (RFC 9110 §8.4.1.3).
-fn tokens(value: &[u8]) -> impl Iterator<Item = String> {
+pub(in crate::protocol) fn tokens(value: &[u8]) -> impl Iterator<Item = String> {
     value.split(|byte| *byte == b',').filter_map(|token| {
         let token = token.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         let token = text(token).to_ascii_lowercase();
@@ -220,7 +220,7 @@ fn parse_length(number: &[u8]) -> Length {
     value.map_or(Length::Invalid, Length::Bytes)
 }
 
-fn text(value: &[u8]) -> String {
+pub(in crate::protocol) fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.trim_ascii()).into_owned()
 }
 

@@ -3,16 +3,16 @@
 
 /// A host and the port beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Authority {
-    pub(super) host: String,
-    pub(super) port: Option<u16>,
+pub(in crate::protocol) struct Authority {
+    pub(in crate::protocol) host: String,
+    pub(in crate::protocol) port: Option<u16>,
     /// Host and port as one text, as Host carries them.
-    pub(super) text: String,
+    pub(in crate::protocol) text: String,
 }
 
 const MAX_HOST_BYTES: usize = 255;
 
-pub(super) fn authority(bytes: &[u8]) -> Option<Authority> {
+pub(in crate::protocol) fn authority(bytes: &[u8]) -> Option<Authority> {
     let text = std::str::from_utf8(bytes).ok()?.trim().to_lowercase();
     let forbidden =
         |character: char| character.is_control() || character.is_whitespace() || "/\\?#@<>\"{}|^`,".contains(character);
@@ -44,7 +44,7 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 }
 
 /// The authority and the path of a target in absolute form, `scheme://authority/path`.
-pub(super) fn absolute(target: &[u8]) -> Option<(Authority, &[u8])> {
+pub(in crate::protocol) fn absolute(target: &[u8]) -> Option<(Authority, &[u8])> {
     let scheme = target.iter().take(12).position(|byte| *byte == b':')?;
     let (name, rest) = target.split_at_checked(scheme)?;
     let rest = rest.strip_prefix(b"://")?;

@@ -2,12 +2,12 @@
 //! In: stream bytes of both directions; out: heads, bodies after transfer coding, tunnels (CONNECT, 101).
 //! Many exchanges may be open (pipelining); request and response may come in either order, or only one of them.
 //! Bounds: `max_head_bytes` of a head waited for, `max_open_exchanges`; no byte of a body is held.
-//! Does not: undo content codings, read HTTP/0.9 (it has no heads) or HTTP/2.
+//! Does not: undo content codings, read HTTP/0.9 (it has no heads), tell HTTP/2 (`http2` does).
 
 mod body;
 mod exchange;
-mod head;
-mod host;
+pub(super) mod head;
+pub(super) mod host;
 mod line;
 mod loss;
 mod tunnel;

@@ -40,6 +40,7 @@ fn settings() -> Settings {
         max_hello_bytes: 2 << 10,
         max_head_bytes: 1 << 10,
         max_open_exchanges: 4,
+        max_http2_streams: 4,
         ..Settings::default()
     }
 }
