@@ -2,8 +2,6 @@
 //! In: what the hello offers, in its order; out: `t13d1516h2_8daaf6152771_d8a2da3f94cd`. GREASE (RFC 8701) is left out
 //! everywhere, also among signature algorithms, where Chromium puts it too.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 use super::hello::{is_grease, is_grease_alpn};
@@ -42,8 +40,10 @@ impl Offer<'_> {
         text.push(if carrier == Carrier::Quic { 'q' } else { 't' });
         text.push_str(version(self.version));
         text.push(if extensions.contains(&SERVER_NAME) { 'd' } else { 'i' });
-        // Writing into a string cannot fail.
-        let _ = write!(text, "{:02}{:02}", ciphers.len().min(99), extensions.len().min(99));
+        for count in [ciphers.len(), extensions.len()] {
+            let count = count.min(99) as u8;
+            text.extend([b'0' + count / 10, b'0' + count % 10].map(char::from));
+        }
         text.extend(alpn(self.first_alpn));
         ciphers.sort_unstable();
         extensions.retain(|kind| !matches!(*kind, SERVER_NAME | ALPN));
@@ -54,12 +54,10 @@ impl Offer<'_> {
             last.push('_');
             last.push_str(&list(&algorithms));
         }
-        let _ = write!(
-            text,
-            "_{}_{}",
-            hash(&list(&ciphers)),
-            if extensions.is_empty() { NOTHING.into() } else { hash(&last) }
-        );
+        text.push('_');
+        push_hash(&mut text, &list(&ciphers));
+        text.push('_');
+        push_hash(&mut text, if extensions.is_empty() { "" } else { &last });
         text
     }
 }
@@ -96,22 +94,27 @@ fn alpn(protocol: Option<&[u8]>) -> [char; 2] {
 fn list(values: &[u16]) -> String {
     let mut text = String::with_capacity(values.len() * 5);
     for value in values {
-        let comma = if text.is_empty() { "" } else { "," };
-        let _ = write!(text, "{comma}{value:04x}");
+        if !text.is_empty() {
+            text.push(',');
+        }
+        value.to_be_bytes().iter().for_each(|byte| push_hex(&mut text, *byte));
     }
     text
 }
 
-fn hash(text: &str) -> String {
-    if text.is_empty() {
-        return NOTHING.to_owned();
+/// Two digits. A format string for each would cost more than the hashes.
+fn push_hex(text: &mut String, byte: u8) {
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    text.push(digit(byte >> 4));
+    text.push(digit(byte & 0x0f));
+}
+
+fn push_hash(text: &mut String, of: &str) {
+    if of.is_empty() {
+        return text.push_str(NOTHING);
     }
-    let digest = Sha256::digest(text.as_bytes());
-    let mut hex = String::with_capacity(HASH_CHARACTERS);
-    for byte in digest.iter().take(HASH_CHARACTERS / 2) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    let digest = Sha256::digest(of.as_bytes());
+    digest.iter().take(HASH_CHARACTERS / 2).for_each(|byte| push_hex(text, *byte));
 }
 
 #[cfg(test)]
