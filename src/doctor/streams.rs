@@ -200,10 +200,7 @@ impl Streams {
             return Interest::Nothing;
         }
         let max_hello_bytes = self.settings.max_hello_bytes;
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            let quic = state.quic.take().or_else(|| Quic::probe(bytes, max_hello_bytes));
-            quic.map_or(Read::GiveUp, |quic| state.quic.insert(quic).datagram(direction, bytes))
-        }));
+        let read = catch_unwind(AssertUnwindSafe(|| Quic::read(&mut state.quic, direction, bytes, max_hello_bytes)));
         self.seen.panics += u64::from(read.is_err());
         match read {
             Ok(Read::More) => return Interest::Data,
@@ -213,7 +210,6 @@ impl Streams {
             }
             Ok(Read::GiveUp) | Err(_) => {}
         }
-        state.quic = None;
         Interest::Nothing
     }
 }

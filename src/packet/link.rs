@@ -5,6 +5,7 @@
 use super::{
     DropReason,
     reader::{array, u8_at, u16_at},
+    tunnel,
 };
 use crate::capture::LinkType;
 
@@ -62,14 +63,14 @@ pub(super) fn ethernet(bytes: &[u8], at: usize) -> Result<Link, DropReason> {
 pub(super) fn ppp(bytes: &[u8], at: usize) -> Result<Link, DropReason> {
     const IPV4: u16 = 0x0021;
     const IPV6: u16 = 0x0057;
-    const MPLS: u16 = 0x0281;
+    const MPLS_UNICAST: u16 = 0x0281;
     let at = if array::<2>(bytes, at)? == [0xff, 0x03] { at + 2 } else { at };
     let first = u8_at(bytes, at)?;
     let (protocol, ip_at) = if first & 1 == 1 { (u16::from(first), at + 1) } else { (u16_at(bytes, at)?, at + 2) };
     let ethertype = match protocol {
         IPV4 => ETHERTYPE_IPV4,
         IPV6 => ETHERTYPE_IPV6,
-        MPLS => 0x8847,
+        MPLS_UNICAST => tunnel::MPLS,
         _ => return Err(DropReason::NotIp),
     };
     Ok(Link { ethertype, ip_at, vlans: [0; 3], source_mac: None })

@@ -352,6 +352,21 @@ fn every_envelope_is_opened_down_to_the_packet_and_a_cut_one_does_no_harm() {
 }
 
 #[test]
+fn ethernet_behind_mpls_is_told_from_a_control_word_whatever_its_first_byte() {
+    let [client, server] = ["10.1.2.3:50000", "203.0.113.5:443"].map(|end| end.parse().unwrap());
+    let frame = Packet::udp(client, server, b"a datagram").frame(LinkType::Ethernet);
+    for mac in [[0x00, 0x1b, 0x21], [0x00, 0x00, 0x0c], [0x08, 0x00, 0x27], [0xf4, 0x00, 0x01]] {
+        for word in [&[][..], &[0; 4], &[0, 0, 0, 9]] {
+            let mut inner = frame.clone();
+            inner[..3].copy_from_slice(&mac);
+            let wrapped = [&[2; 12][..], &[0x88, 0x47, 0, 1, 1, 64], word, &inner].concat();
+            let decoded = decode(LinkType::Ethernet, &wrapped, wrapped.len() as u32);
+            assert_eq!(decoded.unwrap().payload_of(&wrapped), b"a datagram", "{mac:x?} {word:?}");
+        }
+    }
+}
+
+#[test]
 fn envelopes_without_end_are_given_up() {
     let frame =
         Packet::udp("10.1.2.3:5".parse().unwrap(), "10.1.2.4:6".parse().unwrap(), b"x").frame(LinkType::Ethernet);

@@ -15,7 +15,7 @@ use crate::event::TunnelKind;
 pub(super) const MAX_ENVELOPES: usize = 8;
 const MAX_LABELS: usize = 16;
 
-const MPLS: u16 = 0x8847;
+pub(super) const MPLS: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;
 const PPPOE_SESSION: u16 = 0x8864;
 const BACKBONE_BRIDGING: u16 = 0x88e7;
@@ -72,15 +72,11 @@ pub(super) fn in_ip(
     let opened = match outer.protocol {
         ip::UDP => in_udp(bytes, at, settings),
         4 | 41 => Some((TunnelKind::IpInIp, Content::Ip, at)),
-        47 => return opened(gre(bytes, at)?, bytes, link),
+        47 => gre(bytes, at)?,
         97 => Some((TunnelKind::EtherIp, Content::Ethernet, at + 2)),
-        137 => return opened(Some(mpls(bytes, at)?), bytes, link),
+        137 => Some(mpls(bytes, at)?),
         _ => None,
     };
-    self::opened(opened, bytes, link)
-}
-
-fn opened(opened: Option<Opened>, bytes: &[u8], link: &Link) -> Result<Option<(TunnelKind, Link)>, DropReason> {
     let Some((kind, content, at)) = opened else { return Ok(None) };
     enter(bytes, content, at, link).map(|inner| Some((kind, inner)))
 }
@@ -114,12 +110,14 @@ fn mpls(bytes: &[u8], mut at: usize) -> Result<Opened, DropReason> {
         if !is_last {
             continue;
         }
-        let content = match u8_at(bytes, at)? >> 4 {
+        let is_ip_behind_word = || link::ethernet(bytes, at + 4).is_ok_and(|inner| inner.carries_ip());
+        let (content, at) = match u8_at(bytes, at)? >> 4 {
             4 | 6 => (Content::Ip, at),
-            0 if u16_at(bytes, at)? == 0 || array::<4>(bytes, at)?[0] == 0 => (Content::Ethernet, at + 4),
+            // Many a MAC begins with a zero too.
+            0 if is_ip_behind_word() => (Content::Ethernet, at + 4),
             _ => (Content::Ethernet, at),
         };
-        return Ok((TunnelKind::Mpls, content.0, content.1));
+        return Ok((TunnelKind::Mpls, content, at));
     }
     Err(DropReason::Malformed)
 }

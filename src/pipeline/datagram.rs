@@ -52,17 +52,13 @@ impl Sensor {
             return Interest::Nothing;
         }
         let max_hello_bytes = self.generations.rules().protocol.max_hello_bytes;
-        let read = survive(|| {
-            let quic = state.quic.take().or_else(|| Quic::probe(bytes, max_hello_bytes));
-            quic.map_or(Read::GiveUp, |quic| state.quic.insert(quic).datagram(direction, bytes))
-        });
+        let read = survive(|| Quic::read(&mut state.quic, direction, bytes, max_hello_bytes));
         self.counters.panics += u64::from(read.is_none());
         let naming = match read {
             Some(Read::More) => return Interest::Data,
             Some(Read::Hello(hello)) => Some(self.quic_hello(state, &hello)),
             Some(Read::GiveUp) | None => None,
         };
-        state.quic = None;
         if naming.as_ref().is_none_or(|naming| !naming.is_of_others()) {
             self.open_opaque(flow, state, naming);
         }

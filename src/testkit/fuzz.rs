@@ -227,9 +227,9 @@ pub fn quic(data: &[u8]) {
     }
     let read = |twice: bool| {
         let copies = if twice { 2 } else { 1 };
-        let mut quic = quic::Quic::probe(datagrams.first()?, 8 << 10)?;
+        let mut flow = None;
         let mut sent = datagrams.iter().flat_map(|datagram| std::iter::repeat_n(datagram, copies));
-        sent.find_map(|datagram| match quic.datagram(Direction::ToServer, datagram) {
+        sent.find_map(|datagram| match quic::Quic::read(&mut flow, Direction::ToServer, datagram, 8 << 10) {
             quic::Read::Hello(hello) => Some(hello.hello),
             quic::Read::More | quic::Read::GiveUp => None,
         })

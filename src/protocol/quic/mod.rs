@@ -69,16 +69,26 @@ struct Known {
 }
 
 impl Quic {
+    /// The next datagram of a flow, whose place for this is `flow`: filled while there may be more.
+    pub fn read(flow: &mut Option<Self>, direction: Direction, datagram: &[u8], max_hello_bytes: usize) -> Read {
+        let Some(mut quic) = flow.take().or_else(|| Self::probe(datagram, max_hello_bytes)) else {
+            return Read::GiveUp;
+        };
+        let read = quic.datagram(direction, datagram);
+        if matches!(read, Read::More) {
+            *flow = Some(quic);
+        }
+        read
+    }
+
     /// For a flow that begins with this datagram; `None` when that is no QUIC of a known version. A flow that was picked
     /// up late brings short headers, which look like anything.
-    #[must_use]
-    pub fn probe(datagram: &[u8], max_hello_bytes: usize) -> Option<Self> {
+    fn probe(datagram: &[u8], max_hello_bytes: usize) -> Option<Self> {
         header::read(datagram)?;
         Some(Self { max_hello_bytes, known: Vec::new(), datagrams: 0 })
     }
 
-    /// The next datagram.
-    pub fn datagram(&mut self, direction: Direction, datagram: &[u8]) -> Read {
+    fn datagram(&mut self, direction: Direction, datagram: &[u8]) -> Read {
         self.datagrams += 1;
         let mut rest = datagram;
         for _ in 0..MAX_PACKETS {

@@ -29,8 +29,8 @@ fn of_the_appendix(version: u32, first: u8) -> Vec<u8> {
 
 /// Datagrams to the server; the name in the hello that they end in.
 fn name(datagrams: &[Vec<u8>]) -> Option<String> {
-    let mut quic = Quic::probe(datagrams.first()?, 64 << 10)?;
-    datagrams.iter().find_map(|datagram| match quic.datagram(Direction::ToServer, datagram) {
+    let mut flow = None;
+    datagrams.iter().find_map(|datagram| match Quic::read(&mut flow, Direction::ToServer, datagram, 64 << 10) {
         Read::Hello(hello) => hello.hello.server_name,
         _ => None,
     })

@@ -235,11 +235,11 @@ fn community_id(flow: &FlowIdentity) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::event::{Stamp, Timestamp, TlsEvent};
 
-    fn flow(client: &str, server: &str) -> FlowIdentity {
+    pub(in super::super) fn flow(client: &str, server: &str) -> FlowIdentity {
         FlowIdentity {
             id: 1,
             client: client.parse().unwrap(),

@@ -106,22 +106,9 @@ impl Sink for EveFile {
 
 #[cfg(test)]
 mod tests {
+    use super::line::tests::flow;
     use super::*;
-    use crate::event::{EventKind, FlowIdentity, Timestamp, TlsEvent, Transport};
-
-    fn flow(client: &str, server: &str) -> FlowIdentity {
-        FlowIdentity {
-            id: 1,
-            client: client.parse().unwrap(),
-            server: server.parse().unwrap(),
-            transport: Transport::Tcp,
-            interface: None,
-            tunnel: None,
-            vlans: vec![],
-            client_mac: None,
-            started: Timestamp(0),
-        }
-    }
+    use crate::event::{EventKind, Timestamp, TlsEvent};
 
     #[test]
     fn an_event_reads_as_eve() {
