@@ -20,12 +20,13 @@ use crate::{
     content::Arena,
     detect::Detected,
     event::{
-        AboutAi, AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
+        AboutAi, AnomalyEvent, Bytes, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
         FlowIdentity, Opening, Operation, Stamp, Timestamp, TlsEvent, Transport,
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
-        ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink, quic::Quic,
+        ClientHello, DoneReason, ExchangeId, ProtocolEvent, RequestHead, SessionKeys, StreamId, StreamInfo, StreamTree,
+        TreeSink, quic::Quic,
     },
     redact::wire,
 };
@@ -65,8 +66,8 @@ pub(super) struct FlowState {
 #[derive(Default)]
 pub(super) struct Exchanges {
     open: BTreeMap<(StreamId, ExchangeId), Exchange>,
-    /// Hosts that streams are tunnelled to, by the exchange that asked for it.
-    tunnels: BTreeMap<(StreamId, ExchangeId), (String, EvidenceKind)>,
+    /// Hosts that streams are with by what was said around them, by the exchange that said so: the innermost first.
+    tunnels: BTreeMap<(StreamId, ExchangeId), Names>,
     /// A bound of the dissectors took something of this flow.
     capped: bool,
     /// The client is what the flow calls the server.
@@ -81,9 +82,20 @@ pub(super) struct Exchanges {
     wake_at: Option<Timestamp>,
 }
 
+/// Hosts, and how each is known.
+type Names = Vec<(String, EvidenceKind)>;
+
 enum Exchange {
     Transaction(Box<Transaction>),
     Session(Session),
+    /// A session that may be read: then what goes through it tells whom it is with, and it is no exchange of its own.
+    Sealed(Box<Sealed>),
+}
+
+struct Sealed {
+    naming: Naming,
+    /// What was read, and is of no protocol that is known yet.
+    bytes: Bytes,
 }
 
 impl Sensor {
@@ -300,6 +312,7 @@ impl Exchange {
         match self {
             Self::Transaction(transaction) => transaction.wake_at(),
             Self::Session(session) => session.wake_at(),
+            Self::Sealed(_) => None,
         }
     }
 
@@ -307,6 +320,7 @@ impl Exchange {
         match self {
             Self::Transaction(transaction) => transaction.wake(bench),
             Self::Session(session) => session.wake(bench),
+            Self::Sealed(_) => {}
         }
     }
 
@@ -314,6 +328,8 @@ impl Exchange {
         match self {
             Self::Transaction(transaction) => transaction.close(notes, bench),
             Self::Session(session) => session.close(bench),
+            // Told of before it is closed.
+            Self::Sealed(_) => {}
         }
     }
 }
@@ -331,12 +347,22 @@ impl FlowState {
 
 impl Exchanges {
     /// Bounds: [`MAX_TUNNELS`]; what more a flow asks for has no name.
-    fn remember_tunnel(&mut self, key: (StreamId, ExchangeId), host: &str, kind: EvidenceKind) {
+    fn remember_tunnel(&mut self, stream: &StreamInfo, exchange: ExchangeId, host: Option<&str>, kind: EvidenceKind) {
+        let own = host.map(|host| (host.to_owned(), kind));
+        let names: Names = own.into_iter().chain(self.names_around(stream)).collect();
+        if names.is_empty() {
+            return;
+        }
         if self.tunnels.len() < MAX_TUNNELS {
-            self.tunnels.insert(key, (host.to_owned(), kind));
+            self.tunnels.insert((stream.id, exchange), names);
         } else {
             self.capped = true;
         }
+    }
+
+    /// The hosts that this stream is with by what was said around it.
+    fn names_around(&self, stream: &StreamInfo) -> Names {
+        stream.parent.and_then(|parent| self.tunnels.get(&parent)).cloned().unwrap_or_default()
     }
 
     fn arm(&mut self) {
@@ -373,15 +399,26 @@ impl TreeSink for Handler<'_> {
             self.exchanges.app_proto.get_or_insert(stream.protocol);
         }
         match event {
-            ProtocolEvent::Hello { exchange, hello } => return self.hello(stream, exchange, hello),
+            ProtocolEvent::Hello { exchange, hello, keys } => return self.hello(stream, exchange, hello, keys),
             ProtocolEvent::Request { exchange, head } => self.request(stream, exchange, head),
             ProtocolEvent::Response { exchange, head } => {
                 self.with(stream, exchange, |transaction, _| transaction.respond(head));
             }
             ProtocolEvent::Encrypted { exchange, direction, bytes } => {
+                if !self.unseal((stream.id, exchange)) {
+                    return Interest::Nothing;
+                }
                 let Self { bench, exchanges, .. } = self;
                 if let Some(Exchange::Session(session)) = exchanges.open.get_mut(&(stream.id, exchange)) {
                     session.bytes(direction, bytes, bench);
+                }
+            }
+            ProtocolEvent::Decrypted { exchange, direction, bytes } => {
+                if let Some(Exchange::Sealed(sealed)) = self.exchanges.open.get_mut(&(stream.id, exchange)) {
+                    match direction {
+                        Direction::ToServer => sealed.bytes.up += bytes,
+                        Direction::ToClient => sealed.bytes.down += bytes,
+                    }
                 }
             }
             ProtocolEvent::Body { exchange, direction, bytes } => {
@@ -397,13 +434,15 @@ impl TreeSink for Handler<'_> {
                 self.with(stream, exchange, |transaction, bench| transaction.body_end(direction, complete, bench));
             }
             ProtocolEvent::Closed { exchange, .. } => {
+                self.unseal((stream.id, exchange));
                 self.exchanges.tunnels.remove(&(stream.id, exchange));
                 if let Some(exchange) = self.exchanges.open.remove(&(stream.id, exchange)) {
                     exchange.close(self.notes(), &mut self.bench);
                 }
             }
             ProtocolEvent::ProxyTarget { exchange, host, evidence, .. } => {
-                self.exchanges.remember_tunnel((stream.id, exchange), host, evidence);
+                self.understand(stream);
+                self.exchanges.remember_tunnel(stream, exchange, Some(host), evidence);
             }
             ProtocolEvent::NameLearned { name, address, ttl_seconds } => {
                 let expires = self.bench.log.now().time.after(std::time::Duration::from_secs(ttl_seconds.into()));
@@ -416,6 +455,13 @@ impl TreeSink for Handler<'_> {
             ProtocolEvent::Tunnel { .. } => {}
         }
         Interest::Data
+    }
+
+    /// What a session carried is of no protocol that tells more than the session does.
+    fn done(&mut self, stream: &StreamInfo, _: DoneReason) {
+        if let Some(parent) = stream.parent {
+            self.unseal(parent);
+        }
     }
 }
 
@@ -447,13 +493,45 @@ impl Handler<'_> {
         FlowNotes { cap: self.flow_notes.cap || self.exchanges.capped, ..self.flow_notes }
     }
 
-    /// The host that this stream is tunnelled to.
-    fn tunnel(&self, stream: &StreamInfo) -> Option<(String, EvidenceKind)> {
-        self.exchanges.tunnels.get(&stream.parent?).cloned()
+    /// The stream is of a known protocol: the session that carries it is no exchange of its own.
+    fn understand(&mut self, stream: &StreamInfo) {
+        if let Some(parent) = stream.parent
+            && let Some(Exchange::Sealed(_)) = self.exchanges.open.get(&parent)
+        {
+            self.exchanges.open.remove(&parent);
+            self.counters.decrypted_sessions += 1;
+        }
+    }
+
+    /// Nothing in the session tells more than the session itself does: it is an exchange. False when nobody asks for it.
+    fn unseal(&mut self, key: (StreamId, ExchangeId)) -> bool {
+        if !matches!(self.exchanges.open.get(&key), Some(Exchange::Sealed(_))) {
+            return true;
+        }
+        let Some(Exchange::Sealed(sealed)) = self.exchanges.open.remove(&key) else { return true };
+        let Sealed { naming, bytes } = *sealed;
+        if naming.is_of_others() {
+            return false;
+        }
+        self.open_session(key, naming);
+        if let Some(Exchange::Session(session)) = self.exchanges.open.get_mut(&key) {
+            for (direction, bytes) in [(Direction::ToServer, bytes.up), (Direction::ToClient, bytes.down)] {
+                session.bytes(direction, bytes, &mut self.bench);
+            }
+        }
+        true
     }
 
     /// Answers whether the session's bytes are wanted.
-    fn hello(&mut self, stream: &StreamInfo, exchange: ExchangeId, hello: &ClientHello) -> Interest {
+    fn hello(
+        &mut self,
+        stream: &StreamInfo,
+        exchange: ExchangeId,
+        hello: &ClientHello,
+        keys: SessionKeys,
+    ) -> Interest {
+        self.understand(stream);
+        self.counters.sessions += 1;
         self.exchanges.spoken = true;
         let event = TlsEvent {
             sni: hello.server_name.as_deref().map(wire::host),
@@ -461,16 +539,30 @@ impl Handler<'_> {
             alpn: hello.alpn.iter().filter_map(|id| wire::alpn(id)).collect(),
             ja4: hello.ja4.clone(),
         };
-        let tunnel = self.tunnel(stream);
-        let naming = Naming::of(hello, EvidenceKind::TlsSni, tunnel, self.bench.generations.rules());
+        let around = self.exchanges.names_around(stream);
+        let naming = Naming::of(hello, EvidenceKind::TlsSni, around, self.bench.generations.rules());
         self.exchanges.about_ai |= naming.service.is_some();
         self.exchanges.named |= naming.named;
         self.bench.log.tell_of(self.bench.flow, Some("tls"), naming.about_ai(), FactBody::Tls(event));
-        if naming.is_of_others() || !self.room() {
+        // For the secrets of sessions with others nobody waits.
+        let unread = keys != SessionKeys::Given && naming.is_of_others();
+        if unread || !self.room() {
             return Interest::Nothing;
         }
+        let key = (stream.id, exchange);
+        if keys == SessionKeys::Unknown {
+            self.open_session(key, naming);
+        } else {
+            self.exchanges.remember_tunnel(stream, exchange, hello.server_name.as_deref(), naming.own_kind());
+            let sealed = Sealed { naming, bytes: Bytes::default() };
+            self.exchanges.open.insert(key, Exchange::Sealed(Box::new(sealed)));
+        }
+        Interest::Data
+    }
+
+    fn open_session(&mut self, (stream, exchange): (StreamId, ExchangeId), naming: Naming) {
         self.counters.exchanges += 1;
-        let key = self.key(stream, exchange);
+        let key = ExchangeKey { flow: self.bench.flow.id, stream: stream.0, exchange: exchange.0 };
         let generation = self.bench.generations.number();
         let opening = Opening {
             key,
@@ -483,11 +575,11 @@ impl Handler<'_> {
         };
         self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Opened(Box::new(opening)));
         let session = Session::new(key, self.bench.log.now().time);
-        self.exchanges.open.insert((stream.id, exchange), Exchange::Session(session));
-        Interest::Data
+        self.exchanges.open.insert((stream, exchange), Exchange::Session(session));
     }
 
     fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {
+        self.understand(stream);
         self.exchanges.spoken = true;
         self.exchanges.named = true;
         // Not the extended one of HTTP/2 (RFC 8441), which asks a server for a WebSocket.
@@ -495,8 +587,8 @@ impl Handler<'_> {
         if !self.room() {
             return;
         }
-        if let (true, Some(host)) = (connect, &head.host) {
-            self.exchanges.remember_tunnel((stream.id, exchange), host, EvidenceKind::ConnectTarget);
+        if connect && head.host.is_some() {
+            self.exchanges.remember_tunnel(stream, exchange, head.host.as_deref(), EvidenceKind::ConnectTarget);
         }
         self.counters.exchanges += 1;
         let key = self.key(stream, exchange);
@@ -516,8 +608,8 @@ impl Handler<'_> {
     fn opening(&self, key: ExchangeKey, stream: &StreamInfo, head: &RequestHead) -> Option<Opening> {
         let catalog = &self.bench.generations.rules().catalog;
         let own = head.host.as_deref().zip(head.host_evidence);
-        let tunnel = self.tunnel(stream);
-        let names = own.into_iter().chain(tunnel.as_ref().map(|(host, kind)| (host.as_str(), *kind)));
+        let around = self.exchanges.names_around(stream);
+        let names = own.into_iter().chain(around.iter().map(|(host, kind)| (host.as_str(), *kind)));
         let mut evidence = Vec::new();
         let mut found = None;
         for (host, kind) in names {
@@ -539,6 +631,7 @@ impl Handler<'_> {
     /// A parser's panic ended the flow: what was found is told, and nothing more is read.
     fn abandon_all(&mut self) {
         self.counters.panics += 1;
+        self.unseal_all();
         while let Some((_, exchange)) = self.exchanges.open.pop_first() {
             match exchange {
                 Exchange::Transaction(mut transaction) => {
@@ -547,11 +640,20 @@ impl Handler<'_> {
                     transaction.abandon(&mut self.bench);
                 }
                 Exchange::Session(session) => session.close(&mut self.bench),
+                Exchange::Sealed(_) => {}
             }
         }
     }
 
+    fn unseal_all(&mut self) {
+        let sealed = self.exchanges.open.iter().filter(|(_, exchange)| matches!(exchange, Exchange::Sealed(_)));
+        for key in sealed.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.unseal(key);
+        }
+    }
+
     fn close_all(&mut self) {
+        self.unseal_all();
         while let Some((_, exchange)) = self.exchanges.open.pop_first() {
             exchange.close(self.notes(), &mut self.bench);
         }

@@ -1,4 +1,5 @@
-//! The streams of a flow as a tree: the flow's own, and those that tunnels (CONNECT, Upgrade) carry in it.
+//! The streams of a flow as a tree: the flow's own, and those that tunnels (CONNECT, Upgrade, decrypted TLS) carry in
+//! it.
 //! In: [`StreamEvent`]s of the flow; out: each dissector's events to a [`TreeSink`], with the stream they are of.
 //! The tree recognises the protocol of each stream, keeps what a dissector could not consume yet (in the common case
 //! bytes go through uncopied), opens child streams, and tries the second copy of an overlap that differs.
@@ -335,7 +336,7 @@ impl ProtocolSink for NodeSink<'_> {
             other => other,
         };
         let bulk = matches!(event, ProtocolEvent::Body { .. } | ProtocolEvent::BodyGap { .. });
-        if !bulk && !matches!(event, ProtocolEvent::Encrypted { .. }) {
+        if !bulk && !matches!(event, ProtocolEvent::Encrypted { .. } | ProtocolEvent::Decrypted { .. }) {
             self.tree.told = self.tree.told.wrapping_add(1);
         }
         let closed = matches!(event, ProtocolEvent::Closed { .. });
