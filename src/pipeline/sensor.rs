@@ -2,8 +2,11 @@
 //! the stream tree and the open exchanges; knows nothing of other flows, takes no lock.
 //! Bounds: [`MAX_OPEN_EXCHANGES`] a flow; the caps of tree, body and arena below that.
 
+mod sessions;
+
 use std::{collections::BTreeMap, sync::Arc};
 
+use self::sessions::Sealed;
 use super::{
     Rules,
     counters::SensorCounters,
@@ -20,7 +23,7 @@ use crate::{
     content::Arena,
     detect::Detected,
     event::{
-        AboutAi, AnomalyEvent, Bytes, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
+        AboutAi, AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
         FlowIdentity, Opening, Operation, Stamp, Timestamp, TlsEvent, Transport,
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
@@ -90,12 +93,6 @@ enum Exchange {
     Session(Session),
     /// A session that may be read: then what goes through it tells whom it is with, and it is no exchange of its own.
     Sealed(Box<Sealed>),
-}
-
-struct Sealed {
-    naming: Naming,
-    /// What was read, and is of no protocol that is known yet.
-    bytes: Bytes,
 }
 
 impl Sensor {
@@ -415,10 +412,7 @@ impl TreeSink for Handler<'_> {
             }
             ProtocolEvent::Decrypted { exchange, direction, bytes } => {
                 if let Some(Exchange::Sealed(sealed)) = self.exchanges.open.get_mut(&(stream.id, exchange)) {
-                    match direction {
-                        Direction::ToServer => sealed.bytes.up += bytes,
-                        Direction::ToClient => sealed.bytes.down += bytes,
-                    }
+                    sealed.count(direction, bytes);
                 }
             }
             ProtocolEvent::Body { exchange, direction, bytes } => {
@@ -493,91 +487,6 @@ impl Handler<'_> {
         FlowNotes { cap: self.flow_notes.cap || self.exchanges.capped, ..self.flow_notes }
     }
 
-    /// The stream is of a known protocol: the session that carries it is no exchange of its own.
-    fn understand(&mut self, stream: &StreamInfo) {
-        if let Some(parent) = stream.parent
-            && let Some(Exchange::Sealed(_)) = self.exchanges.open.get(&parent)
-        {
-            self.exchanges.open.remove(&parent);
-            self.counters.decrypted_sessions += 1;
-        }
-    }
-
-    /// Nothing in the session tells more than the session itself does: it is an exchange. False when nobody asks for it.
-    fn unseal(&mut self, key: (StreamId, ExchangeId)) -> bool {
-        if !matches!(self.exchanges.open.get(&key), Some(Exchange::Sealed(_))) {
-            return true;
-        }
-        let Some(Exchange::Sealed(sealed)) = self.exchanges.open.remove(&key) else { return true };
-        let Sealed { naming, bytes } = *sealed;
-        if naming.is_of_others() {
-            return false;
-        }
-        self.open_session(key, naming);
-        if let Some(Exchange::Session(session)) = self.exchanges.open.get_mut(&key) {
-            for (direction, bytes) in [(Direction::ToServer, bytes.up), (Direction::ToClient, bytes.down)] {
-                session.bytes(direction, bytes, &mut self.bench);
-            }
-        }
-        true
-    }
-
-    /// Answers whether the session's bytes are wanted.
-    fn hello(
-        &mut self,
-        stream: &StreamInfo,
-        exchange: ExchangeId,
-        hello: &ClientHello,
-        keys: SessionKeys,
-    ) -> Interest {
-        self.understand(stream);
-        self.counters.sessions += 1;
-        self.exchanges.spoken = true;
-        let event = TlsEvent {
-            sni: hello.server_name.as_deref().map(wire::host),
-            version: tls_version(hello.version).map(str::to_owned),
-            alpn: hello.alpn.iter().filter_map(|id| wire::alpn(id)).collect(),
-            ja4: hello.ja4.clone(),
-        };
-        let around = self.exchanges.names_around(stream);
-        let naming = Naming::of(hello, EvidenceKind::TlsSni, around, self.bench.generations.rules());
-        self.exchanges.about_ai |= naming.service.is_some();
-        self.exchanges.named |= naming.named;
-        self.bench.log.tell_of(self.bench.flow, Some("tls"), naming.about_ai(), FactBody::Tls(event));
-        // For the secrets of sessions with others nobody waits.
-        let unread = keys != SessionKeys::Given && naming.is_of_others();
-        if unread || !self.room() {
-            return Interest::Nothing;
-        }
-        let key = (stream.id, exchange);
-        if keys == SessionKeys::Unknown {
-            self.open_session(key, naming);
-        } else {
-            self.exchanges.remember_tunnel(stream, exchange, hello.server_name.as_deref(), naming.own_kind());
-            let sealed = Sealed { naming, bytes: Bytes::default() };
-            self.exchanges.open.insert(key, Exchange::Sealed(Box::new(sealed)));
-        }
-        Interest::Data
-    }
-
-    fn open_session(&mut self, (stream, exchange): (StreamId, ExchangeId), naming: Naming) {
-        self.counters.exchanges += 1;
-        let key = ExchangeKey { flow: self.bench.flow.id, stream: stream.0, exchange: exchange.0 };
-        let generation = self.bench.generations.number();
-        let opening = Opening {
-            key,
-            generation,
-            service: naming.service,
-            evidence: naming.evidence,
-            client: Client::default(),
-            operation: Operation::Other,
-            encrypted: true,
-        };
-        self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Opened(Box::new(opening)));
-        let session = Session::new(key, self.bench.log.now().time);
-        self.exchanges.open.insert((stream, exchange), Exchange::Session(session));
-    }
-
     fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {
         self.understand(stream);
         self.exchanges.spoken = true;
@@ -645,29 +554,10 @@ impl Handler<'_> {
         }
     }
 
-    fn unseal_all(&mut self) {
-        let sealed = self.exchanges.open.iter().filter(|(_, exchange)| matches!(exchange, Exchange::Sealed(_)));
-        for key in sealed.map(|(key, _)| *key).collect::<Vec<_>>() {
-            self.unseal(key);
-        }
-    }
-
     fn close_all(&mut self) {
         self.unseal_all();
         while let Some((_, exchange)) = self.exchanges.open.pop_first() {
             exchange.close(self.notes(), &mut self.bench);
         }
-    }
-}
-
-/// EVE's spelling of a TLS version.
-fn tls_version(version: u16) -> Option<&'static str> {
-    match version {
-        0x0300 => Some("SSLv3"),
-        0x0301 => Some("TLS 1.0"),
-        0x0302 => Some("TLS 1.1"),
-        0x0303 => Some("TLS 1.2"),
-        0x0304 => Some("TLS 1.3"),
-        _ => None,
     }
 }

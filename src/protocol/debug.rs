@@ -115,7 +115,7 @@ mod tests {
         let evidence = crate::event::EvidenceKind::SocksTarget;
         let address = std::net::Ipv4Addr::LOCALHOST.into();
         let events = [
-            ProtocolEvent::Hello { exchange, hello: &hello, keys: SessionKeys::Unknown },
+            ProtocolEvent::Hello { exchange, hello: &hello, keys: crate::protocol::SessionKeys::Unknown },
             ProtocolEvent::Request { exchange, head: &request },
             ProtocolEvent::Response { exchange, head: &response },
             ProtocolEvent::Body { exchange, direction, bytes },

@@ -55,9 +55,9 @@ pub(super) fn parse(line: &[u8]) -> Line {
     let (Some(word), Some(session), Some(secret)) = (words.next(), words.next(), words.next()) else {
         return Line::Unreadable;
     };
-    let is_label = word.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
     let Some(label) = Label::parse(word) else {
-        return if is_label { Line::Other } else { Line::Unreadable };
+        // Whatever it is called: a session in digits, as all lines have it.
+        return if session.iter().all(u8::is_ascii_hexdigit) { Line::Other } else { Line::Unreadable };
     };
     let (mut random, mut bytes) = ([0; 32], [0; MAX_SECRET_BYTES]);
     let whole = unhex(session, &mut random) == Some(random.len());

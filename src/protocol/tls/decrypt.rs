@@ -7,6 +7,9 @@
 //! records in a row do not open before a side is given up. Does not: follow a renegotiation of TLS 1.2, read the early
 //! data of a session that the server did not resume, check what the alerts say.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
@@ -205,8 +208,8 @@ impl Decryption {
     fn before_server_hello(&mut self, role: Role, record: &[u8], out: &mut dyn ProtocolSink) -> Fate {
         let Server::Silent(collector) = &mut self.server else { return Fate::GoesOn };
         match (role, record::parse(record).map(|header| header.kind)) {
-            // Early data: by which cipher suite, the server's hello says.
-            (Role::Client, Some(Kind::ApplicationData)) => self.hold(role, record, out),
+            // Early data, or what came over another way than the server's: by which suite, the server's hello says.
+            (Role::Client, _) => self.hold(role, record, out),
             (Role::Server, Some(Kind::Handshake)) => match collector.add(record.get(HEADER_BYTES..).unwrap_or_default())
             {
                 Found::More => Fate::GoesOn,
@@ -225,12 +228,15 @@ impl Decryption {
         }
     }
 
-    /// Asks the key log again, and takes what waited for it.
+    /// Asks the key log again, and takes what waited for it, or waited for too long.
     fn look(&mut self, out: &mut dyn ProtocolSink) {
         let version = self.held.key_log.version();
-        if version != self.version {
+        let is_news = version != self.version;
+        if is_news {
             self.version = version;
             self.secrets = self.held.key_log.of(&self.random).unwrap_or(self.secrets);
+        }
+        if is_news || !self.held.may_come() {
             self.flush(out);
         }
     }
@@ -263,6 +269,10 @@ impl Decryption {
         if suite.is_tls13 && kind != Kind::ApplicationData {
             return Taken::Done;
         }
+        if self.side(role).given_up {
+            tell_encrypted(role, record, out);
+            return Taken::Done;
+        }
         if !suite.is_tls13 && self.side(role).opener.is_none() {
             // The handshake is in the clear until each side changes.
             if kind == Kind::ChangeCipherSpec {
@@ -271,10 +281,6 @@ impl Decryption {
                 let side = self.side(role);
                 (side.given_up, side.opener, side.epoch) = (opener.is_none(), opener, Epoch::Application);
             }
-            return Taken::Done;
-        }
-        if self.side(role).given_up {
-            tell_encrypted(role, record, out);
             return Taken::Done;
         }
         match self.open(role, suite, hello.resumed, record) {

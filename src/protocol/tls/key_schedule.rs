@@ -10,7 +10,7 @@ use ring::{
 use super::record::HEADER_BYTES;
 use crate::secrets::{ClientRandom, Secret};
 
-pub(super) const RANDOM_BYTES: usize = 32;
+pub(crate) const RANDOM_BYTES: usize = 32;
 const TAG_BYTES: usize = 16;
 /// What TLS 1.2 sends of a nonce of AES-GCM before each record, and what both sides know of it.
 const EXPLICIT_NONCE_BYTES: usize = 8;
@@ -18,22 +18,22 @@ const SALT_BYTES: usize = 4;
 
 /// Who protects a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     Client,
     Server,
 }
 
 /// A cipher suite whose records can be opened.
 #[derive(Clone, Copy)]
-pub(super) struct Suite {
-    pub(super) is_tls13: bool,
+pub(crate) struct Suite {
+    pub(crate) is_tls13: bool,
     cipher: &'static aead::Algorithm,
     sha384: bool,
 }
 
 impl Suite {
     /// By its number in the registry of IANA. Numbers of TLS 1.3 mean no other version.
-    pub(super) fn of(number: u16) -> Option<Self> {
+    pub(crate) fn of(number: u16) -> Option<Self> {
         let (is_tls13, cipher, sha384) = match number {
             0x1301 => (true, &AES_128_GCM, false),
             0x1302 => (true, &AES_256_GCM, true),
@@ -66,7 +66,7 @@ impl Suite {
 }
 
 /// Opens what one side protects with one key.
-pub(super) struct Opener {
+pub(crate) struct Opener {
     suite: Suite,
     key: LessSafeKey,
     /// With an explicit nonce, its first four bytes alone count.
@@ -79,7 +79,7 @@ pub(super) struct Opener {
 
 impl Opener {
     /// RFC 8446 §7.3.
-    pub(super) fn of_traffic_secret(suite: Suite, secret: &Secret) -> Option<Self> {
+    pub(crate) fn of_traffic_secret(suite: Suite, secret: &Secret) -> Option<Self> {
         let expander = pseudorandom_key(suite, secret);
         let (mut key, mut iv) = ([0; 32], [0; NONCE_LEN]);
         let key = key.get_mut(..suite.cipher.key_len())?;
@@ -90,7 +90,7 @@ impl Opener {
     }
 
     /// RFC 5246 §6.3. Suites with AEAD have no MAC keys.
-    pub(super) fn of_master_secret(
+    pub(crate) fn of_master_secret(
         suite: Suite,
         master: &Secret,
         client: &ClientRandom,
@@ -115,7 +115,7 @@ impl Opener {
     }
 
     /// The one after a key update (RFC 8446 §7.2).
-    pub(super) fn updated(&self) -> Option<Self> {
+    pub(crate) fn updated(&self) -> Option<Self> {
         let secret = self.secret.as_ref()?;
         let mut next = [0; crate::secrets::MAX_SECRET_BYTES];
         let next = next.get_mut(..secret.bytes().len())?;
@@ -219,7 +219,7 @@ fn pseudorandom_function(suite: Suite, secret: &Secret, seed: &[u8], out: &mut [
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 impl Opener {
     /// Protects a record of this content type, with so many bytes of padding in TLS 1.3, as the next one.
-    pub(super) fn seal(&mut self, content_type: u8, plain: &[u8], padding: usize) -> Vec<u8> {
+    pub(crate) fn seal(&mut self, content_type: u8, plain: &[u8], padding: usize) -> Vec<u8> {
         let explicit = &self.sequence.to_be_bytes()[..self.explicit_nonce_bytes()];
         let nonce = self.nonce(self.sequence, explicit);
         let mut sealed = plain.to_vec();

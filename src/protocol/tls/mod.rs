@@ -27,6 +27,8 @@ use crate::{event::Direction, secrets::KeyLog};
 use decrypt::{Decryption, Fate};
 use ja4::Carrier;
 pub(in crate::protocol) use key_schedule::expand_label;
+#[cfg(any(test, feature = "testkit"))]
+pub(crate) use key_schedule::{Opener, Role, Suite};
 use record::{HEADER_BYTES, Kind};
 use resync::Lost;
 

@@ -49,7 +49,10 @@ impl Lost {
 
     /// A gap, and before what follows it was found another.
     pub(super) fn and(self, later: &Self) -> Self {
-        Self { bytes: self.bytes.saturating_add(later.bytes), rest: 0, tried: self.tried }
+        // What was to be passed over may be among what is missing.
+        let overlap = self.rest.min(later.bytes);
+        let bytes = (self.bytes - overlap).saturating_add(later.bytes);
+        Self { bytes, rest: if later.bytes <= self.rest { self.rest - overlap } else { 0 }, tried: self.tried }
     }
 }
 
