@@ -12,7 +12,6 @@ use super::{
     counters::SensorCounters,
     facts::{FactLog, Workbench},
     generations::Generations,
-    naming::Naming,
     opaque::{self, Opaque},
     plan::{ScanPlan, scan_plan},
     session::Session,
@@ -23,13 +22,12 @@ use crate::{
     content::Arena,
     detect::Detected,
     event::{
-        AboutAi, AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
-        FlowIdentity, Opening, Operation, Stamp, Timestamp, TlsEvent, Transport,
+        AboutAi, AnomalyEvent, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent, FlowIdentity,
+        Opening, Stamp, Timestamp, Transport,
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
-        ClientHello, DoneReason, ExchangeId, ProtocolEvent, RequestHead, SessionKeys, StreamId, StreamInfo, StreamTree,
-        TreeSink, quic::Quic,
+        DoneReason, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink, quic::Quic,
     },
     redact::wire,
 };
@@ -451,9 +449,13 @@ impl TreeSink for Handler<'_> {
         Interest::Data
     }
 
-    /// What a session carried is of no protocol that tells more than the session does.
-    fn done(&mut self, stream: &StreamInfo, _: DoneReason) {
-        if let Some(parent) = stream.parent {
+    fn done(&mut self, stream: &StreamInfo, reason: DoneReason) {
+        let Some(parent) = stream.parent else { return };
+        let is_known = !stream.protocol.is_empty() && matches!(reason, DoneReason::Complete | DoneReason::Ended);
+        if is_known {
+            // A browser's spare connection: nothing was asked in it.
+            self.understand(stream);
+        } else {
             self.unseal(parent);
         }
     }

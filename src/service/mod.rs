@@ -158,7 +158,8 @@ fn follow_key_logs(shared: &Arc<Shared>, paths: &[PathBuf]) -> Result<(), Servic
     }
     let mut follower = Follower::new(paths);
     let key_log = Arc::clone(&shared.key_log);
-    let mut look = move || follower.look(&key_log).iter().for_each(|error| warn!("{error}; it will be looked at again"));
+    let mut look =
+        move || follower.look(&key_log).iter().for_each(|error| warn!("{error}; it will be looked at again"));
     // Before the first packet.
     look();
     let follow = move || {

@@ -210,19 +210,20 @@ impl Decryption {
         match (role, record::parse(record).map(|header| header.kind)) {
             // Early data, or what came over another way than the server's: by which suite, the server's hello says.
             (Role::Client, _) => self.hold(role, record, out),
-            (Role::Server, Some(Kind::Handshake)) => match collector.add(record.get(HEADER_BYTES..).unwrap_or_default())
-            {
-                Found::More => Fate::GoesOn,
-                Found::Hello(hello) => match Suite::of(hello.suite) {
-                    Some(suite) => {
-                        self.server = Server::Said(hello, suite);
-                        self.flush(out);
-                        Fate::GoesOn
-                    }
-                    None => self.give_up(out),
-                },
-                Found::No => self.give_up(out),
-            },
+            (Role::Server, Some(Kind::Handshake)) => {
+                match collector.add(record.get(HEADER_BYTES..).unwrap_or_default()) {
+                    Found::More => Fate::GoesOn,
+                    Found::Hello(hello) => match Suite::of(hello.suite) {
+                        Some(suite) => {
+                            self.server = Server::Said(hello, suite);
+                            self.flush(out);
+                            Fate::GoesOn
+                        }
+                        None => self.give_up(out),
+                    },
+                    Found::No => self.give_up(out),
+                }
+            }
             (Role::Server, Some(Kind::ApplicationData)) => self.give_up(out),
             _ => Fate::GoesOn,
         }
@@ -352,9 +353,8 @@ impl Decryption {
             ],
         };
         let later = labels.into_iter().filter(|(epoch, _)| *epoch > after);
-        let openers = later.filter_map(|(epoch, label)| {
-            Some((epoch, Opener::of_traffic_secret(suite, self.secrets.get(label?)?)?))
-        });
+        let openers = later
+            .filter_map(|(epoch, label)| Some((epoch, Opener::of_traffic_secret(suite, self.secrets.get(label?)?)?)));
         openers.collect()
     }
 

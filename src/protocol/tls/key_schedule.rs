@@ -256,8 +256,7 @@ mod tests {
     #[test]
     fn the_records_of_rfc_8448_open() {
         let secret = bytes("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5");
-        let mut opener =
-            Opener::of_traffic_secret(Suite::of(0x1301).unwrap(), &Secret::new(&secret).unwrap()).unwrap();
+        let mut opener = Opener::of_traffic_secret(Suite::of(0x1301).unwrap(), &Secret::new(&secret).unwrap()).unwrap();
         assert_eq!(opener.iv.to_vec(), bytes("5b78923dee08579033e523d9"));
         let record = bytes(
             "17 03 03 00 43 a2 3f 70 54 b6 2c 94 d0 af fa fe 82 28 ba 55 cb ef ac ea 42 f9 14 aa 66 bc ab 3f 2b

@@ -162,8 +162,7 @@ impl Tls {
 
     fn ask_for_keys(&mut self, direction: Direction, message: &[u8]) -> SessionKeys {
         let key_log = self.key_log.take();
-        let begun =
-            key_log.and_then(|log| Decryption::begin(&log, self.max_undecrypted_bytes, message, direction));
+        let begun = key_log.and_then(|log| Decryption::begin(&log, self.max_undecrypted_bytes, message, direction));
         let Some((keys, decryption)) = begun else { return SessionKeys::Unknown };
         self.decryption = Some(Box::new(decryption));
         keys

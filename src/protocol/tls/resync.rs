@@ -108,7 +108,8 @@ impl Decryption {
                 within.then(|| opener.open(from + skipped, record, &mut plain)).flatten().map(|kind| (kind, skipped))
             })
         };
-        let mut found = side.opener.as_ref().and_then(|opener| try_all(opener, opener.sequence)).map(|found| (found, None));
+        let mut found =
+            side.opener.as_ref().and_then(|opener| try_all(opener, opener.sequence)).map(|found| (found, None));
         for (epoch, opener) in successors {
             found = found.or_else(|| Some((try_all(&opener, 0)?, Some((epoch, opener)))));
         }

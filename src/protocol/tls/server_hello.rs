@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_hello_after_a_retry_is_found_however_it_is_cut() {
-        let bytes = [message(RETRY, &[]), message([7; 32], &[0, 43, 0, 2, 3, 4, 0, 41, 0, 2, 0, 0]), vec![11, 0]].concat();
+        let bytes =
+            [message(RETRY, &[]), message([7; 32], &[0, 43, 0, 2, 3, 4, 0, 41, 0, 2, 0, 0]), vec![11, 0]].concat();
         for size in [1, 5, 50, bytes.len()] {
             let mut collector = Collector::default();
             let found = bytes.chunks(size).map(|piece| collector.add(piece)).find_map(|found| match found {
