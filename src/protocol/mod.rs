@@ -301,6 +301,11 @@ pub trait Dissector: Send {
     /// The direction ended; `rest` was pushed and never consumed. A push may follow when a FIN was forged.
     fn finish(&mut self, direction: Direction, rest: &[u8], end: End, out: &mut dyn ProtocolSink);
 
+    /// Both directions ended, and yet more may be told without another byte: `finish` is called once more, with the flow's end.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Nothing more of this exchange is wanted. True when the whole stream is of no more use.
     fn ignore(&mut self, _exchange: ExchangeId, _out: &mut dyn ProtocolSink) -> bool {
         false

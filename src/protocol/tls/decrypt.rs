@@ -195,6 +195,17 @@ impl Decryption {
         }
     }
 
+    /// Secrets that are not there may still come for what is held.
+    pub(super) fn waits(&self) -> bool {
+        !self.held.items.is_empty() && self.held.may_come()
+    }
+
+    /// The flow is over: what secrets there are must do.
+    pub(super) fn close(&mut self, out: &mut dyn ProtocolSink) {
+        self.look(out);
+        self.give_up(out);
+    }
+
     /// Nothing more comes: what waits is counted.
     pub(super) fn give_up(&mut self, out: &mut dyn ProtocolSink) -> Fate {
         for item in self.held.take_all() {

@@ -511,21 +511,27 @@ impl Dissector for Tls {
     }
 
     fn finish(&mut self, direction: Direction, _rest: &[u8], end: End, out: &mut dyn ProtocolSink) {
-        if let Some(place) = self.ended.get_mut(direction.index()) {
-            *place = Some(end);
-        }
+        let again = self.ended.get_mut(direction.index()).is_some_and(|place| place.replace(end).is_some());
         if let Some(decryption) = &mut self.decryption
             && end == End::Fin
         {
             decryption.fin(direction, out);
         }
+        if self.waits() && !again {
+            return;
+        }
         if let [Some(first), Some(second)] = self.ended {
             if let Some(mut decryption) = self.decryption.take().filter(|_| !self.closed) {
-                decryption.give_up(out);
+                decryption.close(out);
             }
             let complete = first == End::Fin && second == End::Fin;
             self.close(if complete { DoneReason::Complete } else { DoneReason::Ended }, out);
         }
+    }
+
+    /// Secrets of a session that is over may still come, while its flow is kept.
+    fn waits(&self) -> bool {
+        self.decryption.as_ref().is_some_and(|decryption| decryption.waits())
     }
 
     fn ignore(&mut self, _: ExchangeId, out: &mut dyn ProtocolSink) -> bool {

@@ -93,9 +93,16 @@ impl StreamTree {
     /// The flow ended: ends what is still open, innermost streams first.
     pub fn close(&mut self, out: &mut dyn TreeSink) {
         for slot in (0..self.nodes.len()).rev() {
-            self.end(slot, Direction::ToServer, End::Cut, out);
-            self.end(slot, Direction::ToClient, End::Cut, out);
+            self.end_for_good(slot, out);
             self.reconsider(slot, out);
+        }
+    }
+
+    fn end_for_good(&mut self, slot: usize, out: &mut dyn TreeSink) {
+        self.end(slot, Direction::ToServer, End::Cut, out);
+        self.end(slot, Direction::ToClient, End::Cut, out);
+        if self.node(slot).is_some_and(|node| node.waits()) {
+            self.finish(slot, Direction::ToServer, End::Cut, out);
         }
     }
 
@@ -261,8 +268,7 @@ impl StreamTree {
     }
 
     fn close_child(&mut self, slot: usize, out: &mut dyn TreeSink) {
-        self.end(slot, Direction::ToServer, End::Cut, out);
-        self.end(slot, Direction::ToClient, End::Cut, out);
+        self.end_for_good(slot, out);
         self.retire(slot, DoneReason::Ended, out);
         if let Some(place) = self.nodes.get_mut(slot) {
             *place = None;

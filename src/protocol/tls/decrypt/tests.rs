@@ -212,6 +212,30 @@ fn secrets_that_come_later_open_what_waited_for_them() {
 }
 
 #[test]
+fn secrets_that_come_when_a_short_session_is_over_open_it_while_its_flow_is_kept() {
+    for (suite, comes) in [(0x1301, true), (0xc02f, true), (0x1301, false)] {
+        let mut each = Session::new(suite, 3);
+        let log = log_of_followed();
+        let mut tree = StreamTree::new(PROTOCOLS, Arc::new(settings(&log)), false);
+        let mut recorder = Recorder::default();
+        for (direction, bytes) in session(&mut each, GET, OK) {
+            tree.push(direction, StreamEvent::Data(&bytes), &mut recorder);
+        }
+        for direction in [ToServer, ToClient] {
+            tree.push(direction, StreamEvent::Fin, &mut recorder);
+        }
+        assert_eq!((recorder.holding("Request"), recorder.holding("Closed")), (0, 0));
+        if comes {
+            log.add(each.key_log().as_bytes());
+        }
+        tree.close(&mut recorder);
+        assert_eq!(recorder.holding("1 Request"), usize::from(comes), "{suite:#06x}: {:?}", recorder.events());
+        assert_eq!(recorder.holding("0 Closed"), 1);
+        assert_eq!(recorder.count(Bulk::Encrypted, ToServer) > 0, !comes);
+    }
+}
+
+#[test]
 fn what_waited_in_vain_is_counted() {
     let mut each = Session::new(0x1301, 9);
     let steps = session(&mut each, GET, OK);
