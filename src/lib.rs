@@ -13,6 +13,8 @@ pub mod event;
 
 pub mod yaml;
 
+pub mod secrets;
+
 pub mod capture;
 
 pub mod flow;

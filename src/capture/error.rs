@@ -33,6 +33,10 @@ pub enum CaptureWarning {
         offset: u64,
         what: &'static str,
     },
+    /// TLS secrets came after the first frame of a pipe.
+    LateSecrets {
+        path: PathBuf,
+    },
     /// The interface went down or away; it is looked for.
     InterfaceLost {
         interface: String,
@@ -59,6 +63,11 @@ impl fmt::Display for CaptureWarning {
             Self::Damaged { path, offset, what } => write!(
                 f,
                 "{}: damaged at byte {offset}: {what}; all frames before it were read, none after it",
+                path.display()
+            ),
+            Self::LateSecrets { path } => write!(
+                f,
+                "{}: TLS secrets stand behind its first frame, where a pipe's are not taken; give the capture as a file",
                 path.display()
             ),
             Self::InterfaceLost { interface, reason } => {

@@ -25,6 +25,8 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const GZIP_INPUT_BYTES: usize = 256 << 10;
 /// Link types told one by one; a file of garbage may name thousands.
 const MAX_UNKNOWN_LINKS: usize = 16;
+/// Text of key logs that a capture carries; more is left out.
+const MAX_SECRETS_BYTES: usize = 64 << 20;
 
 /// One open capture file.
 pub struct CaptureFile {
@@ -32,6 +34,7 @@ pub struct CaptureFile {
     input: Box<dyn Read + Send>,
     /// A pipe: its frames are handed on as they come.
     flowing: bool,
+    settings: Settings,
     max_record_bytes: usize,
     pool: Pool,
     buffer: Vec<u8>,
@@ -53,6 +56,20 @@ pub struct CaptureFile {
     counters: CaptureCounters,
     warnings: Vec<CaptureWarning>,
     unknown_links: Vec<u32>,
+    secrets: Vec<u8>,
+    secrets_wanted: Wanted,
+    told_late_secrets: bool,
+}
+
+/// Which secrets of a capture are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Those that stand before its first frame.
+    BeforeFrames,
+    /// No more: those that come are told of when it is a pipe, as nobody can read them first.
+    None,
+    /// All, and no frames.
+    Only,
 }
 
 /// How far reading came.
@@ -135,6 +152,7 @@ impl CaptureFile {
             path: path.to_owned(),
             input,
             flowing,
+            settings: settings.clone(),
             max_record_bytes: settings.max_record_bytes,
             pool,
             buffer,
@@ -150,7 +168,30 @@ impl CaptureFile {
             counters: CaptureCounters::default(),
             warnings: Vec::new(),
             unknown_links: Vec::new(),
+            secrets: Vec::new(),
+            secrets_wanted: Wanted::BeforeFrames,
+            told_late_secrets: false,
         })
+    }
+
+    /// The key logs that the capture carries, to be had before its frames: all of a file, which is gone through for
+    /// them; of a pipe those that stand before its first frame. Bounds: 64 MiB.
+    ///
+    /// # Errors
+    /// As [`Source::next_batch`], of a pipe. What is wrong with a file is told when its frames are read.
+    pub fn take_secrets(&mut self) -> Result<Vec<u8>, CaptureError> {
+        if !matches!(self.format, Some(Format::Pcapng(_))) {
+            return Ok(Vec::new());
+        }
+        if self.flowing {
+            self.first_time()?;
+            return Ok(mem::take(&mut self.secrets));
+        }
+        let Ok(mut file) = Self::open(&self.path, &self.settings) else { return Ok(Vec::new()) };
+        file.secrets_wanted = Wanted::Only;
+        // Ends without a batch, or at a fault: what stood before that is of use.
+        let _ = file.read_batch();
+        Ok(file.secrets)
     }
 
     #[must_use]
@@ -237,7 +278,9 @@ impl CaptureFile {
                 return frames;
             }
             match format.next(bytes, self.max_record_bytes) {
+                Record::Frame { length, .. } if self.secrets_wanted == Wanted::Only => self.consumed += length,
                 Record::Frame { length, data, wire_len, time, link, interface } => {
+                    self.secrets_wanted = Wanted::None;
                     if let LinkType::Unsupported(number) = link {
                         note_unknown_link(&mut self.unknown_links, &mut self.warnings, &self.path, number);
                     }
@@ -245,6 +288,16 @@ impl CaptureFile {
                     let place = |at: usize| u32::try_from(self.consumed + at).unwrap_or(u32::MAX);
                     let range = place(data.start)..place(data.end);
                     frames.push(Frame { number: 0, time: Timestamp(time), link, interface, range, wire_len });
+                    self.consumed += length;
+                }
+                Record::Secrets { length, data } => {
+                    let late = self.secrets_wanted == Wanted::None;
+                    if !late && self.secrets.len() + data.len() < MAX_SECRETS_BYTES {
+                        self.secrets.extend_from_slice(bytes.get(data).unwrap_or_default());
+                        self.secrets.push(b'\n');
+                    } else if late && self.flowing && !mem::replace(&mut self.told_late_secrets, true) {
+                        self.warnings.push(CaptureWarning::LateSecrets { path: self.path.clone() });
+                    }
                     self.consumed += length;
                 }
                 Record::Other { length } => self.consumed += length,

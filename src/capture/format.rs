@@ -10,6 +10,8 @@ use super::{LinkType, pcap::Pcap, pcapng::Pcapng};
 pub(super) enum Record {
     /// One frame; the record is `length` bytes long.
     Frame { length: usize, data: Range<usize>, wire_len: u32, time: u64, link: LinkType, interface: u32 },
+    /// Lines of a key log.
+    Secrets { length: usize, data: Range<usize> },
     /// Something else, all of it looked at.
     Other { length: usize },
     /// Something else that needs not be looked at; it may reach beyond the bytes.

@@ -2,7 +2,8 @@
 //! type and a resolution of time (if_tsresol, if_tsoffset), enhanced, simple and (obsolete) packet blocks.
 //! Section headers and interface descriptions are parsed by `pcap-parser`. Packet blocks are read here: the crate takes
 //! a lying length for "more bytes needed", drops a packet whose options are bad, and has no obsolete packet block.
-//! Does not: read name resolution, statistics or secrets; they are skipped.
+//! Of Decryption Secrets Blocks those with TLS secrets are handed on.
+//! Does not: read name resolution, statistics or other secrets; they are skipped.
 
 use pcap_parser::{
     InterfaceDescriptionBlock, OptionCode, parse_interfacedescriptionblock_be, parse_interfacedescriptionblock_le,
@@ -15,6 +16,9 @@ const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
+const DECRYPTION_SECRETS: u32 = 10;
+/// Kind of secrets: a key log of TLS.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// Interfaces of one section; more are a sign of garbage.
 const MAX_INTERFACES: usize = 65_536;
@@ -71,7 +75,8 @@ impl Pcapng {
             return Record::Damaged { what: "a block shorter than its own frame" };
         }
         let is_packet = matches!(kind, OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET);
-        if !is_packet && kind != INTERFACE_DESCRIPTION {
+        let is_secrets = kind == DECRYPTION_SECRETS && length <= max_record_bytes;
+        if !is_packet && !is_secrets && kind != INTERFACE_DESCRIPTION {
             return Record::Skip { length: u64::from(total) };
         }
         if length > max_record_bytes {
@@ -82,10 +87,21 @@ impl Pcapng {
         };
         match kind {
             INTERFACE_DESCRIPTION => self.describe_interface(block),
+            DECRYPTION_SECRETS => self.secrets(block),
             ENHANCED_PACKET => self.packet(block, self.read_u32(block, 8), 28),
             OBSOLETE_PACKET => self.packet(block, self.read_u16(block, 8).map(u32::from), 28),
             _ => self.simple_packet(block),
         }
+    }
+
+    /// A length that lies ends with the block.
+    fn secrets(&self, block: &[u8]) -> Record {
+        let length = block.len();
+        let (Some(TLS_KEY_LOG), Some(secrets)) = (self.read_u32(block, 8), self.read_u32(block, 12)) else {
+            return Record::Other { length };
+        };
+        let room = length.saturating_sub(16 + 4);
+        Record::Secrets { length, data: 16..16 + room.min(secrets as usize) }
     }
 
     fn begin_section(&mut self, big_endian: bool) {

@@ -31,6 +31,7 @@ pub struct CaptureSet {
     /// Of the files that are done.
     counters: CaptureCounters,
     warnings: Vec<CaptureWarning>,
+    secrets: Vec<u8>,
 }
 
 enum Member {
@@ -45,9 +46,13 @@ impl CaptureSet {
     pub fn open(paths: &[PathBuf], settings: &Settings) -> (Self, Vec<CaptureError>) {
         let mut members = Vec::new();
         let mut errors = Vec::new();
+        let mut secrets = Vec::new();
         for path in paths {
             match look(path, settings) {
-                Ok(member) => members.push(member),
+                Ok((first, member, of_member)) => {
+                    members.push((first, member));
+                    secrets.extend(of_member);
+                }
                 Err(error) => errors.push(error),
             }
         }
@@ -59,8 +64,15 @@ impl CaptureSet {
             position: Position::default(),
             counters: CaptureCounters::default(),
             warnings: Vec::new(),
+            secrets,
         };
         (set, errors)
+    }
+
+    /// The key logs that the files carry.
+    #[must_use]
+    pub fn take_secrets(&mut self) -> Vec<u8> {
+        mem::take(&mut self.secrets)
     }
 
     /// Files that are still to be read, the current one not counted.
@@ -132,17 +144,20 @@ impl Source for CaptureSet {
     }
 }
 
-/// The first packet's time; a capture without packets comes first.
-fn look(path: &Path, settings: &Settings) -> Result<(Option<Timestamp>, Member), CaptureError> {
+/// The first packet's time, and the key logs that the file carries; a capture without packets comes first.
+fn look(path: &Path, settings: &Settings) -> Result<(Option<Timestamp>, Member, Vec<u8>), CaptureError> {
     let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if !is_file {
         let mut file = CaptureFile::open(path, settings)?;
         let first = file.first_time()?;
-        return Ok((first, Member::Pipe(Box::new(file))));
+        let secrets = file.take_secrets()?;
+        return Ok((first, Member::Pipe(Box::new(file)), secrets));
     }
     let small = Settings { max_batch_bytes: settings.max_batch_bytes.min(LOOK_BYTES), ..settings.clone() };
-    let first = CaptureFile::open(path, &small)?.first_time()?;
-    Ok((first, Member::File(path.to_owned())))
+    let mut file = CaptureFile::open(path, &small)?;
+    let first = file.first_time()?;
+    let secrets = file.take_secrets()?;
+    Ok((first, Member::File(path.to_owned()), secrets))
 }
 
 /// The captures below a folder.

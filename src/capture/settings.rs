@@ -1,5 +1,7 @@
 //! Settings of capture files and live capture, and their defaults.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::yaml::Located;
@@ -23,6 +25,10 @@ pub struct Settings {
     pub immediate: bool,
     /// Frames that this BPF expression does not match are left out and counted; empty: none are.
     pub bpf: Located<String>,
+    /// Key logs (`SSLKEYLOGFILE`) with the secrets of TLS sessions that are to be read; `run` follows them as they grow.
+    pub keylog: Vec<PathBuf>,
+    /// Sessions whose secrets are kept; the oldest goes first.
+    pub max_keylog_sessions: usize,
     /// Bytes of one batch's memory. Larger batches cost less per frame, smaller ones stay in the processor's cache.
     pub max_batch_bytes: usize,
     /// Bytes of all batches on their way together. At the cap the reader waits for a batch to come back.
@@ -42,6 +48,8 @@ impl Default for Settings {
             promiscuous: true,
             immediate: false,
             bpf: Located::default(),
+            keylog: Vec::new(),
+            max_keylog_sessions: 100_000,
             max_batch_bytes: 1 << 20,
             max_batch_memory_bytes: 64 << 20,
             max_record_bytes: 16 << 20,

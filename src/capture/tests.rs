@@ -444,3 +444,36 @@ proptest! {
         }
     }
 }
+
+/// A file's secrets are had before its frames wherever they stand; those of a pipe when they stand before them.
+#[test]
+fn a_file_hands_on_all_of_its_tls_secrets_and_a_pipe_the_first() {
+    let written = frames(2, &mut Dice::new(5));
+    for big_endian in [false, true] {
+        let file = PcapngWriter::new()
+            .section(big_endian)
+            .secrets("first line\n")
+            .interface(Interface::default())
+            .packet(&written[0])
+            .secrets("second")
+            .block(10, b"\0\0\0\0\0\0\0\0")
+            .packet(&written[1])
+            .finish();
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in [("plain.pcapng", file.clone()), ("packed.pcapng.gz", gzip(&file))] {
+            let path = write(folder.path(), name, &bytes);
+            let mut source = CaptureFile::open(&path, &small()).unwrap();
+            assert_eq!(source.take_secrets().unwrap(), b"first line\n\nsecond\n");
+            assert_eq!(read(&mut source).len(), 2);
+            assert!(source.take_warnings().is_empty());
+            let (mut set, errors) = CaptureSet::open(&[path], &small());
+            assert!(errors.is_empty());
+            assert_eq!(set.take_secrets(), b"first line\n\nsecond\n");
+        }
+        let input = Box::new(io::Cursor::new(file));
+        let mut pipe = CaptureFile::from_reader(Path::new("-"), input, true, &small()).unwrap();
+        assert_eq!(pipe.take_secrets().unwrap(), b"first line\n\n");
+        assert_eq!(read(&mut pipe).len(), 2);
+        assert!(matches!(pipe.take_warnings()[..], [CaptureWarning::LateSecrets { .. }]));
+    }
+}

@@ -12,6 +12,7 @@ use super::{Outcome, colour, load, say};
 use crate::{
     capture::{self, CaptureError, CaptureFile, CaptureSet, Source, list_captures},
     pipeline::{self, Options, ReplayError, Rules},
+    secrets::{self, KeyLog, KeyLogError},
     sink::{AlertLines, EveFile, Sink, Summary},
 };
 
@@ -29,6 +30,10 @@ pub(super) struct Arguments {
     /// Also write the outputs that the configuration names.
     #[arg(long)]
     outputs: bool,
+    /// A key log (SSLKEYLOGFILE) with the secrets of TLS sessions to be read, beside those of the configuration; may be
+    /// given several times.
+    #[arg(long = "keylog", value_name = "F")]
+    key_logs: Vec<PathBuf>,
     /// Folder for eve.jsonl; made when absent.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -45,6 +50,13 @@ enum Together {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let Some(loaded) = load::rules(arguments.config.as_deref()) else { return Ok(Outcome::InputAtFault) };
+    let key_log = Arc::new(loaded.config.key_log());
+    if let Err(error) = read_key_logs(&key_log, &loaded.config.capture.keylog, &arguments.key_logs) {
+        say(&format!("shadowtap: {error}"));
+        return Ok(Outcome::InputAtFault);
+    }
+    let mut rules = loaded.rules;
+    rules.use_key_log(&key_log);
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("cannot make {}", arguments.out.display()))?;
     let mut eve = EveFile::create(&arguments.out.join("eve.jsonl"), loaded.config.sensor.name.clone())?;
     let mut summary = Summary::default();
@@ -55,7 +67,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     sinks.extend(configured.iter_mut().map(|sink| &mut **sink as &mut dyn Sink));
     let workers = arguments.workers.map_or_else(|| loaded.config.workers.count(), usize::from);
     let mut replay = Replay {
-        rules: Arc::new(loaded.rules),
+        rules: Arc::new(rules),
+        key_log,
         capture: loaded.config.capture.clone(),
         workers,
         sinks,
@@ -78,6 +91,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     say(&summary.render());
     say(&format!("events: {}", arguments.out.join("eve.jsonl").display()));
     Ok(if at_fault { Outcome::InputAtFault } else { Outcome::Done })
+}
+
+/// All of them, before the first packet.
+fn read_key_logs(log: &KeyLog, configured: &[PathBuf], given: &[PathBuf]) -> Result<(), KeyLogError> {
+    configured.iter().chain(given).try_for_each(|path| secrets::read_whole(path, log))?;
+    let (sessions, forgotten) = log.counts();
+    if forgotten > 0 {
+        say(&format!(
+            "shadowtap: of the key logs the newest {sessions} sessions are kept, {forgotten} are not; raise \
+             capture.max_keylog_sessions"
+        ));
+    }
+    Ok(())
 }
 
 /// Which captures are read how.
@@ -126,6 +152,7 @@ impl Plan {
 /// One run over all captures, into the same sinks.
 struct Replay<'a> {
     rules: Arc<Rules>,
+    key_log: Arc<KeyLog>,
     capture: capture::Settings,
     workers: usize,
     sinks: Vec<&'a mut dyn Sink>,
@@ -134,14 +161,16 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     fn together(&mut self, paths: &[PathBuf]) -> Result<(), ReplayError> {
-        let (set, errors) = CaptureSet::open(paths, &self.capture);
+        let (mut set, errors) = CaptureSet::open(paths, &self.capture);
         self.faults(&errors);
-        self.read(set, None)
+        let secrets = set.take_secrets();
+        self.read(set, &secrets, None)
     }
 
     fn separate(&mut self, path: &Path, name: &str) -> Result<(), ReplayError> {
-        match CaptureFile::open(path, &self.capture) {
-            Ok(file) => self.read(file, Some(name.to_owned())),
+        let opened = CaptureFile::open(path, &self.capture);
+        match opened.and_then(|mut file| Ok((file.take_secrets()?, file))) {
+            Ok((secrets, file)) => self.read(file, &secrets, Some(name.to_owned())),
             Err(error) => {
                 self.faults(&[error]);
                 Ok(())
@@ -149,7 +178,14 @@ impl Replay<'_> {
         }
     }
 
-    fn read(&mut self, mut source: impl Source, pcap_filename: Option<String>) -> Result<(), ReplayError> {
+    /// `secrets`: the key logs that the capture carries.
+    fn read(
+        &mut self,
+        mut source: impl Source,
+        secrets: &[u8],
+        pcap_filename: Option<String>,
+    ) -> Result<(), ReplayError> {
+        self.key_log.begin_capture(secrets);
         let options = Options { workers: self.workers, pcap_filename };
         let faults = pipeline::replay(&mut source, &self.rules, &options, &mut self.sinks)?;
         self.faults(&faults.errors);

@@ -40,6 +40,7 @@ pub(super) fn ranges(config: &Config) -> Vec<Range> {
         // libpcap takes a signed number of 32 bits.
         ("capture.ring_bytes", size(capture.ring_bytes), MIB, 2 * GIB - 1),
         ("capture.max_frame_bytes", size(capture.max_frame_bytes), 128, 256 * KIB),
+        ("capture.max_keylog_sessions", size(capture.max_keylog_sessions), 1, 1 << 24),
         ("capture.max_batch_bytes", size(capture.max_batch_bytes), 64 * KIB, GIB),
         ("capture.max_batch_memory_bytes", size(capture.max_batch_memory_bytes), 4 * MIB, 1 << 40),
         ("capture.max_record_bytes", size(capture.max_record_bytes), 64 * KIB, GIB),
@@ -59,6 +60,9 @@ pub(super) fn ranges(config: &Config) -> Vec<Range> {
         ("flow.max_window_bytes", u64::from(flow.max_window_bytes), 64 * KIB, GIB),
         ("flow.max_memory_bytes", size(flow.max_memory_bytes), 16 * MIB, 1 << 40),
         ("protocol.max_http2_streams", size(config.protocol.max_http2_streams), 1, 1024),
+        // A record, at least.
+        ("protocol.max_undecrypted_bytes", size(config.protocol.max_undecrypted_bytes), 32 * KIB, 16 * MIB),
+        ("protocol.max_undecrypted_bytes_total", size(config.protocol.max_undecrypted_bytes_total), MIB, 1 << 40),
         ("protocol.max_learned_names", size(config.protocol.max_learned_names), 1, 1 << 24),
         ("protocol.min_name_ttl_seconds", config.protocol.min_name_ttl_seconds, 0, WEEK),
         ("protocol.max_name_ttl_seconds", config.protocol.max_name_ttl_seconds, 1, WEEK),

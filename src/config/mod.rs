@@ -29,6 +29,7 @@ use crate::{
     protocol,
     redact::FingerprintKey,
     scan::EngineChoice,
+    secrets::{self, KeyLog},
     sink::{EveType, Rotation},
     yaml::{self, Fault, Located, Source},
 };
@@ -193,6 +194,20 @@ impl Config {
         faults
     }
 
+    /// Key logs that cannot be read now. `run` waits for one that is not there yet.
+    #[must_use]
+    pub fn check_key_logs(&self) -> Vec<Fault> {
+        let log = self.key_log();
+        let errors = self.capture.keylog.iter().filter_map(|path| secrets::read_whole(path, &log).err());
+        errors.map(|error| Fault::of_file(error.path.display().to_string(), error.fault.to_string())).collect()
+    }
+
+    /// Room for the secrets of TLS sessions, empty.
+    #[must_use]
+    pub fn key_log(&self) -> KeyLog {
+        KeyLog::new(self.capture.max_keylog_sessions, self.protocol.max_undecrypted_bytes_total)
+    }
+
     /// The effective configuration as YAML, which reads back as itself.
     pub fn dump(&self) -> Result<String, String> {
         yaml::dump(self)
@@ -247,6 +262,8 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
             raw::OutputType::Eve => Output::Eve { path, types: written.types, rotate: written.rotate },
         });
     }
+    let mut capture = raw.capture;
+    capture.keylog = capture.keylog.into_iter().map(resolve).collect();
     let mut policy = raw.policy;
     policy.rules = policy.rules.into_iter().map(resolve).collect();
     let mut assets = raw.assets;
@@ -254,7 +271,7 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
     Config {
         version: VERSION,
         sensor: Sensor { name: raw.sensor.name.map(|name| name.value), site: raw.sensor.site.map(|site| site.value) },
-        capture: raw.capture,
+        capture,
         signatures: Signatures { directory: raw.signatures.directory.map(resolve) },
         packet: raw.packet,
         flow: raw.flow,

@@ -33,6 +33,9 @@ pub struct SensorCounters {
     pub panics: u64,
     /// Exchanges beyond the cap of their flow, told nowhere.
     pub exchanges_over_cap: u64,
+    /// TLS sessions whose hello was read, and those of them whose content was.
+    pub sessions: u64,
+    pub decrypted_sessions: u64,
 }
 
 impl ReaderCounters {
@@ -87,6 +90,8 @@ impl SensorCounters {
             ("evicted_flows", self.evicted_flows),
             ("exchanges_over_cap", self.exchanges_over_cap),
             ("panics", self.panics),
+            ("tls_sessions", self.sessions),
+            ("tls_sessions_decrypted", self.decrypted_sessions),
         ] {
             *counters.entry(name.to_owned()).or_default() += count;
         }

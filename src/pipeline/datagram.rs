@@ -69,7 +69,7 @@ impl Sensor {
         if (quic.direction == Direction::ToClient) != state.exchanges.reversed {
             reverse(&mut state.identity, &mut state.exchanges);
         }
-        let naming = Naming::of(&quic.hello, EvidenceKind::QuicSni, None, self.generations.rules());
+        let naming = Naming::of(&quic.hello, EvidenceKind::QuicSni, Vec::new(), self.generations.rules());
         state.exchanges.app_proto = Some("quic");
         state.exchanges.spoken = true;
         state.exchanges.named |= naming.named;

@@ -53,6 +53,7 @@ use crate::{
     flow,
     packet::{self, Fragments},
     protocol::{self, Protocol},
+    secrets::KeyLog,
     sink::{Sink, SinkError},
     spool,
     yaml::Fault,
@@ -100,6 +101,12 @@ impl Rules {
                 max_learned_names: config.protocol.max_learned_names,
             },
         })
+    }
+
+    /// Sessions are decrypted with secrets out of this one.
+    pub fn use_key_log(&mut self, key_log: &Arc<KeyLog>) {
+        let protocol = protocol::Settings::clone(&self.protocol);
+        self.protocol = Arc::new(protocol::Settings { key_log: Some(Arc::clone(key_log)), ..protocol });
     }
 }
 

@@ -17,27 +17,34 @@ pub(super) struct Naming {
     pub(super) evidence: Vec<Evidence>,
     /// One of them is a name of whom the session is with.
     pub(super) named: bool,
+    /// What the hello's own name counts as.
+    own_kind: EvidenceKind,
 }
 
 impl Naming {
-    /// `kind` is what the hello's name counts as; `tunnel`: where the stream around it leads.
+    /// `kind` is what the hello's name counts as; `around`: where the streams around it lead.
     pub(super) fn of(
         hello: &ClientHello,
         kind: EvidenceKind,
-        tunnel: Option<(String, EvidenceKind)>,
+        around: Vec<(String, EvidenceKind)>,
         rules: &Rules,
     ) -> Self {
         // Behind the public name of a provider of Encrypted Client Hello stands another.
         let hidden = hello.ech && hello.server_name.as_deref().is_some_and(|name| ECH_OUTER_NAMES.contains(&name));
-        let own = hello.server_name.clone().map(|name| (name, if hidden { EvidenceKind::EchOuterName } else { kind }));
-        let mut naming = Self { service: None, evidence: Vec::new(), named: false };
-        for (host, kind) in own.into_iter().chain(tunnel) {
+        let own_kind = if hidden { EvidenceKind::EchOuterName } else { kind };
+        let own = hello.server_name.clone().map(|name| (name, own_kind));
+        let mut naming = Self { service: None, evidence: Vec::new(), named: false, own_kind };
+        for (host, kind) in own.into_iter().chain(around) {
             naming.named |= kind != EvidenceKind::EchOuterName;
             let found = rules.catalog.lookup(&host, None).map(|found| found.service_match());
             naming.service = naming.service.or(found);
             naming.evidence.push(Evidence { kind, value: wire::host(&host) });
         }
         naming
+    }
+
+    pub(super) fn own_kind(&self) -> EvidenceKind {
+        self.own_kind
     }
 
     pub(super) fn about_ai(&self) -> AboutAi {

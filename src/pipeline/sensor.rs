@@ -2,14 +2,16 @@
 //! the stream tree and the open exchanges; knows nothing of other flows, takes no lock.
 //! Bounds: [`MAX_OPEN_EXCHANGES`] a flow; the caps of tree, body and arena below that.
 
+mod sessions;
+
 use std::{collections::BTreeMap, sync::Arc};
 
+use self::sessions::Sealed;
 use super::{
     Rules,
     counters::SensorCounters,
     facts::{FactLog, Workbench},
     generations::Generations,
-    naming::Naming,
     opaque::{self, Opaque},
     plan::{ScanPlan, scan_plan},
     session::Session,
@@ -20,12 +22,12 @@ use crate::{
     content::Arena,
     detect::Detected,
     event::{
-        AboutAi, AnomalyEvent, Client, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
-        FlowIdentity, Opening, Operation, Stamp, Timestamp, TlsEvent, Transport,
+        AboutAi, AnomalyEvent, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent, FlowIdentity,
+        Opening, Stamp, Timestamp, Transport,
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
-        ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink, quic::Quic,
+        DoneReason, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink, quic::Quic,
     },
     redact::wire,
 };
@@ -65,8 +67,8 @@ pub(super) struct FlowState {
 #[derive(Default)]
 pub(super) struct Exchanges {
     open: BTreeMap<(StreamId, ExchangeId), Exchange>,
-    /// Hosts that streams are tunnelled to, by the exchange that asked for it.
-    tunnels: BTreeMap<(StreamId, ExchangeId), (String, EvidenceKind)>,
+    /// Hosts that streams are with by what was said around them, by the exchange that said so: the innermost first.
+    tunnels: BTreeMap<(StreamId, ExchangeId), Names>,
     /// A bound of the dissectors took something of this flow.
     capped: bool,
     /// The client is what the flow calls the server.
@@ -81,9 +83,14 @@ pub(super) struct Exchanges {
     wake_at: Option<Timestamp>,
 }
 
+/// Hosts, and how each is known.
+type Names = Vec<(String, EvidenceKind)>;
+
 enum Exchange {
     Transaction(Box<Transaction>),
     Session(Session),
+    /// A session that may be read: then what goes through it tells whom it is with, and it is no exchange of its own.
+    Sealed(Box<Sealed>),
 }
 
 impl Sensor {
@@ -300,6 +307,7 @@ impl Exchange {
         match self {
             Self::Transaction(transaction) => transaction.wake_at(),
             Self::Session(session) => session.wake_at(),
+            Self::Sealed(_) => None,
         }
     }
 
@@ -307,6 +315,7 @@ impl Exchange {
         match self {
             Self::Transaction(transaction) => transaction.wake(bench),
             Self::Session(session) => session.wake(bench),
+            Self::Sealed(_) => {}
         }
     }
 
@@ -314,6 +323,8 @@ impl Exchange {
         match self {
             Self::Transaction(transaction) => transaction.close(notes, bench),
             Self::Session(session) => session.close(bench),
+            // Told of before it is closed.
+            Self::Sealed(_) => {}
         }
     }
 }
@@ -331,12 +342,22 @@ impl FlowState {
 
 impl Exchanges {
     /// Bounds: [`MAX_TUNNELS`]; what more a flow asks for has no name.
-    fn remember_tunnel(&mut self, key: (StreamId, ExchangeId), host: &str, kind: EvidenceKind) {
+    fn remember_tunnel(&mut self, stream: &StreamInfo, exchange: ExchangeId, host: Option<&str>, kind: EvidenceKind) {
+        let own = host.map(|host| (host.to_owned(), kind));
+        let names: Names = own.into_iter().chain(self.names_around(stream)).collect();
+        if names.is_empty() {
+            return;
+        }
         if self.tunnels.len() < MAX_TUNNELS {
-            self.tunnels.insert(key, (host.to_owned(), kind));
+            self.tunnels.insert((stream.id, exchange), names);
         } else {
             self.capped = true;
         }
+    }
+
+    /// The hosts that this stream is with by what was said around it.
+    fn names_around(&self, stream: &StreamInfo) -> Names {
+        stream.parent.and_then(|parent| self.tunnels.get(&parent)).cloned().unwrap_or_default()
     }
 
     fn arm(&mut self) {
@@ -373,15 +394,23 @@ impl TreeSink for Handler<'_> {
             self.exchanges.app_proto.get_or_insert(stream.protocol);
         }
         match event {
-            ProtocolEvent::Hello { exchange, hello } => return self.hello(stream, exchange, hello),
+            ProtocolEvent::Hello { exchange, hello, keys } => return self.hello(stream, exchange, hello, keys),
             ProtocolEvent::Request { exchange, head } => self.request(stream, exchange, head),
             ProtocolEvent::Response { exchange, head } => {
                 self.with(stream, exchange, |transaction, _| transaction.respond(head));
             }
             ProtocolEvent::Encrypted { exchange, direction, bytes } => {
+                if !self.unseal((stream.id, exchange)) {
+                    return Interest::Nothing;
+                }
                 let Self { bench, exchanges, .. } = self;
                 if let Some(Exchange::Session(session)) = exchanges.open.get_mut(&(stream.id, exchange)) {
                     session.bytes(direction, bytes, bench);
+                }
+            }
+            ProtocolEvent::Decrypted { exchange, direction, bytes } => {
+                if let Some(Exchange::Sealed(sealed)) = self.exchanges.open.get_mut(&(stream.id, exchange)) {
+                    sealed.count(direction, bytes);
                 }
             }
             ProtocolEvent::Body { exchange, direction, bytes } => {
@@ -397,13 +426,15 @@ impl TreeSink for Handler<'_> {
                 self.with(stream, exchange, |transaction, bench| transaction.body_end(direction, complete, bench));
             }
             ProtocolEvent::Closed { exchange, .. } => {
+                self.unseal((stream.id, exchange));
                 self.exchanges.tunnels.remove(&(stream.id, exchange));
                 if let Some(exchange) = self.exchanges.open.remove(&(stream.id, exchange)) {
                     exchange.close(self.notes(), &mut self.bench);
                 }
             }
             ProtocolEvent::ProxyTarget { exchange, host, evidence, .. } => {
-                self.exchanges.remember_tunnel((stream.id, exchange), host, evidence);
+                self.understand(stream);
+                self.exchanges.remember_tunnel(stream, exchange, Some(host), evidence);
             }
             ProtocolEvent::NameLearned { name, address, ttl_seconds } => {
                 let expires = self.bench.log.now().time.after(std::time::Duration::from_secs(ttl_seconds.into()));
@@ -416,6 +447,17 @@ impl TreeSink for Handler<'_> {
             ProtocolEvent::Tunnel { .. } => {}
         }
         Interest::Data
+    }
+
+    fn done(&mut self, stream: &StreamInfo, reason: DoneReason) {
+        let Some(parent) = stream.parent else { return };
+        let is_known = !stream.protocol.is_empty() && matches!(reason, DoneReason::Complete | DoneReason::Ended);
+        if is_known {
+            // A browser's spare connection: nothing was asked in it.
+            self.understand(stream);
+        } else {
+            self.unseal(parent);
+        }
     }
 }
 
@@ -447,47 +489,8 @@ impl Handler<'_> {
         FlowNotes { cap: self.flow_notes.cap || self.exchanges.capped, ..self.flow_notes }
     }
 
-    /// The host that this stream is tunnelled to.
-    fn tunnel(&self, stream: &StreamInfo) -> Option<(String, EvidenceKind)> {
-        self.exchanges.tunnels.get(&stream.parent?).cloned()
-    }
-
-    /// Answers whether the session's bytes are wanted.
-    fn hello(&mut self, stream: &StreamInfo, exchange: ExchangeId, hello: &ClientHello) -> Interest {
-        self.exchanges.spoken = true;
-        let event = TlsEvent {
-            sni: hello.server_name.as_deref().map(wire::host),
-            version: tls_version(hello.version).map(str::to_owned),
-            alpn: hello.alpn.iter().filter_map(|id| wire::alpn(id)).collect(),
-            ja4: hello.ja4.clone(),
-        };
-        let tunnel = self.tunnel(stream);
-        let naming = Naming::of(hello, EvidenceKind::TlsSni, tunnel, self.bench.generations.rules());
-        self.exchanges.about_ai |= naming.service.is_some();
-        self.exchanges.named |= naming.named;
-        self.bench.log.tell_of(self.bench.flow, Some("tls"), naming.about_ai(), FactBody::Tls(event));
-        if naming.is_of_others() || !self.room() {
-            return Interest::Nothing;
-        }
-        self.counters.exchanges += 1;
-        let key = self.key(stream, exchange);
-        let generation = self.bench.generations.number();
-        let opening = Opening {
-            key,
-            generation,
-            service: naming.service,
-            evidence: naming.evidence,
-            client: Client::default(),
-            operation: Operation::Other,
-            encrypted: true,
-        };
-        self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Opened(Box::new(opening)));
-        let session = Session::new(key, self.bench.log.now().time);
-        self.exchanges.open.insert((stream.id, exchange), Exchange::Session(session));
-        Interest::Data
-    }
-
     fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {
+        self.understand(stream);
         self.exchanges.spoken = true;
         self.exchanges.named = true;
         // Not the extended one of HTTP/2 (RFC 8441), which asks a server for a WebSocket.
@@ -495,8 +498,8 @@ impl Handler<'_> {
         if !self.room() {
             return;
         }
-        if let (true, Some(host)) = (connect, &head.host) {
-            self.exchanges.remember_tunnel((stream.id, exchange), host, EvidenceKind::ConnectTarget);
+        if connect && head.host.is_some() {
+            self.exchanges.remember_tunnel(stream, exchange, head.host.as_deref(), EvidenceKind::ConnectTarget);
         }
         self.counters.exchanges += 1;
         let key = self.key(stream, exchange);
@@ -516,8 +519,8 @@ impl Handler<'_> {
     fn opening(&self, key: ExchangeKey, stream: &StreamInfo, head: &RequestHead) -> Option<Opening> {
         let catalog = &self.bench.generations.rules().catalog;
         let own = head.host.as_deref().zip(head.host_evidence);
-        let tunnel = self.tunnel(stream);
-        let names = own.into_iter().chain(tunnel.as_ref().map(|(host, kind)| (host.as_str(), *kind)));
+        let around = self.exchanges.names_around(stream);
+        let names = own.into_iter().chain(around.iter().map(|(host, kind)| (host.as_str(), *kind)));
         let mut evidence = Vec::new();
         let mut found = None;
         for (host, kind) in names {
@@ -539,6 +542,7 @@ impl Handler<'_> {
     /// A parser's panic ended the flow: what was found is told, and nothing more is read.
     fn abandon_all(&mut self) {
         self.counters.panics += 1;
+        self.unseal_all();
         while let Some((_, exchange)) = self.exchanges.open.pop_first() {
             match exchange {
                 Exchange::Transaction(mut transaction) => {
@@ -547,25 +551,15 @@ impl Handler<'_> {
                     transaction.abandon(&mut self.bench);
                 }
                 Exchange::Session(session) => session.close(&mut self.bench),
+                Exchange::Sealed(_) => {}
             }
         }
     }
 
     fn close_all(&mut self) {
+        self.unseal_all();
         while let Some((_, exchange)) = self.exchanges.open.pop_first() {
             exchange.close(self.notes(), &mut self.bench);
         }
-    }
-}
-
-/// EVE's spelling of a TLS version.
-fn tls_version(version: u16) -> Option<&'static str> {
-    match version {
-        0x0300 => Some("SSLv3"),
-        0x0301 => Some("TLS 1.0"),
-        0x0302 => Some("TLS 1.1"),
-        0x0303 => Some("TLS 1.2"),
-        0x0304 => Some("TLS 1.3"),
-        _ => None,
     }
 }

@@ -33,9 +33,11 @@ impl Debug for ResponseHead {
 impl Debug for ProtocolEvent<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::Hello { exchange, hello } => {
-                f.debug_struct("Hello").field("exchange", exchange).field("hello", hello).finish()
+            Self::Hello { exchange, hello, keys } => {
+                let mut told = f.debug_struct("Hello");
+                told.field("exchange", exchange).field("hello", hello).field("keys", keys).finish()
             }
+            Self::Decrypted { exchange, direction, bytes } => counted(f, "Decrypted", &[exchange, direction, bytes]),
             Self::Encrypted { exchange, direction, bytes } => counted(f, "Encrypted", &[exchange, direction, bytes]),
             Self::Request { exchange, head } => {
                 f.debug_struct("Request").field("exchange", exchange).field("head", head).finish()
@@ -113,7 +115,7 @@ mod tests {
         let evidence = crate::event::EvidenceKind::SocksTarget;
         let address = std::net::Ipv4Addr::LOCALHOST.into();
         let events = [
-            ProtocolEvent::Hello { exchange, hello: &hello },
+            ProtocolEvent::Hello { exchange, hello: &hello, keys: crate::protocol::SessionKeys::Unknown },
             ProtocolEvent::Request { exchange, head: &request },
             ProtocolEvent::Response { exchange, head: &response },
             ProtocolEvent::Body { exchange, direction, bytes },

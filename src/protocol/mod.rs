@@ -48,6 +48,17 @@ pub enum Progress {
     NotMine,
 }
 
+impl Progress {
+    /// The same, when so many bytes before were consumed.
+    fn after(self, consumed: usize) -> Self {
+        match self {
+            Self::Consumed(count) => Self::Consumed(count.saturating_add(consumed)),
+            Self::NeedMore(_) | Self::Blocked if consumed > 0 => Self::Consumed(consumed),
+            other => other,
+        }
+    }
+}
+
 /// Why a stream or exchange ended. Each is a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DoneReason {
@@ -93,6 +104,17 @@ pub enum Cap {
     HelloBytes,
     HeadBytes,
     OpenExchanges,
+}
+
+/// Whether the site gave the secrets of an encrypted session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKeys {
+    /// No, and it will not: `Encrypted` tells all that is to be known.
+    Unknown,
+    /// Not yet.
+    Awaited,
+    /// Yes; its child stream may tell what goes through it.
+    Given,
 }
 
 /// A ClientHello, as far as it names things (RFC 8446 §4.1.2).
@@ -158,9 +180,16 @@ pub enum ProtocolEvent<'a> {
     Hello {
         exchange: ExchangeId,
         hello: &'a ClientHello,
+        keys: SessionKeys,
     },
     /// So many bytes of application data went through an encrypted session: an estimate of the plaintext.
     Encrypted {
+        exchange: ExchangeId,
+        direction: Direction,
+        bytes: u64,
+    },
+    /// So many bytes of application data of an encrypted session were opened, and went to its child stream.
+    Decrypted {
         exchange: ExchangeId,
         direction: Direction,
         bytes: u64,
@@ -201,8 +230,8 @@ pub enum ProtocolEvent<'a> {
         exchange: ExchangeId,
         reason: DoneReason,
     },
-    /// From here on what this direction brings belongs to a child stream, to be dissected afresh (CONNECT, Upgrade).
-    /// The stream tree takes it; its sink never sees it.
+    /// From here on what this direction brings belongs to a child stream, to be dissected afresh (CONNECT, Upgrade,
+    /// decrypted TLS). The stream tree takes it; its sink never sees it.
     Tunnel {
         exchange: ExchangeId,
         direction: Direction,
@@ -234,6 +263,7 @@ impl ProtocolEvent<'_> {
         match self {
             Self::Hello { exchange, .. }
             | Self::Encrypted { exchange, .. }
+            | Self::Decrypted { exchange, .. }
             | Self::Request { exchange, .. }
             | Self::Response { exchange, .. }
             | Self::Body { exchange, .. }
@@ -270,6 +300,11 @@ pub trait Dissector: Send {
 
     /// The direction ended; `rest` was pushed and never consumed. A push may follow when a FIN was forged.
     fn finish(&mut self, direction: Direction, rest: &[u8], end: End, out: &mut dyn ProtocolSink);
+
+    /// Both directions ended, and yet more may be told without another byte: `finish` is called once more, with the flow's end.
+    fn waits(&self) -> bool {
+        false
+    }
 
     /// Nothing more of this exchange is wanted. True when the whole stream is of no more use.
     fn ignore(&mut self, _exchange: ExchangeId, _out: &mut dyn ProtocolSink) -> bool {

@@ -1,6 +1,10 @@
 //! The `protocol:` section of the configuration: every bound of the stream tree and the dissectors, with its default.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+use crate::secrets::KeyLog;
 
 /// Bounds, each per flow or per stream. All memory that a stream can hold follows from them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -29,12 +33,19 @@ pub struct Settings {
     pub max_open_exchanges: usize,
     /// HTTP/2 streams of a connection that are open at once.
     pub max_http2_streams: usize,
+    /// Bytes of a TLS session that wait for its secrets, where a key log may bring them.
+    pub max_undecrypted_bytes: usize,
+    /// The same of all sessions.
+    pub max_undecrypted_bytes_total: usize,
     /// Names of AI services out of DNS answers that are kept, a client and an address each.
     pub max_learned_names: usize,
     /// A DNS answer names its addresses for so long at least: clients keep them longer than the answer says.
     pub min_name_ttl_seconds: u64,
     /// And for so long at most.
     pub max_name_ttl_seconds: u64,
+    /// Secrets of TLS sessions that the site gave. No key of the file.
+    #[serde(skip)]
+    pub key_log: Option<Arc<KeyLog>>,
 }
 
 impl Default for Settings {
@@ -51,9 +62,12 @@ impl Default for Settings {
             max_head_bytes: 64 << 10,
             max_open_exchanges: 64,
             max_http2_streams: 256,
+            max_undecrypted_bytes: 256 << 10,
+            max_undecrypted_bytes_total: 64 << 20,
             max_learned_names: 200_000,
             min_name_ttl_seconds: 300,
             max_name_ttl_seconds: 86_400,
+            key_log: None,
         }
     }
 }

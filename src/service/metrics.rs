@@ -209,6 +209,15 @@ impl Page {
         for (name, help, count) in counters {
             self.counter(name, help, &["worker"], each(count));
         }
+        let sum = |count: fn(&WorkerFigures) -> u64| figures.workers.iter().map(count).sum::<u64>();
+        let decrypted = sum(|worker| worker.sensor.decrypted_sessions);
+        let others = sum(|worker| worker.sensor.sessions).saturating_sub(decrypted);
+        self.counter(
+            "shadowtap_tls_sessions_total",
+            "TLS sessions whose hello was read: those whose content was, by a key log, and the others.",
+            &["decrypted"],
+            [(vec!["yes"], decrypted), (vec!["no"], others)],
+        );
         let gauges: [Named; 4] = [
             ("shadowtap_open_flows", "Flows that are open.", |worker| worker.open_flows),
             ("shadowtap_flow_memory_bytes", "Bytes of the flow table.", |worker| worker.memory_bytes),
@@ -267,6 +276,19 @@ impl Page {
             "Rises with each reload, from 0.",
             &[],
             [(vec![], shared.control.generation())],
+        );
+        let (sessions, evicted) = shared.key_log.counts();
+        self.gauge(
+            "shadowtap_keylog_sessions",
+            "TLS sessions whose secrets are kept, out of key logs.",
+            &[],
+            [(vec![], sessions as u64)],
+        );
+        self.counter(
+            "shadowtap_keylog_sessions_evicted_total",
+            "Sessions whose secrets had to go for newer ones.",
+            &[],
+            [(vec![], evicted)],
         );
         let report = shared.control.engine();
         let library = report.library.as_deref().unwrap_or("none");

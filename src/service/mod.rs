@@ -30,6 +30,7 @@ use crate::{
     capture::{CaptureError, Live as LiveSource, LiveShared, Source},
     config::{Config, Output},
     pipeline::{self, Board, Control, Figures, Live, Notice, ReplayError, Rules, Run},
+    secrets::{Follower, KeyLog},
     sink::{EveLog, Sink, SinkError},
     yaml::Fault,
 };
@@ -40,6 +41,8 @@ pub use logging::start as start_logging;
 const DRAIN: Duration = Duration::from_millis(4500);
 /// The control thread looks up so often.
 const TURN: Duration = Duration::from_millis(100);
+/// Key logs are looked at so often.
+const KEY_LOG_TURN: Duration = Duration::from_millis(200);
 /// A thread that did nothing for so long hangs: even a silent link brings a tick a second.
 const HANG: Duration = Duration::from_secs(10);
 
@@ -73,6 +76,7 @@ struct Reloads {
 struct Shared {
     control: Control,
     board: Board,
+    key_log: Arc<KeyLog>,
     live: LiveShared,
     reloads: Mutex<Reloads>,
     /// All capture threads run, and the pipeline with them.
@@ -86,7 +90,7 @@ struct Shared {
 ///
 /// # Errors
 /// What kept the sensor from starting, or ended it.
-pub fn run(path: Option<&Path>, config: &Config, rules: Rules, interfaces: &[String]) -> Result<(), ServiceError> {
+pub fn run(path: Option<&Path>, config: &Config, mut rules: Rules, interfaces: &[String]) -> Result<(), ServiceError> {
     let interfaces = if interfaces.is_empty() { &config.capture.interfaces } else { interfaces };
     if interfaces.is_empty() {
         return Err(ServiceError::NoInterface);
@@ -99,9 +103,12 @@ pub fn run(path: Option<&Path>, config: &Config, rules: Rules, interfaces: &[Str
     let sources = open_sources(interfaces, config, &live)?;
     let sinks = open_sinks(config)?;
     let workers = config.workers.count();
+    let key_log = Arc::new(config.key_log());
+    rules.use_key_log(&key_log);
     let shared = Arc::new(Shared {
         control: Control::new(Arc::new(rules)),
         board: Board::new(sources.len(), workers),
+        key_log,
         live,
         reloads: Mutex::default(),
         ready: AtomicBool::new(false),
@@ -112,6 +119,7 @@ pub fn run(path: Option<&Path>, config: &Config, rules: Rules, interfaces: &[Str
         http::serve(address, &shared).map_err(|source| ServiceError::Metrics { address, source })?;
         info!(%address, "metrics");
     }
+    follow_key_logs(&shared, &config.capture.keylog)?;
     let ended = start_pipeline(&shared, config, sources, sinks, workers)?;
     info!(interfaces = interfaces.join(","), workers, "listening");
     Watch { shared, path: path.map(Path::to_path_buf), notifier: Notifier::new(), running: config.clone() }
@@ -141,6 +149,27 @@ fn open_sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, SinkError> {
         }
     };
     config.outputs.iter().map(open).collect()
+}
+
+/// A thread that reads key logs as they grow, to the end of the process.
+fn follow_key_logs(shared: &Arc<Shared>, paths: &[PathBuf]) -> Result<(), ServiceError> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let mut follower = Follower::new(paths);
+    let key_log = Arc::clone(&shared.key_log);
+    let mut look =
+        move || follower.look(&key_log).iter().for_each(|error| warn!("{error}; it will be looked at again"));
+    // Before the first packet.
+    look();
+    let follow = move || {
+        loop {
+            std::thread::sleep(KEY_LOG_TURN);
+            look();
+        }
+    };
+    let thread = std::thread::Builder::new().name("keylog".into()).spawn(follow);
+    thread.map(drop).map_err(|error| ServiceError::Internal(format!("no thread for the key logs: {error}")))
 }
 
 type Ended = mpsc::Receiver<Result<(), ReplayError>>;
@@ -257,7 +286,8 @@ impl Watch {
 
     fn load(&mut self) -> Result<u64, Vec<Fault>> {
         let config = Config::load(self.path.as_deref())?;
-        let rules = Rules::load(&config)?;
+        let mut rules = Rules::load(&config)?;
+        rules.use_key_log(&self.shared.key_log);
         for key in needs_restart(&self.running, &config) {
             warn!("{key} changed; that takes effect with a restart");
         }

@@ -189,6 +189,15 @@ impl PcapngWriter {
         self.block(3, &body)
     }
 
+    /// A Decryption Secrets Block with a key log of TLS.
+    #[must_use]
+    pub fn secrets(self, key_log: &str) -> Self {
+        let mut body = self.order.u32(0x544c_534b).to_vec();
+        body.extend(self.order.u32(key_log.len() as u32));
+        body.extend(key_log.as_bytes());
+        self.block(10, &body)
+    }
+
     /// Any block; `body` is padded.
     #[must_use]
     pub fn block(mut self, kind: u32, body: &[u8]) -> Self {

@@ -49,6 +49,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("stream_tree", stream_tree),
     ("tcp_reassembly", tcp_reassembly),
     ("tls", tls),
+    ("tls_decrypt", tls_decrypt),
     ("yaml", yaml),
 ];
 
@@ -263,10 +264,48 @@ pub fn socks(data: &[u8]) {
     conversation(&socks::PROTOCOL, data);
 }
 
+/// A session whose secrets are known, by the suite that the second byte chooses: after its handshake come the steps,
+/// whose bytes are sealed, sent as they are, or change a key, as their first one says.
+pub fn tls_decrypt(data: &[u8]) {
+    let [control, suite, records @ ..] = data else { return };
+    let suite = super::tls::SUITES[usize::from(*suite) % super::tls::SUITES.len()];
+    let mut session = super::tls::known(suite);
+    let early = if control & 0x40 == 0 || suite > 0x1400 { Vec::new() } else { session.early(b"early data") };
+    let mut sent = vec![
+        (Direction::ToServer, Ok([session.client_hello("a.example"), early].concat())),
+        (Direction::ToClient, Ok(session.server_hello())),
+        (Direction::ToServer, Ok(session.client_finished())),
+        (Direction::ToClient, Ok(session.server_finished())),
+    ];
+    for (direction, step) in steps::read(records) {
+        let is_client = direction == Direction::ToServer;
+        let piece = match step {
+            steps::Step::Gap(lost) => Err(lost),
+            steps::Step::Data([kind, rest @ ..]) => Ok(match kind % 4 {
+                0 if is_client => session.client_says_in(1 + usize::from(kind >> 2), rest),
+                0 => session.server_says(rest),
+                1 if is_client && suite < 0x1400 => session.client_updates(),
+                2 if is_client => session.close().0,
+                2 => session.close().1,
+                _ => rest.to_vec(),
+            }),
+            _ => continue,
+        };
+        sent.push((direction, piece));
+    }
+    let pieces: Vec<(Direction, Piece<'_>)> = sent
+        .iter()
+        .map(|(direction, piece)| match piece {
+            Ok(bytes) => (*direction, Piece::Bytes(bytes)),
+            Err(lost) => (*direction, Piece::Gap(*lost)),
+        })
+        .collect();
+    same_however_cut(&super::tls::KEYED, &pieces, *control);
+}
+
 /// A conversation with one dissector, which must keep its contract and tell the same however the bytes are cut.
 fn conversation(protocol: &Protocol, data: &[u8]) {
     let Some((control, records)) = data.split_first() else { return };
-    let end = if control & 1 == 0 { End::Fin } else { End::Cut };
     let steps = steps::read(records);
     let pieces: Vec<(Direction, Piece<'_>)> = steps
         .iter()
@@ -276,8 +315,13 @@ fn conversation(protocol: &Protocol, data: &[u8]) {
             _ => None,
         })
         .collect();
-    let whole = laws::contract_is_kept(protocol, &pieces, usize::MAX, end);
-    let cut = laws::contract_is_kept(protocol, &pieces, 1 + usize::from(control >> 1), end);
+    same_however_cut(protocol, &pieces, *control);
+}
+
+fn same_however_cut(protocol: &Protocol, pieces: &[(Direction, Piece<'_>)], control: u8) {
+    let end = if control & 1 == 0 { End::Fin } else { End::Cut };
+    let whole = laws::contract_is_kept(protocol, pieces, usize::MAX, end);
+    let cut = laws::contract_is_kept(protocol, pieces, 1 + usize::from(control >> 1), end);
     assert_eq!(cut.told, whole.told, "in pieces of {}", 1 + usize::from(control >> 1));
 }
 

@@ -140,10 +140,10 @@ impl Recorder {
 /// An event with all that it carries, which its `Debug` hides.
 fn describe(event: &ProtocolEvent<'_>) -> String {
     match event {
-        ProtocolEvent::Hello { exchange, hello } => {
+        ProtocolEvent::Hello { exchange, hello, keys } => {
             let ClientHello { server_name, alpn, version, ech, ja4 } = hello;
             format!(
-                "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech}, {ja4:?} }}"
+                "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech}, {ja4:?}, {keys:?} }}"
             )
         }
         ProtocolEvent::Request { exchange, head } => {

@@ -13,4 +13,5 @@ pub mod packets;
 pub mod quic;
 pub mod samples;
 pub mod shuffle;
+pub mod tls;
 pub mod traffic;

@@ -34,6 +34,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "stream_tree" => stream_tree(),
         "tcp_reassembly" => tcp_reassembly(),
         "tls" => tls(),
+        "tls_decrypt" => tls_decrypt(),
         "yaml" => yaml(),
         other => panic!("no seeds for {other}"),
     }
@@ -355,6 +356,38 @@ fn flows_of(capture: &str, flows: usize, packets: usize, bytes: usize) -> Vec<Ta
         }
     }
     found.into_iter().take(flows).map(|(_, _, steps)| steps).collect()
+}
+
+/// The first byte of each step's bytes says what becomes of them.
+fn tls_decrypt() -> Seeds {
+    let get = [&[0][..], GET].concat();
+    let ok = [&[0][..], OK].concat();
+    let short = [&[40][..], GET].concat();
+    let talk = [(ToServer, Step::Data(&get)), (ToClient, Step::Data(&ok)), (ToServer, Step::Data(&[2]))];
+    let lost = [
+        (ToServer, Step::Data(&get[..])),
+        (ToServer, Step::Gap(60)),
+        (ToServer, Step::Data(&short)),
+        (ToServer, Step::Data(b"\x03\x17\x03\x03\x00\x20 is no record")),
+        (ToServer, Step::Data(&get)),
+    ];
+    let updated = [(ToServer, Step::Data(&short[..])), (ToServer, Step::Data(&[1])), (ToServer, Step::Data(&get))];
+    let with = |suite: u8, early: u8, steps: &[(Direction, Step<'_>)]| {
+        let mut bytes = records(steps);
+        bytes[0] |= early;
+        bytes.insert(1, suite);
+        bytes
+    };
+    named([
+        ("tls13", with(0, 0, &talk)),
+        ("tls13-chacha", with(2, 0, &talk)),
+        ("tls12", with(3, 0, &talk)),
+        ("tls12-chacha", with(5, 0, &talk)),
+        ("tls13-lost-bytes", with(1, 0, &lost)),
+        ("tls12-lost-bytes", with(4, 0, &lost)),
+        ("new-key", with(0, 0, &updated)),
+        ("early-data", with(0, 0x40, &talk)),
+    ])
 }
 
 fn tls() -> Seeds {

@@ -8,6 +8,7 @@ use ring::{
 };
 
 use super::header::Header;
+use crate::protocol::tls::expand_label;
 
 pub(super) const VERSION_1: u32 = 1;
 pub(super) const VERSION_2: u32 = 0x6b33_43cf;
@@ -62,16 +63,16 @@ impl InitialKeys {
     pub(crate) fn of_client(version: u32, destination_id: &[u8]) -> Option<Self> {
         let initial = hkdf::Salt::new(hkdf::HKDF_SHA256, salt(version)?).extract(destination_id);
         let mut secret = [0; 32];
-        expand(&initial, b"client in", &mut secret)?;
+        expand_label(&initial, b"client in", &mut secret)?;
         let secret = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, &secret);
         let (mut key, mut iv, mut header) = ([0; KEY_BYTES], [0; NONCE_LEN], [0; KEY_BYTES]);
         let [key_label, iv_label, header_label]: [&[u8]; 3] = match version {
             VERSION_2 => [b"quicv2 key", b"quicv2 iv", b"quicv2 hp"],
             _ => [b"quic key", b"quic iv", b"quic hp"],
         };
-        expand(&secret, key_label, &mut key)?;
-        expand(&secret, iv_label, &mut iv)?;
-        expand(&secret, header_label, &mut header)?;
+        expand_label(&secret, key_label, &mut key)?;
+        expand_label(&secret, iv_label, &mut iv)?;
+        expand_label(&secret, header_label, &mut header)?;
         Some(Self {
             header: quic::HeaderProtectionKey::new(&quic::AES_128, &header).ok()?,
             payload: LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?),
@@ -107,21 +108,6 @@ impl InitialKeys {
         payload.truncate(length);
         Some(payload)
     }
-}
-
-/// HKDF-Expand-Label of TLS 1.3 with an empty context (RFC 8446 §7.1).
-fn expand(secret: &hkdf::Prk, label: &[u8], out: &mut [u8]) -> Option<()> {
-    struct Length(usize);
-    impl hkdf::KeyType for Length {
-        fn len(&self) -> usize {
-            self.0
-        }
-    }
-    const PREFIX: &[u8] = b"tls13 ";
-    let length = u16::try_from(out.len()).ok()?.to_be_bytes();
-    let label_length = [u8::try_from(PREFIX.len() + label.len()).ok()?];
-    let info = [&length[..], &label_length, PREFIX, label, &[0]];
-    secret.expand(&info, Length(out.len())).ok()?.fill(out).ok()
 }
 
 #[cfg(any(test, feature = "testkit"))]

@@ -1,23 +1,36 @@
 //! TLS over a stream: the ClientHello's names, then the bytes of application data by record headers alone.
 //! Wire form: records of type, version, length (RFC 8446 §5.1); the hello may lie in several of them.
+//! Where the site gave the session's secrets, records are opened instead (`decrypt`), and what they protect is a child
+//! stream.
 //! In: stream bytes of both directions; out: one exchange: `Hello`, `Encrypted` counts, `Closed`.
 //! Bounds: `max_hello_bytes` waited for; nothing is held. A record's body is skipped by arithmetic.
-//! Does not: decrypt, read certificates, tell application data of TLS 1.3 from the handshake that looks like it.
+//! Does not: read certificates, tell application data of TLS 1.3 that it cannot open from the handshake that looks like it.
 
+mod decrypt;
 pub(super) mod hello;
 pub(super) mod ja4;
+mod key_schedule;
 mod record;
+mod resync;
+mod server_hello;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use super::{
     Cap, ClientHello, Dissector, DoneReason, End, ExchangeId, Found, Probe, Progress, Protocol, ProtocolEvent,
-    ProtocolSink, Search, Settings, Start,
+    ProtocolSink, Search, SessionKeys, Settings, Start,
 };
-use crate::event::Direction;
+use crate::{event::Direction, secrets::KeyLog};
+use decrypt::{Decryption, Fate};
 use ja4::Carrier;
+pub(in crate::protocol) use key_schedule::expand_label;
+#[cfg(any(test, feature = "testkit"))]
+pub(crate) use key_schedule::{Opener, Role, Suite};
 use record::{HEADER_BYTES, Kind};
+use resync::Lost;
 
 pub const PROTOCOL: Protocol = Protocol { name: "tls", probe, find, open };
 
@@ -54,6 +67,9 @@ fn find(search: Search, _: Direction, bytes: &[u8]) -> Found {
 fn open(settings: &Settings, _: Start) -> Box<dyn Dissector> {
     Box::new(Tls {
         max_hello_bytes: settings.max_hello_bytes,
+        max_undecrypted_bytes: settings.max_undecrypted_bytes,
+        key_log: settings.key_log.clone(),
+        decryption: None,
         sides: [Side::default(), Side::default()],
         told_hello: false,
         untold_cap: false,
@@ -66,6 +82,10 @@ fn open(settings: &Settings, _: Start) -> Box<dyn Dissector> {
 
 struct Tls {
     max_hello_bytes: usize,
+    max_undecrypted_bytes: usize,
+    key_log: Option<Arc<KeyLog>>,
+    /// While records are opened, or may yet be. Then they are taken whole.
+    decryption: Option<Box<Decryption>>,
     /// By direction of the flow.
     sides: [Side; 2],
     told_hello: bool,
@@ -85,6 +105,8 @@ struct Side {
     /// Application data counted and not told yet.
     untold: u64,
     headers: u8,
+    /// Length with its header of the record that is waited for whole.
+    begun: Option<usize>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -125,15 +147,25 @@ impl Tls {
         !self.confirmed && self.sides.iter().all(|side| side.headers == 0)
     }
 
-    fn tell_hello(&mut self, direction: Direction, hello: &ClientHello, out: &mut dyn ProtocolSink) {
+    /// `message` is the hello's body as sent.
+    fn tell_hello(&mut self, direction: Direction, hello: &ClientHello, message: &[u8], out: &mut dyn ProtocolSink) {
         if !std::mem::replace(&mut self.told_hello, true) {
             if direction == Direction::ToClient {
                 self.reversed = true;
                 out.event(ProtocolEvent::Reversed);
             }
-            out.event(ProtocolEvent::Hello { exchange: SESSION, hello });
+            let keys = self.ask_for_keys(direction, message);
+            out.event(ProtocolEvent::Hello { exchange: SESSION, hello, keys });
         }
         self.confirm(out);
+    }
+
+    fn ask_for_keys(&mut self, direction: Direction, message: &[u8]) -> SessionKeys {
+        let key_log = self.key_log.take();
+        let begun = key_log.and_then(|log| Decryption::begin(&log, self.max_undecrypted_bytes, message, direction));
+        let Some((keys, decryption)) = begun else { return SessionKeys::Unknown };
+        self.decryption = Some(Box::new(decryption));
+        keys
     }
 
     /// This is TLS. What was held back until that was certain is told here, not with the rest of the push, for how
@@ -179,7 +211,7 @@ impl Tls {
         if bytes.len() < length {
             return Progress::NeedMore(length);
         }
-        self.tell_hello(direction, &hello, out);
+        self.tell_hello(direction, &hello, &[], out);
         let side = self.side(direction);
         side.headers = 1;
         side.reading = Reading::Record { left: 0, application: false, overhead: 0 };
@@ -199,7 +231,7 @@ impl Tls {
                     }
                     return self.skip_hello(direction, bytes, out);
                 };
-                self.tell_hello(direction, &hello, out);
+                self.tell_hello(direction, &hello, &message, out);
                 let side = self.side(direction);
                 side.headers = 1;
                 let behind = u16::try_from(records.saturating_sub(bytes.len())).unwrap_or(0);
@@ -236,6 +268,9 @@ impl Tls {
                 self.side(direction).untold += counted;
                 continue;
             }
+            if self.decryption.is_some() {
+                return self.whole_records(direction, rest, out).after(bytes.len() - rest.len());
+            }
             if rest.len() < HEADER_BYTES {
                 break;
             }
@@ -265,6 +300,70 @@ impl Tls {
         match bytes.len() - rest.len() {
             0 => Progress::NeedMore(HEADER_BYTES),
             consumed => Progress::Consumed(consumed),
+        }
+    }
+
+    /// Records of a session that is being decrypted. What was counted before them is told already: it is a hello.
+    fn whole_records(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        let mut rest = bytes;
+        while let Some(decryption) = &mut self.decryption {
+            if decryption.is_lost(direction) {
+                return self.search(direction, rest, out).after(bytes.len() - rest.len());
+            }
+            if rest.len() < HEADER_BYTES {
+                return Progress::NeedMore(HEADER_BYTES).after(bytes.len() - rest.len());
+            }
+            let Some(header) = record::parse(rest) else {
+                decryption.give_up(out);
+                self.decryption = None;
+                break;
+            };
+            let length = HEADER_BYTES + usize::from(header.length);
+            let Some((record, later)) = rest.split_at_checked(length) else {
+                self.side(direction).begun = Some(length);
+                return Progress::NeedMore(length).after(bytes.len() - rest.len());
+            };
+            if decryption.record(direction, record, out) == Fate::GivenUp {
+                self.decryption = None;
+            }
+            self.side(direction).begun = None;
+            rest = later;
+        }
+        match bytes.len() - rest.len() {
+            0 => self.records(direction, bytes, out),
+            consumed => Progress::Consumed(consumed),
+        }
+    }
+
+    /// A gap in a session that is being decrypted. False when it is to be counted as in any other.
+    fn lose_records(&mut self, direction: Direction, lost: u64, out: &mut dyn ProtocolSink) -> bool {
+        let side = self.side(direction);
+        let (reading, begun) = (side.reading, side.begun.take());
+        let Some(decryption) = &mut self.decryption else { return false };
+        let fate = match reading {
+            Reading::Record { left: 0, .. } => decryption.lose(direction, Lost::new(lost, begun), out),
+            // Within the record of a hello, or in a side that is counted already.
+            Reading::Record { left, .. } if lost <= u64::from(left) => return false,
+            Reading::Raw => return false,
+            _ => decryption.give_up(out),
+        };
+        if fate == Fate::GivenUp {
+            self.decryption = None;
+        }
+        fate == Fate::GoesOn
+    }
+
+    /// Where records begin again after a gap.
+    fn search(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Progress {
+        let Some(decryption) = &mut self.decryption else { return Progress::NotMine };
+        match decryption.search(direction, bytes, out) {
+            resync::Search::PassOver(count) | resync::Search::Found(count) => Progress::Consumed(count),
+            resync::Search::NeedMore(needed) => Progress::NeedMore(needed),
+            resync::Search::GiveUp => {
+                let side = self.side(direction);
+                side.reading = Reading::Raw;
+                self.lose_headers(direction, bytes, out)
+            }
         }
     }
 
@@ -302,6 +401,12 @@ impl Tls {
             out.event(ProtocolEvent::Closed { exchange: SESSION, reason });
         }
     }
+}
+
+/// What of a whole record counts as application data that was not opened.
+fn counted_bytes(record: &[u8]) -> u64 {
+    let header = record::parse(record).filter(|header| header.kind == Kind::ApplicationData);
+    header.map_or(0, |header| header.length.saturating_sub(RECORD_OVERHEAD_BYTES).into())
 }
 
 /// Goes over the records that hold a ClientHello, on from where the last walk stopped.
@@ -379,6 +484,9 @@ impl Dissector for Tls {
     }
 
     fn gap(&mut self, direction: Direction, lost: u64, out: &mut dyn ProtocolSink) -> Progress {
+        if self.decryption.is_some() && self.lose_records(direction, lost, out) {
+            return Progress::Consumed(0);
+        }
         let confirmed = self.confirmed;
         let side = self.side(direction);
         match &mut side.reading {
@@ -403,17 +511,43 @@ impl Dissector for Tls {
     }
 
     fn finish(&mut self, direction: Direction, _rest: &[u8], end: End, out: &mut dyn ProtocolSink) {
-        if let Some(place) = self.ended.get_mut(direction.index()) {
-            *place = Some(end);
+        let again = self.ended.get_mut(direction.index()).is_some_and(|place| place.replace(end).is_some());
+        if let Some(decryption) = &mut self.decryption
+            && end == End::Fin
+        {
+            decryption.fin(direction, out);
+        }
+        if self.waits() && !again {
+            return;
         }
         if let [Some(first), Some(second)] = self.ended {
+            if let Some(mut decryption) = self.decryption.take().filter(|_| !self.closed) {
+                decryption.close(out);
+            }
             let complete = first == End::Fin && second == End::Fin;
             self.close(if complete { DoneReason::Complete } else { DoneReason::Ended }, out);
         }
     }
 
+    /// Secrets of a session that is over may still come, while its flow is kept.
+    fn waits(&self) -> bool {
+        self.decryption.as_ref().is_some_and(|decryption| decryption.waits())
+    }
+
     fn ignore(&mut self, _: ExchangeId, out: &mut dyn ProtocolSink) -> bool {
+        // Nobody reads its child stream any more: from here on it is counted.
+        if let Some(mut decryption) = self.decryption.take()
+            && decryption.tunnels()
+            && !self.closed
+        {
+            decryption.give_up(out);
+            return false;
+        }
         self.close(DoneReason::Unwanted, out);
         true
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.decryption.as_ref().map_or(0, |decryption| size_of::<Decryption>() + decryption.held_bytes())
     }
 }

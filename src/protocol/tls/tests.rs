@@ -91,7 +91,7 @@ fn play(steps: &[(Direction, &[u8])]) -> Recorder {
 fn a_hello_names_what_it_says() {
     let recorder = play(&[(ToServer, &records(&usual_hello("API.OpenAI.com."), 1 << 14))]);
     let expected = r#"name: Some("api.openai.com"), alpn: ["h2", "http/1.1"], 0x0304, ech: true, Some("t13d0304h2_5559582ccdc4_19db675bb9c5")"#;
-    assert_eq!(recorder.events()[0], format!("0 Hello {{ exchange: ExchangeId(0), {expected} }}"));
+    assert_eq!(recorder.events()[0], format!("0 Hello {{ exchange: ExchangeId(0), {expected}, Unknown }}"));
 }
 
 #[test]

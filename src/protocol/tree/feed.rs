@@ -291,7 +291,7 @@ impl StreamTree {
             return;
         }
         let Some(node) = self.node(slot) else { return };
-        if node.sides.iter().all(|side| side.ended.is_some()) {
+        if node.sides.iter().all(|side| side.ended.is_some()) && !node.waits() {
             self.retire(slot, DoneReason::Complete, out);
         }
     }

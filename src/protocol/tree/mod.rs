@@ -1,4 +1,5 @@
-//! The streams of a flow as a tree: the flow's own, and those that tunnels (CONNECT, Upgrade) carry in it.
+//! The streams of a flow as a tree: the flow's own, and those that tunnels (CONNECT, Upgrade, decrypted TLS) carry in
+//! it.
 //! In: [`StreamEvent`]s of the flow; out: each dissector's events to a [`TreeSink`], with the stream they are of.
 //! The tree recognises the protocol of each stream, keeps what a dissector could not consume yet (in the common case
 //! bytes go through uncopied), opens child streams, and tries the second copy of an overlap that differs.
@@ -92,9 +93,16 @@ impl StreamTree {
     /// The flow ended: ends what is still open, innermost streams first.
     pub fn close(&mut self, out: &mut dyn TreeSink) {
         for slot in (0..self.nodes.len()).rev() {
-            self.end(slot, Direction::ToServer, End::Cut, out);
-            self.end(slot, Direction::ToClient, End::Cut, out);
+            self.end_for_good(slot, out);
             self.reconsider(slot, out);
+        }
+    }
+
+    fn end_for_good(&mut self, slot: usize, out: &mut dyn TreeSink) {
+        self.end(slot, Direction::ToServer, End::Cut, out);
+        self.end(slot, Direction::ToClient, End::Cut, out);
+        if self.node(slot).is_some_and(|node| node.waits()) {
+            self.finish(slot, Direction::ToServer, End::Cut, out);
         }
     }
 
@@ -260,8 +268,7 @@ impl StreamTree {
     }
 
     fn close_child(&mut self, slot: usize, out: &mut dyn TreeSink) {
-        self.end(slot, Direction::ToServer, End::Cut, out);
-        self.end(slot, Direction::ToClient, End::Cut, out);
+        self.end_for_good(slot, out);
         self.retire(slot, DoneReason::Ended, out);
         if let Some(place) = self.nodes.get_mut(slot) {
             *place = None;
@@ -335,7 +342,7 @@ impl ProtocolSink for NodeSink<'_> {
             other => other,
         };
         let bulk = matches!(event, ProtocolEvent::Body { .. } | ProtocolEvent::BodyGap { .. });
-        if !bulk && !matches!(event, ProtocolEvent::Encrypted { .. }) {
+        if !bulk && !matches!(event, ProtocolEvent::Encrypted { .. } | ProtocolEvent::Decrypted { .. }) {
             self.tree.told = self.tree.told.wrapping_add(1);
         }
         let closed = matches!(event, ProtocolEvent::Closed { .. });

@@ -76,6 +76,11 @@ impl Node {
         !matches!(self.state, State::Done) && side.phase != Phase::Exhausted
     }
 
+    /// Its dissector may tell more when both directions have ended.
+    pub(super) fn waits(&self) -> bool {
+        matches!(&self.state, State::Open(open) if open.dissector.waits())
+    }
+
     pub(super) fn forget_protocol(&mut self) {
         self.state = State::Recognising;
         self.info.protocol = "";

@@ -1,0 +1,139 @@
+//! TLS sessions as exchanges. In: hellos, and what was said in sessions whose secrets the site gave; out: an encrypted
+//! exchange a session, but none where what was said in it tells more than the session does.
+
+use std::collections::btree_map::Entry;
+
+use super::{Exchange, Handler};
+use crate::{
+    event::{Bytes, Client, Direction, EvidenceKind, ExchangeKey, FactBody, Opening, Operation, TlsEvent},
+    flow::Interest,
+    pipeline::{naming::Naming, session::Session},
+    protocol::{ClientHello, ExchangeId, SessionKeys, StreamId, StreamInfo},
+    redact::wire,
+};
+
+/// A session of which it is not known yet.
+pub(super) struct Sealed {
+    naming: Naming,
+    /// What was read, and is of no protocol that is known yet.
+    bytes: Bytes,
+}
+
+impl Sealed {
+    pub(super) fn new(naming: Naming) -> Self {
+        Self { naming, bytes: Bytes::default() }
+    }
+
+    pub(super) fn count(&mut self, direction: Direction, bytes: u64) {
+        match direction {
+            Direction::ToServer => self.bytes.up += bytes,
+            Direction::ToClient => self.bytes.down += bytes,
+        }
+    }
+}
+
+impl Handler<'_> {
+    /// Answers whether the session's bytes are wanted.
+    pub(super) fn hello(
+        &mut self,
+        stream: &StreamInfo,
+        exchange: ExchangeId,
+        hello: &ClientHello,
+        keys: SessionKeys,
+    ) -> Interest {
+        self.understand(stream);
+        self.counters.sessions += 1;
+        self.exchanges.spoken = true;
+        let event = TlsEvent {
+            sni: hello.server_name.as_deref().map(wire::host),
+            version: tls_version(hello.version).map(str::to_owned),
+            alpn: hello.alpn.iter().filter_map(|id| wire::alpn(id)).collect(),
+            ja4: hello.ja4.clone(),
+        };
+        let around = self.exchanges.names_around(stream);
+        let naming = Naming::of(hello, EvidenceKind::TlsSni, around, self.bench.generations.rules());
+        self.exchanges.about_ai |= naming.service.is_some();
+        self.exchanges.named |= naming.named;
+        self.bench.log.tell_of(self.bench.flow, Some("tls"), naming.about_ai(), FactBody::Tls(event));
+        // For the secrets of sessions with others nobody waits.
+        let unread = keys != SessionKeys::Given && naming.is_of_others();
+        if unread || !self.room() {
+            return Interest::Nothing;
+        }
+        let key = (stream.id, exchange);
+        if keys == SessionKeys::Unknown {
+            self.open_session(key, naming);
+        } else {
+            self.exchanges.remember_tunnel(stream, exchange, hello.server_name.as_deref(), naming.own_kind());
+            self.exchanges.open.insert(key, Exchange::Sealed(Box::new(Sealed::new(naming))));
+        }
+        Interest::Data
+    }
+
+    /// The stream is of a known protocol: the session that carries it is no exchange of its own.
+    pub(super) fn understand(&mut self, stream: &StreamInfo) {
+        if let Some(parent) = stream.parent
+            && let Some(Exchange::Sealed(_)) = self.exchanges.open.get(&parent)
+        {
+            self.exchanges.open.remove(&parent);
+            self.counters.decrypted_sessions += 1;
+        }
+    }
+
+    /// Nothing in the session tells more than the session itself does: it is an exchange. False when nobody asks for it.
+    pub(super) fn unseal(&mut self, key: (StreamId, ExchangeId)) -> bool {
+        let Entry::Occupied(entry) = self.exchanges.open.entry(key) else { return true };
+        if !matches!(entry.get(), Exchange::Sealed(_)) {
+            return true;
+        }
+        let Exchange::Sealed(sealed) = entry.remove() else { return true };
+        let Sealed { naming, bytes } = *sealed;
+        if naming.is_of_others() {
+            return false;
+        }
+        self.open_session(key, naming);
+        if let Some(Exchange::Session(session)) = self.exchanges.open.get_mut(&key) {
+            for (direction, bytes) in [(Direction::ToServer, bytes.up), (Direction::ToClient, bytes.down)] {
+                session.bytes(direction, bytes, &mut self.bench);
+            }
+        }
+        true
+    }
+
+    pub(super) fn unseal_all(&mut self) {
+        let sealed = self.exchanges.open.iter().filter(|(_, exchange)| matches!(exchange, Exchange::Sealed(_)));
+        for key in sealed.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.unseal(key);
+        }
+    }
+
+    fn open_session(&mut self, (stream, exchange): (StreamId, ExchangeId), naming: Naming) {
+        self.counters.exchanges += 1;
+        let key = ExchangeKey { flow: self.bench.flow.id, stream: stream.0, exchange: exchange.0 };
+        let generation = self.bench.generations.number();
+        let opening = Opening {
+            key,
+            generation,
+            service: naming.service,
+            evidence: naming.evidence,
+            client: Client::default(),
+            operation: Operation::Other,
+            encrypted: true,
+        };
+        self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Opened(Box::new(opening)));
+        let session = Session::new(key, self.bench.log.now().time);
+        self.exchanges.open.insert((stream, exchange), Exchange::Session(session));
+    }
+}
+
+/// EVE's spelling of a TLS version.
+fn tls_version(version: u16) -> Option<&'static str> {
+    match version {
+        0x0300 => Some("SSLv3"),
+        0x0301 => Some("TLS 1.0"),
+        0x0302 => Some("TLS 1.1"),
+        0x0303 => Some("TLS 1.2"),
+        0x0304 => Some("TLS 1.3"),
+        _ => None,
+    }
+}
