@@ -15,7 +15,8 @@ pub(super) const FORMAT: Format = Format {
     name: "aws_event_stream",
     matches: |opening| {
         let named = opening.hint.is_type("application/vnd.amazon.eventstream");
-        let begins = opening.first.first_chunk().is_some_and(|prelude| Prelude::read(prelude).is_some());
+        // Of one that was cut before its prelude's end nothing else is known.
+        let begins = opening.first.first_chunk().is_none_or(|prelude| Prelude::read(prelude).is_some());
         named && (begins || opening.after_gap)
     },
     open: |opening| Box::new(EventStream::new(opening, opening.path)),

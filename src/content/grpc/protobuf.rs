@@ -117,12 +117,12 @@ impl Protobuf {
             if rest.is_empty() {
                 return used;
             }
-            let looked = matches!(self.state, State::Look { .. });
+            let state = std::mem::discriminant(&self.state);
             let count = self.step(rest, last, arena);
             self.position += count as u64;
             used += count;
-            let decided = looked && !matches!(self.state, State::Look { .. });
-            if count == 0 && !decided {
+            // A change of mind takes no bytes.
+            if count == 0 && std::mem::discriminant(&self.state) == state {
                 return used;
             }
         }
