@@ -12,7 +12,9 @@ use crate::content::{Reason, Settings};
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
 pub(in crate::content) struct PerMessage {
-    inflate: Inflate,
+    settings: Settings,
+    /// Begins with the first compressed message: most sessions have none.
+    inflate: Option<Inflate>,
     /// Each message is compressed by itself.
     alone: bool,
     /// Why nothing more is decoded, for now or for good.
@@ -23,7 +25,7 @@ pub(in crate::content) struct PerMessage {
 impl PerMessage {
     /// `alone`: no message refers to one before it (`no_context_takeover`).
     pub(in crate::content) fn new(alone: bool, settings: &Settings) -> Self {
-        Self { inflate: Inflate::new(false, settings), alone, stopped: None, used: 0 }
+        Self { settings: *settings, inflate: None, alone, stopped: None, used: 0 }
     }
 
     /// More bytes of a message. Why nothing more is decoded, if so.
@@ -37,7 +39,9 @@ impl PerMessage {
         self.feed(&TAIL, out);
         let stopped = self.stopped;
         if self.alone && matches!(stopped, None | Some(Reason::MalformedCoding | Reason::Gap)) {
-            self.inflate.restart();
+            if let Some(inflate) = &mut self.inflate {
+                inflate.restart();
+            }
             self.stopped = None;
         }
         stopped
@@ -55,9 +59,10 @@ impl PerMessage {
 
     /// How many bytes were used.
     fn feed(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> u64 {
+        let inflate = self.inflate.get_or_insert_with(|| Inflate::new(false, &self.settings));
         let mut used = 0;
         while let Some(rest) = coded.get(used..).filter(|rest| !rest.is_empty() && self.stopped.is_none()) {
-            match self.inflate.push(rest, out) {
+            match inflate.push(rest, out) {
                 Inflated::More(count) => {
                     used += count;
                     break;
@@ -65,7 +70,7 @@ impl PerMessage {
                 // A sender may end its stream and begin another (RFC 7692 §7.2.3.4).
                 Inflated::Ended(count) => {
                     used += count;
-                    self.inflate.restart();
+                    inflate.restart();
                     if count == 0 {
                         break;
                     }
