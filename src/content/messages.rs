@@ -18,6 +18,7 @@ pub struct Messages {
     count: u64,
     current: Option<Message>,
     captures: Captures,
+    is_cut: bool,
     /// Of the messages that ended; `decoded_bytes` of all.
     status: Status,
 }
@@ -43,6 +44,7 @@ impl Messages {
             count: 0,
             current: None,
             captures: Captures::default(),
+            is_cut: false,
             status: Status::default(),
         }
     }
@@ -111,6 +113,7 @@ impl Messages {
             self.status.reasons.extend(stopped.into_iter().collect());
         }
         if !complete {
+            self.is_cut = true;
             self.status.reasons.insert(Reason::Truncated);
         }
         message.document.finish(arena);
@@ -121,10 +124,10 @@ impl Messages {
         self.status = message.added_to(self.status, &self.inflate);
     }
 
-    /// Whether a message is being read.
+    /// Whether a message ended before it was whole.
     #[must_use]
-    pub fn is_within(&self) -> bool {
-        self.current.is_some()
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     #[must_use]

@@ -174,7 +174,9 @@ impl Transaction {
 
     pub(super) fn body_gap(&mut self, direction: Direction, lost: u64) {
         if direction == Direction::ToClient {
-            self.answer = None;
+            if let Some(answer) = &mut self.answer {
+                answer.end();
+            }
             return;
         }
         self.flags.insert(ContentFlag::Gaps);
@@ -218,8 +220,8 @@ impl Transaction {
             Some(BodyReader { source: Source::Body(body), arena, .. }) => body.finish(complete, arena),
             Some(BodyReader { source: Source::Messages(messages), arena, .. }) => {
                 // Most sessions are left, not closed: what matters is whether a message was cut.
-                self.request_complete = !messages.is_within();
                 messages.end(false, arena);
+                self.request_complete = !messages.is_cut();
             }
             None => {}
         }
