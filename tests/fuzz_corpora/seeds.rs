@@ -309,6 +309,8 @@ fn event_stream() -> Seeds {
         ("signed", [&[8][..], &message(&[(":date", "x")], &inner), &message(&[("end", "")], b"")].concat()),
         ("base64", [&[16][..], &message(&[], br#"{"bytes":"TVJOIDAwNDEyMzQ1"}"#)].concat()),
         ("words", [&[24][..], &message(&[], b"plain words"), b"noise", &inner].concat()),
+        ("cut", [&[32][..], &inner[..inner.len() - 9]].concat()),
+        ("headers-alone", [&[40][..], &message(&[(":message-type", "event")], b"")].concat()),
     ])
 }
 
