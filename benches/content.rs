@@ -10,7 +10,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 fn read(content_type: &str, codings: &[String], bytes: &[u8]) -> u64 {
     let mut arena = Arena::new();
-    let hint = ContentHint { content_type: Some(content_type), file_name: None };
+    let hint = ContentHint { content_type: Some(content_type), ..ContentHint::default() };
     let mut body = Body::new(&hint, codings, &Settings::default()).watch(&["model"]);
     for chunk in bytes.chunks(CHUNK_BYTES) {
         body.push(chunk, &mut arena);

@@ -13,6 +13,7 @@ mod bundled;
 pub mod client;
 mod host;
 mod index;
+pub mod model;
 mod operation;
 mod provider;
 mod registry;

@@ -215,6 +215,25 @@ impl Arena {
         self.after_separator = false;
     }
 
+    /// Hands all its text on, paths and all, as decoded from what begins at `source` of the other arena's.
+    pub(super) fn pour(&mut self, into: &mut Self, source: u64) {
+        let (mut at, end) = (self.base, self.end());
+        let units = self.units.live();
+        for (index, unit) in units.iter().enumerate() {
+            let unit_end = units.get(index + 1).map_or(end, |next| next.start);
+            let range = (at - self.base) as usize..(unit_end.max(at) - self.base) as usize;
+            let text = self.text().get(range).unwrap_or_default();
+            if !text.is_empty() {
+                into.begin_at(self.path_bytes(unit));
+                into.push_decoded(text, source, 0);
+                at = unit_end;
+            }
+        }
+        let text = self.text().get((at - self.base) as usize..).unwrap_or_default();
+        into.push_decoded(text, source, 0);
+        self.discard_before(end);
+    }
+
     /// A separator of ours that stands nowhere in the source.
     #[inline]
     pub fn separator(&mut self, bytes: &[u8]) {

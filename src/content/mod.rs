@@ -13,8 +13,11 @@ mod binary;
 mod body;
 mod class;
 mod encoding;
+mod event_stream;
 mod form;
+mod grpc;
 mod json;
+mod messages;
 mod multipart;
 mod path;
 mod report;
@@ -28,6 +31,7 @@ mod transfer;
 pub use arena::{Arena, Place};
 pub use body::{Body, Status};
 pub use encoding::Decoder;
+pub use messages::Messages;
 pub use report::{Captures, Reason, Reasons, Report};
 pub use settings::Settings;
 
@@ -36,6 +40,8 @@ pub use settings::Settings;
 pub struct ContentHint<'a> {
     pub content_type: Option<&'a str>,
     pub file_name: Option<&'a str>,
+    /// How messages within the body may be compressed (`grpc-encoding`, `connect-content-encoding`).
+    pub message_encoding: Option<&'a str>,
 }
 
 impl ContentHint<'_> {
@@ -93,5 +99,15 @@ pub struct Format {
 }
 
 /// All formats; the first that matches reads. The last takes everything.
-pub static FORMATS: &[Format] =
-    &[multipart::FORMAT, binary::MEDIA, json::FORMAT, json::EVENT_STREAM, form::FORMAT, text::FORMAT, binary::FORMAT];
+pub static FORMATS: &[Format] = &[
+    multipart::FORMAT,
+    grpc::FORMAT,
+    grpc::PROTOBUF,
+    event_stream::FORMAT,
+    binary::MEDIA,
+    json::FORMAT,
+    json::EVENT_STREAM,
+    form::FORMAT,
+    text::FORMAT,
+    binary::FORMAT,
+];

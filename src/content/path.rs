@@ -107,6 +107,12 @@ impl Path {
         self.append(text.get(start..).unwrap_or_default());
     }
 
+    /// The number of a field without a name: the schema's, not the sender's.
+    pub(super) fn field_number(&mut self, number: u64) {
+        let dot = if self.text.is_empty() { "" } else { "." };
+        self.append(format!("{dot}{number}").as_bytes());
+    }
+
     /// After a hole in the body: where we are is not known.
     pub(super) fn lost(&mut self) {
         if !self.text.ends_with(CUT.as_bytes()) {
@@ -126,6 +132,15 @@ impl Path {
             self.full_at = Some(self.text.len());
         }
     }
+}
+
+/// The path of a numbered part of a container (`grpc[3]`), itself within `root`.
+pub(super) fn part(root: &str, name: &str, number: u64, max_bytes: usize) -> String {
+    let mut path = Path::new(root, max_bytes);
+    path.append(if root.is_empty() { "" } else { "." }.as_bytes());
+    path.append(name.as_bytes());
+    path.index(number);
+    path.as_str().to_owned()
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ pub(super) struct Sniffed {
     settings: Settings,
     content_type: Option<String>,
     file_name: Option<String>,
+    message_encoding: Option<String>,
     path: String,
     source: u64,
     watched: &'static [&'static str],
@@ -85,6 +86,7 @@ impl Sniffed {
             settings: *opening.settings,
             content_type: opening.hint.content_type.map(str::to_owned),
             file_name: opening.hint.file_name.map(str::to_owned),
+            message_encoding: opening.hint.message_encoding.map(str::to_owned),
             path: opening.path.to_owned(),
             source: opening.source,
             watched: opening.watched,
@@ -112,7 +114,11 @@ impl Sniffed {
     /// Opens the format and hands it what was held back.
     fn choose(&mut self, arena: &mut Arena) -> Option<&mut dyn Extractor> {
         if self.open.is_none() {
-            let hint = ContentHint { content_type: self.content_type.as_deref(), file_name: self.file_name.as_deref() };
+            let hint = ContentHint {
+                content_type: self.content_type.as_deref(),
+                file_name: self.file_name.as_deref(),
+                message_encoding: self.message_encoding.as_deref(),
+            };
             let opening = Opening {
                 hint: &hint,
                 first: &self.first,

@@ -14,7 +14,7 @@ impl Case<'_> {
     fn read(&self, steps: &[&[u8]]) -> (String, Status, Arena) {
         let mut arena = Arena::new();
         let codings: Vec<String> = self.codings.iter().map(|coding| (*coding).to_owned()).collect();
-        let hint = ContentHint { content_type: self.content_type, file_name: None };
+        let hint = ContentHint { content_type: self.content_type, ..ContentHint::default() };
         let mut body = Body::new(&hint, &codings, &self.settings);
         for step in steps {
             body.push(step, &mut arena);

@@ -44,6 +44,7 @@ pub(super) struct OpenExchange {
     bytes: Bytes,
     /// What earlier parts told.
     told: Bytes,
+    told_content: Content,
     content: Option<Content>,
     content_kind: ContentKind,
     individuals: [u64; 2],
@@ -87,6 +88,7 @@ impl OpenExchange {
             model: None,
             bytes: Bytes::default(),
             told: Bytes::default(),
+            told_content: Content::default(),
             content: None,
             content_kind: ContentKind::Unknown,
             individuals: [0, 0],
@@ -257,14 +259,24 @@ impl OpenExchange {
         })));
     }
 
-    /// Tells one part; bytes count from where the part before ended.
+    /// Tells one part; bytes and counts are from where the part before ended.
     pub(super) fn tell_part(&mut self, last: bool, telling: &mut Telling<'_>) {
         let part = Bytes {
             up: self.bytes.up - self.told.up.min(self.bytes.up),
             down: self.bytes.down - self.told.down.min(self.bytes.down),
             body: self.bytes.body - self.told.body.min(self.bytes.body),
         };
-        telling.event(EventKind::AiActivity(Box::new(self.ai(part, last))));
+        let mut ai = self.ai(part, last);
+        if let Some(content) = &mut ai.content {
+            let told = std::mem::replace(&mut self.told_content, content.clone());
+            content.scanned_bytes = content.scanned_bytes.saturating_sub(told.scanned_bytes);
+            content.body_bytes = content.body_bytes.saturating_sub(told.body_bytes);
+            for (of, count) in &mut content.findings {
+                *count -= told.findings.get(of).copied().unwrap_or(0).min(*count);
+            }
+            content.findings.retain(|_, count| *count > 0);
+        }
+        telling.event(EventKind::AiActivity(Box::new(ai)));
         self.told = self.bytes;
         self.part += 1;
     }

@@ -144,7 +144,7 @@ fn prompt(name: &str, content_type: &str) -> (Vec<Detected>, Verdict) {
 
 /// Findings and verdict of a request's body.
 fn body(detector: &Detector, text: &[u8], content_type: &str) -> (Vec<Detected>, Verdict) {
-    let hint = ContentHint { content_type: Some(content_type), file_name: None };
+    let hint = ContentHint { content_type: Some(content_type), ..ContentHint::default() };
     let (mut body, mut arena) = (Body::new(&hint, &[], &Default::default()), Arena::new());
     body.push(text, &mut arena);
     body.finish(true, &mut arena);

@@ -16,6 +16,9 @@ pub(super) const SCAN_DELAY: Duration = Duration::from_millis(500);
 /// Bytes up after which a running exchange tells how far it is.
 pub(super) const TELL_BYTES: u64 = 64 * 1024;
 
+/// Sessions longer than this are told in parts, in packet time.
+pub(super) const PART: Duration = Duration::from_secs(300);
+
 /// Arenas kept for reuse, of some 16 KiB each.
 pub(super) const MAX_IDLE_ARENAS: usize = 1024;
 

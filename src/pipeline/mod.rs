@@ -4,6 +4,7 @@
 //!
 //! Bounds: `QUEUED_BATCHES` batches wait for each worker and for the correlator; everybody blocks, nobody sheds.
 
+mod answer;
 mod board;
 mod control;
 mod correlating;

@@ -4,7 +4,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{facts::FactLog, naming::Naming};
+use super::{
+    facts::{FactLog, PART},
+    naming::Naming,
+};
 use crate::{
     event::{
         Bytes, Client, ContentKind, ExchangeKey, FactBody, FlowIdentity, Opening, Operation, Progress, ProgressState,
@@ -13,8 +16,6 @@ use crate::{
     flow::FlowRecord,
 };
 
-/// Sessions longer than this are told in parts, in packet time.
-const PART: Duration = Duration::from_secs(300);
 /// So many bytes up are worth telling before the part ends,
 const TELL_BYTES: u64 = 4 << 10;
 /// so long after what was told before: half of the second in which an alert must be out.

@@ -397,7 +397,7 @@ impl TreeSink for Handler<'_> {
             ProtocolEvent::Hello { exchange, hello, keys } => return self.hello(stream, exchange, hello, keys),
             ProtocolEvent::Request { exchange, head } => self.request(stream, exchange, head),
             ProtocolEvent::Response { exchange, head } => {
-                self.with(stream, exchange, |transaction, _| transaction.respond(head));
+                self.with(stream, exchange, |transaction, bench| transaction.respond(head, bench));
             }
             ProtocolEvent::Encrypted { exchange, direction, bytes } => {
                 if !self.unseal((stream.id, exchange)) {
@@ -443,6 +443,21 @@ impl TreeSink for Handler<'_> {
             }
             ProtocolEvent::Capped(_) => self.exchanges.capped = true,
             ProtocolEvent::Reversed => reverse(self.bench.flow, self.exchanges),
+            ProtocolEvent::Upgraded { exchange, to } => {
+                let Self { bench, exchanges, .. } = self;
+                let is_wanted = match exchanges.open.get_mut(&(stream.id, exchange)) {
+                    Some(Exchange::Transaction(transaction)) => transaction.upgrade(to, bench),
+                    _ => false,
+                };
+                return if is_wanted { Interest::Data } else { Interest::Nothing };
+            }
+            ProtocolEvent::Message { direction, piece, .. } => {
+                let Self { bench, exchanges, .. } = self;
+                let opener = stream.parent.and_then(|key| exchanges.open.get_mut(&key));
+                if let Some(Exchange::Transaction(transaction)) = opener {
+                    transaction.message(direction, piece, bench);
+                }
+            }
             // The tree takes tunnels to a stream of their own.
             ProtocolEvent::Tunnel { .. } => {}
         }

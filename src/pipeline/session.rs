@@ -1,13 +1,8 @@
 //! One encrypted exchange: a TLS session with an AI service, or with nobody known yet. In: byte counts from
 //! `protocol`; out: facts. Long sessions are told in parts.
 
-use std::time::Duration;
-
-use super::facts::{SCAN_DELAY, TELL_BYTES, Workbench};
+use super::facts::{PART, SCAN_DELAY, TELL_BYTES, Workbench};
 use crate::event::{Bytes, ContentKind, Direction, ExchangeKey, FactBody, Progress, ProgressState, Timestamp};
-
-/// Sessions longer than this are told in parts, in packet time.
-const PART: Duration = Duration::from_secs(300);
 
 pub(super) struct Session {
     key: ExchangeKey,

@@ -1,21 +1,24 @@
-//! One readable exchange: a request with its response. In: heads and body bytes from `protocol`; out: facts. Owns the
-//! body's decoder, the arena and the detection of this exchange, and nothing else's.
+//! One readable exchange: a request with its response, or the session that these opened, whose body is what the client's
+//! messages say. In: heads, body bytes and messages from `protocol`; out: facts. Owns the body's decoder, the arena and
+//! the detection of this exchange, and nothing else's. Long sessions are told in parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    facts::{MAX_IDLE_ARENAS, SCAN_DELAY, TELL_BYTES, Workbench},
+    answer::Answer,
+    facts::{MAX_IDLE_ARENAS, PART, SCAN_DELAY, TELL_BYTES, Workbench},
     generations::Generation,
 };
 use crate::{
-    content::{Arena, Body, ContentHint, Reason},
+    catalog::model,
+    content::{Arena, Body, ContentHint, Messages, Reason, Status},
     detect::Detection,
     event::{
         Bytes, Content, ContentFlag, ContentKind, Direction, ExchangeKey, FactBody, HttpEvent, IdentifierType,
         Progress, ProgressState, ServiceMatch, Timestamp,
     },
     flow::FlowNotes,
-    protocol::{RequestHead, ResponseHead},
+    protocol::{MessagePiece, RequestHead, ResponseHead, Upgrade},
     redact::wire,
 };
 
@@ -23,14 +26,22 @@ use crate::{
 /// enough that the text of thousands of open exchanges is still in the cache when it is scanned.
 const WINDOW_BYTES: u64 = 8 * 1024;
 
+/// Members of requests whose values are told.
+const WATCHED: &[&str] = &["model"];
+
 pub(super) struct Transaction {
     key: ExchangeKey,
     /// EVE's word for the protocol that carries it.
     app_proto: &'static str,
-    /// What the `http` event will say.
-    event: HttpEvent,
+    /// What the `http` event will say, and of which protocol, until it is told.
+    http: Option<(&'static str, HttpEvent)>,
+    /// When the part of the session began that is running.
+    part_began: Option<Timestamp>,
     service: Option<ServiceMatch>,
+    /// The model that the target names.
+    target_model: Option<String>,
     request: Option<BodyReader>,
+    answer: Option<Answer>,
     bytes: Bytes,
     announced: Option<u64>,
     request_ended: bool,
@@ -41,9 +52,15 @@ pub(super) struct Transaction {
     waiting_since: Option<Timestamp>,
 }
 
-/// A request body on its way through decoder, arena and detection.
+/// What the client says.
+enum Source {
+    Body(Box<Body>),
+    Messages(Box<Messages>),
+}
+
+/// What the client says on its way through decoder, arena and detection.
 struct BodyReader {
-    body: Body,
+    source: Source,
     arena: Arena,
     detection: Detection,
     /// Number of the rules that detection goes by.
@@ -80,12 +97,18 @@ impl Transaction {
             ..HttpEvent::default()
         };
         let request = read.then(|| BodyReader {
-            body: Body::new(
-                &ContentHint { content_type: head.content_type.as_deref(), file_name: None },
-                &head.content_encoding,
-                &rules.content,
-            )
-            .watch(&["model"]),
+            source: Source::Body(Box::new(
+                Body::new(
+                    &ContentHint {
+                        content_type: head.content_type.as_deref(),
+                        file_name: None,
+                        message_encoding: head.message_encoding.as_deref(),
+                    },
+                    &head.content_encoding,
+                    &rules.content,
+                )
+                .watch(WATCHED),
+            )),
             arena: bench.arenas.pop().unwrap_or_default(),
             detection: Detection::new(&rules.detector),
             generation: bench.generations.number(),
@@ -95,9 +118,12 @@ impl Transaction {
         Self {
             key,
             app_proto,
-            event,
+            http: Some((app_proto, event)),
+            part_began: None,
+            target_model: service.and_then(|_| model::of_target(&head.target)).as_deref().and_then(wire::model),
             service,
             request,
+            answer: None,
             bytes: Bytes { up: head.bytes, ..Bytes::default() },
             announced: head.content_length,
             request_ended: false,
@@ -110,9 +136,14 @@ impl Transaction {
 }
 
 impl Transaction {
-    pub(super) fn respond(&mut self, head: &ResponseHead) {
-        self.event.status = Some(head.status);
-        self.event.content_type = head.content_type.as_deref().map(wire::media_type).filter(|value| !value.is_empty());
+    pub(super) fn respond(&mut self, head: &ResponseHead, bench: &Workbench<'_>) {
+        if self.service.is_some() && self.model().is_none() {
+            self.answer = Some(Answer::new(head, &bench.generations.rules().content));
+        }
+        if let Some((_, event)) = &mut self.http {
+            event.status = Some(head.status);
+            event.content_type = head.content_type.as_deref().map(wire::media_type).filter(|value| !value.is_empty());
+        }
         self.bytes.down += head.bytes;
     }
 
@@ -121,16 +152,18 @@ impl Transaction {
         let count = bytes.len() as u64;
         if direction == Direction::ToClient {
             self.bytes.down += count;
-            self.event.length += count;
+            if let Some((_, event)) = &mut self.http {
+                event.length += count;
+            }
+            if let Some(answer) = &mut self.answer {
+                answer.push(bytes);
+            }
             return;
         }
-        self.bytes.up += count;
-        self.bytes.body += count;
-        if let Some(reader) = &mut self.request {
-            reader.body.push(bytes, &mut reader.arena);
-            if reader.arena.end() - reader.pushed >= WINDOW_BYTES {
-                self.scan(false, bench);
-            }
+        self.count_up(count);
+        if let Some(BodyReader { source: Source::Body(body), arena, .. }) = &mut self.request {
+            body.push(bytes, arena);
+            self.scan_if_enough(bench);
         }
         self.waiting_since.get_or_insert(bench.log.now().time);
         if self.bytes.up - self.told_up >= TELL_BYTES {
@@ -141,11 +174,14 @@ impl Transaction {
 
     pub(super) fn body_gap(&mut self, direction: Direction, lost: u64) {
         if direction == Direction::ToClient {
+            if let Some(answer) = &mut self.answer {
+                answer.end();
+            }
             return;
         }
         self.flags.insert(ContentFlag::Gaps);
-        if let Some(reader) = &mut self.request {
-            reader.body.gap(lost, &mut reader.arena);
+        if let Some(BodyReader { source: Source::Body(body), arena, .. }) = &mut self.request {
+            body.gap(lost, arena);
         }
     }
 
@@ -154,9 +190,13 @@ impl Transaction {
         if direction == Direction::ToClient {
             return;
         }
+        self.copy(bytes, bench);
+    }
+
+    fn copy(&mut self, bytes: &[u8], bench: &mut Workbench<'_>) {
         self.flags.insert(ContentFlag::Tampered);
         if let Some(reader) = &mut self.request {
-            let at = reader.body.status().decoded_bytes;
+            let at = reader.status().decoded_bytes;
             reader.arena.separator(b"\n");
             reader.arena.push(bytes, at);
             reader.arena.separator(b"\n");
@@ -165,18 +205,105 @@ impl Transaction {
     }
 
     pub(super) fn body_end(&mut self, direction: Direction, complete: bool, bench: &mut Workbench<'_>) {
-        if direction == Direction::ToClient || self.request_ended {
+        if direction == Direction::ToClient {
+            if let Some(answer) = &mut self.answer {
+                answer.end();
+            }
+            return;
+        }
+        if self.request_ended {
             return;
         }
         self.request_ended = true;
         self.request_complete = complete;
-        if let Some(reader) = &mut self.request {
-            reader.body.finish(complete, &mut reader.arena);
+        match &mut self.request {
+            Some(BodyReader { source: Source::Body(body), arena, .. }) => body.finish(complete, arena),
+            Some(BodyReader { source: Source::Messages(messages), arena, .. }) => {
+                // Most sessions are left, not closed: what matters is whether a message was cut.
+                messages.end(false, arena);
+                self.request_complete = !messages.is_cut();
+            }
+            None => {}
         }
+        self.scan_to_the_end(bench);
+    }
+
+    /// Detection up to a place that no value reaches over.
+    fn scan_to_the_end(&mut self, bench: &mut Workbench<'_>) {
         let waiting_since = self.waiting_since;
         self.scan(true, bench);
         // The end of the exchange mostly comes soon and tells it all; if not, the wake-up does.
         self.waiting_since = self.waiting_since.or(waiting_since);
+    }
+
+    /// A session takes over: from here on messages come. False when nobody wants them.
+    pub(super) fn upgrade(&mut self, to: Upgrade, bench: &mut Workbench<'_>) -> bool {
+        let Upgrade::WebSocket { no_context_takeover } = to;
+        let Some(reader) = self.request.as_mut().filter(|_| self.service.is_some()) else { return false };
+        let messages = Messages::new(no_context_takeover, &bench.generations.rules().content).watch(WATCHED);
+        reader.source = Source::Messages(Box::new(messages));
+        self.part_began = Some(bench.log.now().time);
+        self.answer = None;
+        (self.request_ended, self.request_complete) = (false, false);
+        self.app_proto = "websocket";
+        // What opened the session is told when it did. Where the answer is still to come, the end tells it.
+        if self.http.as_ref().is_some_and(|(_, event)| event.status.is_some()) {
+            self.tell_http(bench);
+        }
+        true
+    }
+
+    /// A piece of a session's message, of either direction.
+    pub(super) fn message(&mut self, direction: Direction, piece: MessagePiece<'_>, bench: &mut Workbench<'_>) {
+        if direction == Direction::ToServer {
+            self.client_message(piece, bench);
+        } else if let MessagePiece::Bytes(bytes) = piece {
+            self.bytes.down += bytes.len() as u64;
+        }
+        let now = bench.log.now().time;
+        if self.part_began.is_some_and(|began| now.since(began) >= PART) {
+            self.part_began = Some(now);
+            self.scan(false, bench);
+            self.tell(ProgressState::PartEnded, bench);
+        }
+    }
+
+    fn client_message(&mut self, piece: MessagePiece<'_>, bench: &mut Workbench<'_>) {
+        let Some(BodyReader { source: Source::Messages(messages), arena, .. }) = &mut self.request else { return };
+        match piece {
+            MessagePiece::Begin { deflated } => messages.begin(deflated, arena),
+            MessagePiece::Bytes(bytes) => {
+                messages.push(bytes, arena);
+                self.count_up(bytes.len() as u64);
+                self.scan_if_enough(bench);
+                self.waiting_since.get_or_insert(bench.log.now().time);
+            }
+            MessagePiece::Gap(lost) => {
+                messages.gap(lost, arena);
+                self.flags.insert(ContentFlag::Gaps);
+            }
+            MessagePiece::Conflict(bytes) => self.copy(bytes, bench),
+            // The next message may come in an hour.
+            MessagePiece::End { complete } => {
+                messages.end(complete, arena);
+                self.scan_to_the_end(bench);
+            }
+        }
+        if self.bytes.up - self.told_up >= TELL_BYTES {
+            self.scan(false, bench);
+            self.tell(ProgressState::Running, bench);
+        }
+    }
+
+    fn count_up(&mut self, bytes: u64) {
+        self.bytes.up += bytes;
+        self.bytes.body += bytes;
+    }
+
+    fn scan_if_enough(&mut self, bench: &mut Workbench<'_>) {
+        if self.request.as_ref().is_some_and(|reader| reader.arena.end() - reader.pushed >= WINDOW_BYTES) {
+            self.scan(false, bench);
+        }
     }
 
     /// When text or growth that waits must be dealt with, in packet time.
@@ -193,12 +320,19 @@ impl Transaction {
     pub(super) fn abandon(mut self, bench: &mut Workbench<'_>) {
         self.flags.insert(ContentFlag::Cap);
         self.tell(ProgressState::Ended, bench);
-        bench.log.tell_of(bench.flow, Some(self.app_proto), self.service.is_some().into(), FactBody::Http(self.event));
+        self.tell_http(bench);
+    }
+
+    fn tell_http(&mut self, bench: &mut Workbench<'_>) {
+        if let Some((app_proto, event)) = self.http.take() {
+            bench.log.tell_of(bench.flow, Some(app_proto), self.service.is_some().into(), FactBody::Http(event));
+        }
     }
 
     /// The exchange ended, in whatever way; tells the last of it.
     pub(super) fn close(mut self, notes: FlowNotes, bench: &mut Workbench<'_>) {
         self.body_end(Direction::ToServer, false, bench);
+        self.body_end(Direction::ToClient, false, bench);
         for (noted, flag) in [
             (notes.midstream, ContentFlag::Midstream),
             (notes.one_way, ContentFlag::OneWay),
@@ -212,13 +346,13 @@ impl Transaction {
             }
         }
         self.tell(ProgressState::Ended, bench);
+        self.tell_http(bench);
         if let Some(mut reader) = self.request
             && bench.arenas.len() < MAX_IDLE_ARENAS
         {
             reader.arena.clear();
             bench.arenas.push(reader.arena);
         }
-        bench.log.tell_of(bench.flow, Some(self.app_proto), self.service.is_some().into(), FactBody::Http(self.event));
     }
 
     /// Detection over the text that came since the last time.
@@ -266,10 +400,17 @@ impl Transaction {
             content: Some(self.content()),
             individuals: self.request.as_ref().map_or([0, 0], |reader| reader.detection.verdict().individuals),
             content_kind: self.request.as_ref().map_or(ContentKind::Unknown, BodyReader::kind),
-            model: self.request.as_ref().and_then(|reader| reader.body.captured("model")).and_then(wire::model),
+            model: self.model(),
             state,
         };
         bench.log.tell(bench.flow, Some(self.app_proto), FactBody::Progress(Box::new(progress)));
+    }
+
+    /// What the request names goes first; what answers may name a version of it.
+    fn model(&self) -> Option<String> {
+        let of_request = self.request.as_ref().and_then(BodyReader::model).and_then(wire::model);
+        let of_answer = || self.answer.as_ref().and_then(Answer::model).and_then(wire::model);
+        of_request.or_else(|| self.target_model.clone()).or_else(of_answer)
     }
 
     fn content(&self) -> Content {
@@ -287,7 +428,7 @@ impl Transaction {
                 ..Content::default()
             };
         };
-        let status = reader.body.status();
+        let status = reader.status();
         flags.extend(status.reasons.iter().filter_map(Reason::flag));
         let verdict = reader.detection.verdict();
         Content {
@@ -304,8 +445,23 @@ impl Transaction {
 }
 
 impl BodyReader {
+    fn status(&self) -> Status {
+        match &self.source {
+            Source::Body(body) => body.status(),
+            Source::Messages(messages) => messages.status(),
+        }
+    }
+
+    /// As sent: nothing of it leaves without `redact`.
+    fn model(&self) -> Option<&str> {
+        match &self.source {
+            Source::Body(body) => body.captured("model"),
+            Source::Messages(messages) => messages.captured("model"),
+        }
+    }
+
     fn kind(&self) -> ContentKind {
-        match self.body.status().format.unwrap_or_default() {
+        match self.status().format.unwrap_or_default() {
             "json" => ContentKind::Json,
             "text" | "multipart" => ContentKind::Text,
             _ => ContentKind::Other,

@@ -3,7 +3,7 @@
 
 use std::fmt::{Debug, Formatter, Result};
 
-use super::{ClientHello, ProtocolEvent, RequestHead, ResponseHead};
+use super::{ClientHello, MessagePiece, ProtocolEvent, RequestHead, ResponseHead};
 use crate::flow::StreamEvent;
 
 impl Debug for ClientHello {
@@ -27,6 +27,18 @@ impl Debug for ResponseHead {
         let mut head = f.debug_struct("ResponseHead");
         head.field("status", &self.status).field("content_length", &self.content_length).field("bytes", &self.bytes);
         head.finish_non_exhaustive()
+    }
+}
+
+impl Debug for MessagePiece<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Begin { deflated } => f.debug_struct("Begin").field("deflated", deflated).finish(),
+            Self::Bytes(bytes) => f.debug_tuple("Bytes").field(&bytes.len()).finish(),
+            Self::Gap(lost) => f.debug_tuple("Gap").field(lost).finish(),
+            Self::Conflict(bytes) => f.debug_tuple("Conflict").field(&bytes.len()).finish(),
+            Self::End { complete } => f.debug_struct("End").field("complete", complete).finish(),
+        }
     }
 }
 
@@ -67,6 +79,13 @@ impl Debug for ProtocolEvent<'_> {
                 };
                 counted(f, "Tunnel", &[exchange, direction, &bytes])
             }
+            Self::Upgraded { exchange, to } => {
+                f.debug_struct("Upgraded").field("exchange", exchange).field("to", to).finish()
+            }
+            Self::Message { exchange, direction, piece } => {
+                let mut message = f.debug_struct("Message");
+                message.field("exchange", exchange).field("direction", direction).field("piece", piece).finish()
+            }
             Self::ProxyTarget { exchange, evidence, .. } => {
                 let mut target = f.debug_struct("ProxyTarget");
                 target.field("exchange", exchange).field("evidence", evidence).finish_non_exhaustive()
@@ -105,6 +124,7 @@ mod tests {
             host_header: text(),
             content_type: text(),
             content_encoding: vec![secret.to_owned()],
+            message_encoding: text(),
             user_agent: text(),
             header_names: vec![secret.to_owned()],
             ..RequestHead::default()
@@ -121,6 +141,8 @@ mod tests {
             ProtocolEvent::Body { exchange, direction, bytes },
             ProtocolEvent::BodyConflict { exchange, direction, bytes },
             ProtocolEvent::Tunnel { exchange, direction, event: StreamEvent::Data(bytes) },
+            ProtocolEvent::Message { exchange, direction, piece: MessagePiece::Bytes(bytes) },
+            ProtocolEvent::Message { exchange, direction, piece: MessagePiece::Conflict(bytes) },
             ProtocolEvent::ProxyTarget { exchange, host: secret, port: 1, evidence },
             ProtocolEvent::NameLearned { name: secret, address, ttl_seconds: 1 },
         ];

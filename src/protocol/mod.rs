@@ -14,6 +14,7 @@ mod settings;
 pub mod socks;
 pub mod tls;
 mod tree;
+pub mod websocket;
 
 pub use settings::Settings;
 pub use tree::{StreamInfo, StreamTree, TreeSink};
@@ -152,6 +153,8 @@ pub struct RequestHead {
     pub content_type: Option<String>,
     /// Content codings, in the order applied, lower case.
     pub content_encoding: Vec<String>,
+    /// How messages within the body may be compressed (`grpc-encoding`, `connect-content-encoding`).
+    pub message_encoding: Option<String>,
     pub content_length: Option<u64>,
     pub user_agent: Option<String>,
     /// Lower-case header names, in order, that were sent. Values stay out.
@@ -167,6 +170,41 @@ pub struct ResponseHead {
     pub content_encoding: Vec<String>,
     pub content_length: Option<u64>,
     pub bytes: u64,
+}
+
+/// A protocol that takes over the connection, or HTTP/2 stream, of an exchange (RFC 9110 §7.8, RFC 8441).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade {
+    WebSocket {
+        /// `client_no_context_takeover` was agreed on (RFC 7692 §7.1.1.2), as far as the answer was seen.
+        no_context_takeover: bool,
+    },
+}
+
+impl Upgrade {
+    fn protocol(self) -> &'static Protocol {
+        match self {
+            Self::WebSocket { .. } => &websocket::PROTOCOL,
+        }
+    }
+}
+
+/// What a direction's messages bring, one message after another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum MessagePiece<'a> {
+    /// A message begins. `deflated`: its bytes are compressed (RFC 7692).
+    Begin {
+        deflated: bool,
+    },
+    Bytes(&'a [u8]),
+    /// So many bytes are lost or cannot be read, of one message, or of several and what lies between.
+    Gap(u64),
+    /// A differing second copy of bytes of this message.
+    Conflict(&'a [u8]),
+    /// The message ended; `complete` when nothing of it is missing.
+    End {
+        complete: bool,
+    },
 }
 
 /// What a dissector tells. Bytes are borrowed for the call only.
@@ -237,6 +275,18 @@ pub enum ProtocolEvent<'a> {
         direction: Direction,
         event: StreamEvent<'a>,
     },
+    /// What the exchange's tunnel carries is of this protocol. Before its first `Tunnel`. The tree opens the child stream,
+    /// whose `Message`s are this exchange's.
+    Upgraded {
+        exchange: ExchangeId,
+        to: Upgrade,
+    },
+    /// A piece of a message. The exchange that opened the session is the one that carries this stream.
+    Message {
+        exchange: ExchangeId,
+        direction: Direction,
+        piece: MessagePiece<'a>,
+    },
     /// A proxy was asked for a tunnel to this host, in lower case. (An HTTP CONNECT is a `Request`.)
     ProxyTarget {
         exchange: ExchangeId,
@@ -272,6 +322,8 @@ impl ProtocolEvent<'_> {
             | Self::BodyEnd { exchange, .. }
             | Self::Closed { exchange, .. }
             | Self::Tunnel { exchange, .. }
+            | Self::Upgraded { exchange, .. }
+            | Self::Message { exchange, .. }
             | Self::ProxyTarget { exchange, .. } => Some(*exchange),
             Self::NameLearned { .. } | Self::Reversed | Self::Capped(_) => None,
         }
@@ -284,8 +336,8 @@ pub trait ProtocolSink {
 }
 
 /// A protocol's state machine for one stream. Keeps no partial input: what it did not consume is pushed again.
-/// The events do not depend on how the bytes are cut into pushes, save for where `Body`, `Encrypted` and `Tunnel`
-/// are cut.
+/// The events do not depend on how the bytes are cut into pushes, save for where `Body`, `Encrypted`, `Tunnel` and
+/// a `Message`'s bytes are cut.
 pub trait Dissector: Send {
     /// Bytes in order, never none. With `Consumed(n)`, `0 < n <= bytes.len()`; with `NeedMore(n)`, `n > bytes.len()`.
     /// After `NotMine` nothing has been told of these bytes; after it and `Done` there is no further call.

@@ -54,7 +54,7 @@ static QUALIFIERS: LazyLock<Words> = LazyLock::new(|| {
         "mini nano micro small medium large xl xxl xs tiny base huge giant big light lite fast turbo ultra max plus pro \
          premier standard express flash thinking reasoner reasoning think deep research search online offline high low \
          minimal none instant instruct instruction it chat completion completions coder code codex math vision vl vlm \
-         image images video audio speech voice realtime live transcribe transcription transcriber diarize translate \
+         image images video audio speech voice realtime sonic live transcribe transcription transcriber diarize translate \
          translation native dialog generation generate generator preview latest beta alpha exp experimental stable \
          release final dev test canary snapshot updated new legacy hd sonnet haiku opus fable scout maverick behemoth \
          guard safety moderation omni multilingual english en e edition embed embedding embeddings multimodal text ada \

@@ -56,7 +56,7 @@ impl Reading {
 #[must_use]
 pub fn read(sample: &Sample, steps: &[Step], settings: &Settings) -> Reading {
     let mut arena = Arena::new();
-    let hint = ContentHint { content_type: sample.content_type, file_name: None };
+    let hint = ContentHint { content_type: sample.content_type, ..ContentHint::default() };
     let mut body = Body::new(&hint, &sample.codings, settings).watch(&["model"]);
     for step in steps {
         match step {

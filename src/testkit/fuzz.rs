@@ -25,7 +25,7 @@ use crate::{
     event::{Direction, Timestamp, Transport},
     packet::{self, Cargo, Decoded},
     policy::Policy,
-    protocol::{End, Protocol, dns, http1, http2, quic, socks, tls},
+    protocol::{End, Protocol, dns, http1, http2, quic, socks, tls, websocket},
     yaml::{self, Fault, Source},
 };
 
@@ -36,9 +36,11 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("capture_file", capture_file),
     ("dns", dns),
+    ("event_stream", event_stream),
     ("encodings", encodings),
     ("form", form),
     ("fragments", fragments),
+    ("grpc", grpc),
     ("http1", http1),
     ("http2", http2),
     ("json", json),
@@ -50,6 +52,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tcp_reassembly", tcp_reassembly),
     ("tls", tls),
     ("tls_decrypt", tls_decrypt),
+    ("websocket", websocket),
     ("yaml", yaml),
 ];
 
@@ -85,6 +88,17 @@ pub const MULTIPART_TYPES: [Option<&str>; 4] = [
     Some("multipart/mixed; boundary=\"X\""),
     Some("multipart/form-data; boundary"),
 ];
+
+/// The same for [`grpc`].
+pub const CALL_TYPES: [Option<&str>; 4] = [
+    Some("application/grpc"),
+    Some("application/proto"),
+    Some("application/connect+json"),
+    Some("application/grpc-web+proto"),
+];
+
+/// The same for [`event_stream`].
+pub const EVENT_STREAM_TYPES: [Option<&str>; 1] = [Some("application/vnd.amazon.eventstream")];
 
 /// The same for [`encodings`].
 pub const CODINGS: [&[&str]; 12] = [
@@ -260,6 +274,10 @@ pub fn http2(data: &[u8]) {
     conversation(&http2::PROTOCOL, data);
 }
 
+pub fn websocket(data: &[u8]) {
+    conversation(&websocket::PROTOCOL, data);
+}
+
 pub fn socks(data: &[u8]) {
     conversation(&socks::PROTOCOL, data);
 }
@@ -335,6 +353,14 @@ pub fn form(data: &[u8]) {
 
 pub fn multipart(data: &[u8]) {
     body("multipart", data, &MULTIPART_TYPES, &[&[]]);
+}
+
+pub fn grpc(data: &[u8]) {
+    body("grpc", data, &CALL_TYPES, &[&[]]);
+}
+
+pub fn event_stream(data: &[u8]) {
+    body("event_stream", data, &EVENT_STREAM_TYPES, &[&[]]);
 }
 
 pub fn encodings(data: &[u8]) {

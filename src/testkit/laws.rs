@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::event::Direction;
 use crate::flow::{Interest, StreamEvent};
 use crate::protocol::{
-    ClientHello, DoneReason, End, ExchangeId, Progress, Protocol, ProtocolEvent, ProtocolSink, RequestHead, Settings,
-    Start, StreamInfo, TreeSink,
+    ClientHello, DoneReason, End, ExchangeId, MessagePiece, Progress, Protocol, ProtocolEvent, ProtocolSink,
+    RequestHead, Settings, Start, StreamInfo, TreeSink,
 };
 
 /// A conversation: who sends what, in order.
@@ -37,6 +37,8 @@ pub enum Bulk {
     BodyGap,
     Encrypted,
     Tunnel,
+    Message,
+    MessageGap,
 }
 
 /// One event, owned; pieces of bulk that follow each other are one.
@@ -77,6 +79,14 @@ impl Recorder {
                 let (bulk, to_server) = (Bulk::BodyGap, to_server(direction));
                 Told::Count { stream, bulk, exchange: *exchange, to_server, count: *bytes }
             }
+            ProtocolEvent::Message { exchange, direction, piece: MessagePiece::Bytes(bytes) } => {
+                let (bulk, to_server) = (Bulk::Message, to_server(direction));
+                Told::Bytes { stream, bulk, exchange: *exchange, to_server, bytes: bytes.to_vec() }
+            }
+            ProtocolEvent::Message { exchange, direction, piece: MessagePiece::Gap(lost) } => {
+                let (bulk, to_server) = (Bulk::MessageGap, to_server(direction));
+                Told::Count { stream, bulk, exchange: *exchange, to_server, count: *lost }
+            }
             other => Told::Other(format!("{stream} {}", describe(other))),
         };
         match (self.told.last_mut(), told) {
@@ -95,15 +105,26 @@ impl Recorder {
     /// Body bytes of an exchange, gaps left out.
     #[must_use]
     pub fn body(&self, in_stream: u32, of: u32, direction: Direction) -> Vec<u8> {
-        let mut body = Vec::new();
+        self.pieces(Bulk::Body, in_stream, of, direction).concat()
+    }
+
+    /// Bytes of each message of a session, gaps left out. One without bytes is none.
+    #[must_use]
+    pub fn messages(&self, in_stream: u32, direction: Direction) -> Vec<Vec<u8>> {
+        self.pieces(Bulk::Message, in_stream, 0, direction)
+    }
+
+    fn pieces(&self, of_bulk: Bulk, in_stream: u32, of: u32, direction: Direction) -> Vec<Vec<u8>> {
+        let mut pieces = Vec::new();
         for told in &self.told {
-            if let Told::Bytes { stream, bulk: Bulk::Body, exchange, to_server, bytes } = told
+            if let Told::Bytes { stream, bulk, exchange, to_server, bytes } = told
                 && (*stream, exchange.0, *to_server) == (in_stream, of, direction == Direction::ToServer)
+                && *bulk == of_bulk
             {
-                body.extend_from_slice(bytes);
+                pieces.push(bytes.clone());
             }
         }
-        body
+        pieces
     }
 
     /// Sum of a counted bulk of a direction.
@@ -156,6 +177,9 @@ fn describe(event: &ProtocolEvent<'_>) -> String {
         }
         ProtocolEvent::BodyConflict { exchange, direction, bytes } => {
             format!("BodyConflict {{ exchange: {exchange:?}, direction: {direction:?}, bytes: {bytes:?} }}")
+        }
+        ProtocolEvent::Message { exchange, direction, piece: MessagePiece::Conflict(bytes) } => {
+            format!("MessageConflict {{ exchange: {exchange:?}, direction: {direction:?}, bytes: {bytes:?} }}")
         }
         ProtocolEvent::NameLearned { name, address, .. } => {
             format!("NameLearned {{ name: {name:?}, address: {address} }}")

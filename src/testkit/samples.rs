@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 
-use super::extractors::Sample;
+use super::{event_stream, extractors::Sample, grpc};
 
 /// Stands near the end of every sample, in characters that no format changes.
 pub const CANARY: &str = "Canary Testcase";
@@ -151,6 +151,30 @@ pub fn samples() -> Vec<Sample> {
         sample("multipart without a type", None, multipart()),
         sample("protobuf", Some("application/grpc"), protobuf.concat()),
     ];
+    let call = grpc::message(&[
+        grpc::bytes_field(5, b"projects/p/models/gemini-2.5-flash"),
+        grpc::bytes_field(2, &grpc::bytes_field(1, b"MRN: 00412345")),
+        vec![0x18, 0x96, 0x01],
+        grpc::bytes_field(3, &[&b"\xff\xd8\x00"[..], CANARY.as_bytes()].concat()),
+        grpc::bytes_field(2, &grpc::bytes_field(1, CANARY.as_bytes())),
+    ]);
+    let calls = [grpc::envelope(0, &call), grpc::envelope(1, &gzip(&call)), grpc::envelope(0, &call)].concat();
+    let json_calls = [grpc::envelope(0, chat().as_bytes()), grpc::envelope(2, b"{}")].concat();
+    let signed = event_stream::message(&[(":content-type", "application/json")], chat().as_bytes());
+    let stream = [
+        event_stream::message(&[], b"plain words"),
+        event_stream::message(&[(":date", "x")], &signed),
+        event_stream::message(&[], br#"{"bytes":"TVJOIDAwNDEyMzQ1"}"#),
+    ];
+    samples.extend([
+        Sample { survives_gaps: false, ..sample("grpc", Some("application/grpc"), calls) },
+        Sample { survives_gaps: false, ..sample("connect", Some("application/connect+json"), json_calls) },
+        Sample { survives_gaps: false, ..sample("protobuf alone", Some("application/proto"), call) },
+        Sample {
+            survives_gaps: false,
+            ..sample("aws event stream", Some("application/vnd.amazon.eventstream"), stream.concat())
+        },
+    ]);
     let chat_form = form(&[
         ("model", "gemini"),
         ("f.req", &format!("[null,{}]", chat())),

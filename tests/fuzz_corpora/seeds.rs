@@ -22,8 +22,10 @@ pub(crate) fn of(target: &str) -> Seeds {
         "capture_file" => capture_files(),
         "dns" => dns(),
         "encodings" => encodings(),
+        "event_stream" => event_stream(),
         "form" => forms(),
         "fragments" => fragments(),
+        "grpc" => grpc(),
         "http1" => http1(),
         "http2" => http2(),
         "json" => json(),
@@ -35,6 +37,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "tcp_reassembly" => tcp_reassembly(),
         "tls" => tls(),
         "tls_decrypt" => tls_decrypt(),
+        "websocket" => websocket(),
         "yaml" => yaml(),
         other => panic!("no seeds for {other}"),
     }
@@ -279,6 +282,69 @@ fn http2() -> Seeds {
         ("pushed", records(&[(ToServer, Step::Data(&plain)), (ToClient, Step::Data(&pushed.concat()))])),
         ("gap", records(&[(ToServer, Step::Data(&begun)), (ToServer, Step::Gap(100)), (ToServer, Step::Data(&rest))])),
         ("reset", records(&[(ToServer, Step::Data(&reset)), (ToClient, Step::Data(&server_hello()))])),
+    ])
+}
+
+fn grpc() -> Seeds {
+    use shadowtap::testkit::grpc::{bytes_field, envelope, message};
+    let call = message(&[
+        bytes_field(5, b"projects/p/models/gemini-2.5-flash"),
+        bytes_field(2, &bytes_field(1, b"MRN: 00412345")),
+        vec![0x18, 0x96, 0x01, 0x25, 1, 2, 3, 4],
+        bytes_field(3, b"\xff\xd8\x00\x01"),
+    ]);
+    // The first byte chooses the type, and how the body is cut.
+    named([
+        ("plain", [&[8][..], &envelope(0, &call), &envelope(0, b"\x0a\x02hi")].concat()),
+        ("gzip", [&[16][..], &envelope(1, &gzip(&call))].concat()),
+        ("alone", [&[9][..], &call].concat()),
+        ("json", [&[10][..], &envelope(0, br#"{"text": "MRN 00412345"}"#), &envelope(2, b"{}")].concat()),
+        ("trailers", [&[11][..], &envelope(0, &call), &envelope(0x80, b"grpc-status: 0\r\n")].concat()),
+    ])
+}
+
+fn event_stream() -> Seeds {
+    use shadowtap::testkit::event_stream::message;
+    let inner = message(&[(":event-type", "chunk")], br#"{"text": "MRN 00412345"}"#);
+    named([
+        ("signed", [&[8][..], &message(&[(":date", "x")], &inner), &message(&[("end", "")], b"")].concat()),
+        ("base64", [&[16][..], &message(&[], br#"{"bytes":"TVJOIDAwNDEyMzQ1"}"#)].concat()),
+        ("words", [&[24][..], &message(&[], b"plain words"), b"noise", &inner].concat()),
+        ("cut", [&[32][..], &inner[..inner.len() - 9]].concat()),
+        ("headers-alone", [&[40][..], &message(&[(":message-type", "event")], b"")].concat()),
+    ])
+}
+
+fn websocket() -> Seeds {
+    use shadowtap::testkit::websocket::{
+        self as wire, BINARY, CLOSE, CONTINUATION, FIN, PING, RSV1, TEXT, frame, masked,
+    };
+    let text = wire::text(br#"{"type": "session.update", "session": {"instructions": "be brief"}}"#);
+    let fragments = [
+        masked(TEXT, [1, 2, 3, 4], b"in "),
+        masked(FIN | PING, [0; 4], b"?"),
+        masked(CONTINUATION | FIN, [5, 6, 7, 8], b"pieces"),
+    ]
+    .concat();
+    let deflated = masked(FIN | RSV1 | TEXT, [9; 4], &wire::Deflate::default().message(b"compressed"));
+    let large = frame(FIN | BINARY, &[7; 200]);
+    let closed = [&text[..], &masked(FIN | CLOSE, [0; 4], b"\x03\xe8"), b"more"].concat();
+    named([
+        ("text", records(&[(ToServer, Step::Data(&text)), (ToClient, Step::Data(&large))])),
+        ("fragments", records(&[(ToServer, Step::Data(&fragments)), (ToServer, Step::Data(&deflated))])),
+        ("closed", records(&[(ToServer, Step::Data(&closed)), (ToClient, Step::Data(&frame(FIN | CLOSE, b"")))])),
+        (
+            "gap",
+            records(&[
+                (ToServer, Step::Data(&text[..9])),
+                (ToServer, Step::Gap(9)),
+                (ToServer, Step::Data(&text[18..])),
+            ]),
+        ),
+        (
+            "header-lost",
+            records(&[(ToServer, Step::Gap(90)), (ToServer, Step::Data(&fragments)), (ToServer, Step::Data(&text))]),
+        ),
     ])
 }
 

@@ -14,14 +14,14 @@ use crate::content::{Reason, Settings};
 const OUTPUT_BYTES: usize = 16 << 10;
 
 /// A DEFLATE stream within its bounds.
-struct Inflate {
+pub(super) struct Inflate {
     state: Decompress,
     output: Vec<u8>,
     bounds: Bounds,
 }
 
 /// How far a DEFLATE stream is.
-enum Inflated {
+pub(super) enum Inflated {
     /// So many bytes were used, all there were.
     More(usize),
     /// The stream ended after so many bytes.
@@ -30,11 +30,16 @@ enum Inflated {
 }
 
 impl Inflate {
-    fn new(zlib: bool, settings: &Settings) -> Self {
+    pub(super) fn new(zlib: bool, settings: &Settings) -> Self {
         Self { state: Decompress::new(zlib), output: vec![0; OUTPUT_BYTES], bounds: Bounds::new(settings) }
     }
 
-    fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Inflated {
+    /// Forgets the window; another raw stream begins.
+    pub(super) fn restart(&mut self) {
+        self.state.reset(false);
+    }
+
+    pub(super) fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Inflated {
         let (mut used, mut judged) = (0, 0);
         loop {
             let rest = coded.get(used..).unwrap_or_default();
@@ -159,7 +164,7 @@ impl Gzip {
             3 => self.flags = byte,
             9 => {
                 if self.any {
-                    self.inflate.state.reset(false);
+                    self.inflate.restart();
                 }
                 self.any = true;
                 return self.after_header_part(0);

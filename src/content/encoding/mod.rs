@@ -8,11 +8,13 @@
 mod bounds;
 mod brotli;
 mod deflate;
+mod permessage;
 mod zstd;
 
 use super::{Reason, Reasons, Settings};
 use brotli::Brotli;
 use deflate::{Deflate, Gzip};
+pub(super) use permessage::PerMessage;
 use zstd::Zstd;
 
 /// Undoes one content coding.
@@ -27,7 +29,7 @@ pub trait Decoder: Send {
 }
 
 /// The decoder of a coding by its name in `Content-Encoding`; `None` when there is none. Identity is no coding.
-fn decoder(name: &str, settings: &Settings) -> Option<Box<dyn Decoder>> {
+pub(super) fn decoder(name: &str, settings: &Settings) -> Option<Box<dyn Decoder>> {
     match name {
         "gzip" | "x-gzip" => Some(Box::new(Gzip::new(settings))),
         "deflate" => Some(Box::new(Deflate::new(settings))),

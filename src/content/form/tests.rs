@@ -6,7 +6,7 @@ const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=UTF-
 
 fn read_as(content_type: Option<&str>, bytes: &[u8]) -> (String, Arena, Body) {
     let mut arena = Arena::new();
-    let hint = ContentHint { content_type, file_name: None };
+    let hint = ContentHint { content_type, ..ContentHint::default() };
     let mut body = Body::new(&hint, &[], &Settings::default()).watch(&["model"]);
     body.push(bytes, &mut arena);
     body.finish(true, &mut arena);
@@ -102,7 +102,7 @@ fn after_a_hole_the_next_field_is_read_where_it_stands() {
     let field = bytes.find("&mrn").unwrap();
     for start in 1..field {
         for lost in [1, 5, 60].into_iter().filter(|lost| start + lost <= field) {
-            let (mut arena, hint) = (Arena::new(), ContentHint { content_type: FORM, file_name: None });
+            let (mut arena, hint) = (Arena::new(), ContentHint { content_type: FORM, ..ContentHint::default() });
             let mut body = Body::new(&hint, &[], &Settings::default());
             body.push(&bytes.as_bytes()[..start], &mut arena);
             body.gap(lost as u64, &mut arena);

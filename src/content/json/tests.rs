@@ -13,7 +13,7 @@ struct Read {
 impl Read {
     fn steps(steps: &[&[u8]], settings: &Settings) -> Self {
         let mut arena = Arena::new();
-        let hint = ContentHint { content_type: Some("application/json"), file_name: None };
+        let hint = ContentHint { content_type: Some("application/json"), ..ContentHint::default() };
         let mut body = Body::new(&hint, &[], settings).watch(&["model", "stream"]);
         steps.iter().for_each(|step| body.push(step, &mut arena));
         body.finish(true, &mut arena);
@@ -176,7 +176,7 @@ fn a_long_path_is_cut_and_said_so() {
 fn after_a_hole_members_are_told_apart_again() {
     let json = r#"{"messages":[{"content":"a long note that is cut here"},{"content":"MRN 0041"}],"user":"Jane"}"#;
     let mut arena = Arena::new();
-    let hint = ContentHint { content_type: Some("application/json"), file_name: None };
+    let hint = ContentHint { content_type: Some("application/json"), ..ContentHint::default() };
     let mut body = Body::new(&hint, &[], &Settings::default());
     let (start, end) = (json.find("long").unwrap(), json.find("cut").unwrap());
     body.push(&json.as_bytes()[..start], &mut arena);

@@ -282,6 +282,7 @@ impl Multipart {
         let hint = ContentHint {
             content_type: text(&headers.content_type).and_then(|value| std::str::from_utf8(value).ok()),
             file_name: text(&headers.file_name).and_then(|value| std::str::from_utf8(value).ok()),
+            message_encoding: None,
         };
         let transfer = text(&headers.transfer_encoding).and_then(Transfer::of).filter(|_| is_textual(&hint));
         self.part = match transfer {

@@ -4,7 +4,7 @@ use crate::content::{Arena, Body, ContentHint, Reason, Settings};
 
 fn read(content_type: &str, bytes: &[u8], settings: &Settings) -> (String, Arena, Body) {
     let mut arena = Arena::new();
-    let hint = ContentHint { content_type: Some(content_type), file_name: None };
+    let hint = ContentHint { content_type: Some(content_type), ..ContentHint::default() };
     let mut body = Body::new(&hint, &[], settings).watch(&["model"]);
     body.push(bytes, &mut arena);
     body.finish(true, &mut arena);

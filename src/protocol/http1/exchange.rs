@@ -2,7 +2,7 @@
 //! Either may come first, for mirrors reorder directions; either may never come, in a capture of one direction.
 
 use super::Role;
-use crate::protocol::{DoneReason, ExchangeId};
+use crate::protocol::{DoneReason, ExchangeId, Upgrade};
 
 /// Responses that wait for a request still to be seen, before none is expected any more.
 const MAX_EARLY_RESPONSES: usize = 8;
@@ -35,6 +35,8 @@ pub(super) struct Exchange {
     pub(super) accepted: bool,
     /// The request asks to change the protocol.
     pub(super) upgrade: bool,
+    /// To what, where the protocol is one that is named and read.
+    pub(super) to: Option<Upgrade>,
     /// Its bytes go to a child stream until the connection ends.
     pub(super) tunnel: bool,
     /// Nobody wants its bodies.
@@ -104,6 +106,7 @@ impl Exchanges {
             method: Method::Other,
             accepted: false,
             upgrade: false,
+            to: None,
             tunnel: false,
             ignored: false,
             reason: DoneReason::Complete,

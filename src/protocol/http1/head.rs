@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::host::{self, Authority};
 use crate::event::EvidenceKind;
-use crate::protocol::{RequestHead, ResponseHead};
+use crate::protocol::{RequestHead, ResponseHead, websocket::extension};
 
 /// Header fields that `httparse` is given room for; heads with more go to the lenient reader.
 const FAST_FIELDS: usize = 64;
@@ -24,6 +24,10 @@ pub(super) struct Framing {
     pub(super) length: Length,
     /// The Upgrade field is there.
     pub(super) upgrade: bool,
+    /// It names WebSocket.
+    pub(super) websocket: bool,
+    /// `Sec-WebSocket-Extensions` has `client_no_context_takeover`.
+    pub(super) no_context_takeover: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,12 +154,16 @@ fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
+/// Fields that say how messages within a body are compressed: gRPC's, and Connect's for streams.
+pub(in crate::protocol) const MESSAGE_ENCODINGS: [&str; 2] = ["grpc-encoding", "connect-content-encoding"];
+
 /// What requests and responses share.
 #[derive(Default)]
 struct Common {
     content_type: Option<String>,
     codings: Vec<String>,
     content_length: Option<u64>,
+    message_encoding: Option<String>,
     framing: Framing,
 }
 
@@ -170,6 +178,8 @@ impl Common {
                 common.content_type = Some(text(value));
             } else if named("content-encoding") {
                 common.codings.extend(tokens(value).filter(|token| token != "identity"));
+            } else if MESSAGE_ENCODINGS.iter().any(|wanted| named(wanted)) {
+                common.message_encoding = tokens(value).next();
             } else if named("content-length") {
                 common.framing.length = combine(common.framing.length, value);
             } else if named("transfer-encoding") {
@@ -177,6 +187,9 @@ impl Common {
                 transfer.extend(tokens(value));
             } else if named("upgrade") {
                 common.framing.upgrade = true;
+                common.framing.websocket |= tokens(value).any(|token| token == "websocket");
+            } else if named("sec-websocket-extensions") {
+                common.framing.no_context_takeover |= extension::client_no_context_takeover(value);
             }
         }
         common.framing.chunked = transfer.iter().any(|token| token == "chunked");
@@ -256,6 +269,7 @@ fn interpret_request(parts: &Parts<'_>, bytes: usize) -> (RequestHead, Framing) 
         version: if parts.minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" },
         content_type: common.content_type,
         content_encoding: common.codings,
+        message_encoding: common.message_encoding,
         content_length: common.content_length,
         user_agent: value("user-agent").map(|(_, value)| text(value)),
         header_names: parts.fields.iter().map(|(name, _)| text(name).to_ascii_lowercase()).collect(),

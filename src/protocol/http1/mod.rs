@@ -21,7 +21,7 @@ use memchr::memchr;
 
 use super::{
     Cap, Dissector, DoneReason, End, ExchangeId, Found, Probe, Progress, Protocol, ProtocolEvent, ProtocolSink, Search,
-    Settings, Start,
+    Settings, Start, Upgrade,
 };
 use crate::event::Direction;
 use crate::flow::StreamEvent;
@@ -66,6 +66,7 @@ fn open(settings: &Settings, start: Start) -> Box<dyn Dissector> {
         sides: [Side::default(), Side::default()],
         exchanges: Exchanges::new(start == Start::Beginning),
         tunnel: None,
+        told_upgrade: false,
         told_cap: false,
     })
 }
@@ -103,6 +104,8 @@ struct Http1 {
     exchanges: Exchanges,
     /// The exchange whose tunnel the connection has become.
     tunnel: Option<ExchangeId>,
+    /// What the tunnel carries was told, where it is known.
+    told_upgrade: bool,
     told_cap: bool,
 }
 
@@ -275,6 +278,8 @@ impl Http1 {
         let (mut answered, mut accepted_before) = (false, false);
         if let Some(exchange) = self.exchanges.get(id) {
             exchange.upgrade = framing.upgrade;
+            exchange.to =
+                exchange.to.or(framing.websocket.then_some(Upgrade::WebSocket { no_context_takeover: false }));
             accepted_before = exchange.accepted;
             answered = exchange.response != Part::Awaited;
             exchange.method = match head.method.as_str() {
@@ -316,6 +321,10 @@ impl Http1 {
         let Some(exchange) = self.exchanges.get(id) else { return };
         exchange.accepted = accepted;
         let (method, asked) = (exchange.method, matches!(exchange.request, Part::Open | Part::Ended));
+        if head.status == 101 {
+            let Framing { websocket, no_context_takeover, .. } = framing;
+            exchange.to = websocket.then_some(Upgrade::WebSocket { no_context_takeover });
+        }
         out.event(ProtocolEvent::Response { exchange: id, head: &head });
         if head.status == 101 || accepted && method == Method::Connect {
             self.end_message(Role::Server, true, out);

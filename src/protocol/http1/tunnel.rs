@@ -48,6 +48,10 @@ impl Http1 {
 
     pub(super) fn tell_tunnel(&mut self, role: Role, event: StreamEvent<'_>, out: &mut dyn ProtocolSink) {
         if let Some(id) = self.tunnel {
+            let to = self.exchanges.get(id).and_then(|exchange| exchange.to);
+            if let Some(to) = to.filter(|_| !std::mem::replace(&mut self.told_upgrade, true)) {
+                out.event(ProtocolEvent::Upgraded { exchange: id, to });
+            }
             out.event(ProtocolEvent::Tunnel { exchange: id, direction: role.direction(), event });
         }
     }

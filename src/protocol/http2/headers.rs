@@ -7,7 +7,7 @@
 use super::hpack::{Field, Hpack};
 use crate::event::EvidenceKind;
 use crate::protocol::http1::{head, host};
-use crate::protocol::{RequestHead, ResponseHead};
+use crate::protocol::{RequestHead, ResponseHead, websocket::extension};
 
 /// Fields of a block that are looked at; a byte can stand for one. Browsers send 20 to 30.
 const MAX_FIELDS: usize = 1024;
@@ -127,18 +127,28 @@ pub(super) fn is_block(bytes: &[u8], least_pseudo_fields: usize) -> bool {
     decoded.is_ok() && !odd && pseudo >= least_pseudo_fields
 }
 
+/// What an extended CONNECT asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    WebSocket,
+    Other,
+}
+
 /// The fields of a block that are told, as sent.
 #[derive(Default)]
 pub(super) struct Fields {
     pub(super) method: Option<String>,
     pub(super) status: Option<u16>,
     /// Extended CONNECT (RFC 8441): the protocol that the stream shall carry.
-    pub(super) protocol: bool,
+    protocol: Option<Protocol>,
+    /// `sec-websocket-extensions` has `client_no_context_takeover`.
+    pub(super) no_context_takeover: bool,
     path: Option<String>,
     authority: Option<host::Authority>,
     host: Option<host::Authority>,
     content_type: Option<String>,
     codings: Vec<String>,
+    message_encoding: Option<String>,
     content_length: Option<u64>,
     user_agent: Option<String>,
     names: Vec<String>,
@@ -192,7 +202,9 @@ impl Fields {
             b":method" => first(&mut self.method),
             b":path" => first(&mut self.path),
             b":authority" => self.authority = self.authority.take().or_else(|| host::authority(value)),
-            b":protocol" => self.protocol = true,
+            b":protocol" if value.eq_ignore_ascii_case(b"websocket") => self.protocol = Some(Protocol::WebSocket),
+            b":protocol" => self.protocol = Some(Protocol::Other),
+            b"sec-websocket-extensions" => self.no_context_takeover |= extension::client_no_context_takeover(value),
             b":status" => {
                 self.status = std::str::from_utf8(value).ok().and_then(|status| status.parse().ok()).or(self.status);
             }
@@ -201,6 +213,9 @@ impl Fields {
             b"user-agent" => first(&mut self.user_agent),
             b"content-encoding" => {
                 self.codings.extend(head::tokens(value).filter(|token| token != "identity"));
+            }
+            name if head::MESSAGE_ENCODINGS.iter().any(|wanted| wanted.as_bytes() == name) => {
+                self.message_encoding = head::tokens(value).next();
             }
             b"content-length" => {
                 let length = std::str::from_utf8(value).ok().and_then(|length| length.parse().ok());
@@ -215,7 +230,12 @@ impl Fields {
     }
 
     pub(super) fn is_connect(&self) -> bool {
-        self.method.as_deref() == Some("CONNECT") && !self.protocol
+        self.method.as_deref() == Some("CONNECT") && self.protocol.is_none()
+    }
+
+    /// The stream shall carry WebSocket (RFC 8441 §5).
+    pub(super) fn asks_for_websocket(&self) -> bool {
+        self.method.as_deref() == Some("CONNECT") && self.protocol == Some(Protocol::WebSocket)
     }
 
     pub(super) fn into_request(mut self, authorities: &mut Authorities) -> RequestHead {
@@ -251,6 +271,7 @@ impl Fields {
             version: "HTTP/2",
             content_type: self.content_type,
             content_encoding: self.codings,
+            message_encoding: self.message_encoding,
             content_length: self.content_length,
             user_agent: self.user_agent,
             header_names: self.names,

@@ -1,7 +1,7 @@
 //! What is left of a connection when bytes are lost, a direction ends, or a second copy differs: a frame whose length
 //! is known goes on exactly; all else is caught up at the next frame that fits.
 
-use super::message::carries_tunnel;
+use super::message::{carries_tunnel, tell_tunnel};
 use super::stream::Part;
 use super::{Http2, Reading, Role};
 use crate::flow::StreamEvent;
@@ -106,7 +106,7 @@ impl Http2 {
                 let event = StreamEvent::Conflict { back, bytes };
                 match (carries_tunnel(stream, role), current.is_some()) {
                     (false, _) => out.event(ProtocolEvent::BodyConflict { exchange, direction, bytes }),
-                    (true, true) => out.event(ProtocolEvent::Tunnel { exchange, direction, event }),
+                    (true, true) => tell_tunnel(stream, direction, event, out),
                     (true, false) => {}
                 }
             }

@@ -6,7 +6,7 @@ use super::stream::{Part, Stream};
 use super::{Http2, Role};
 use crate::event::Direction;
 use crate::flow::StreamEvent;
-use crate::protocol::{Cap, DoneReason, ProtocolEvent, ProtocolSink, RequestHead};
+use crate::protocol::{Cap, DoneReason, ProtocolEvent, ProtocolSink, RequestHead, Upgrade};
 
 impl Http2 {
     pub(super) fn take_block(&mut self, direction: Direction, block: Option<Block>, out: &mut dyn ProtocolSink) {
@@ -43,19 +43,25 @@ impl Http2 {
         };
         if begins {
             let role = self.decide(role, direction, out);
-            let connect = fields.is_connect();
+            let websocket = fields.asks_for_websocket();
+            let tunnel = Tunnel {
+                is_tunnel: fields.is_connect() || websocket,
+                to: websocket.then_some(Upgrade::WebSocket { no_context_takeover: false }),
+            };
+            let no_context_takeover = fields.no_context_takeover;
             if !self.begin_message(role, number, out) {
                 return;
             }
             match role {
                 Role::Client => {
                     let head = fields.into_request(&mut self.authorities);
-                    self.tell_request(number, &head, connect, out);
+                    self.tell_request(number, &head, tunnel, out);
                 }
                 Role::Server => {
                     let head = fields.into_response();
                     let Some(stream) = self.streams.get(number) else { return };
                     stream.accepted = (200..300).contains(&head.status);
+                    stream.to = stream.to.map(|Upgrade::WebSocket { .. }| Upgrade::WebSocket { no_context_takeover });
                     out.event(ProtocolEvent::Response { exchange: stream.exchange, head: &head });
                 }
             }
@@ -66,9 +72,10 @@ impl Http2 {
         self.close_finished(out);
     }
 
-    fn tell_request(&mut self, number: u32, head: &RequestHead, connect: bool, out: &mut dyn ProtocolSink) {
+    fn tell_request(&mut self, number: u32, head: &RequestHead, tunnel: Tunnel, out: &mut dyn ProtocolSink) {
         let Some(stream) = self.streams.get(number) else { return };
-        stream.is_tunnel = connect;
+        stream.is_tunnel = tunnel.is_tunnel;
+        stream.to = tunnel.to;
         out.event(ProtocolEvent::Request { exchange: stream.exchange, head });
     }
 
@@ -90,7 +97,7 @@ impl Http2 {
         }
         if role == Role::Client {
             let head = Fields::unseen().into_request(&mut self.authorities);
-            self.tell_request(number, &head, false, out);
+            self.tell_request(number, &head, Tunnel::default(), out);
         }
     }
 
@@ -125,10 +132,10 @@ impl Http2 {
         match self.streams.get(number) {
             Some(stream) if !bytes.is_empty() && !stream.ignored && stream.part(role) == Part::Open => {
                 let exchange = stream.exchange;
-                out.event(match carries_tunnel(stream, role) {
-                    true => ProtocolEvent::Tunnel { exchange, direction, event: StreamEvent::Data(bytes) },
-                    false => ProtocolEvent::Body { exchange, direction, bytes },
-                });
+                match carries_tunnel(stream, role) {
+                    true => tell_tunnel(stream, direction, StreamEvent::Data(bytes), out),
+                    false => out.event(ProtocolEvent::Body { exchange, direction, bytes }),
+                }
             }
             _ => {}
         }
@@ -140,10 +147,10 @@ impl Http2 {
             Some(stream) if lost > 0 && stream.part(role) == Part::Open => {
                 stream.damage(role);
                 let exchange = stream.exchange;
-                out.event(match carries_tunnel(stream, role) {
-                    true => ProtocolEvent::Tunnel { exchange, direction, event: StreamEvent::Gap(lost) },
-                    false => ProtocolEvent::BodyGap { exchange, direction, bytes: lost },
-                });
+                match carries_tunnel(stream, role) {
+                    true => tell_tunnel(stream, direction, StreamEvent::Gap(lost), out),
+                    false => out.event(ProtocolEvent::BodyGap { exchange, direction, bytes: lost }),
+                }
             }
             _ => {}
         }
@@ -159,7 +166,7 @@ impl Http2 {
             }
             let (exchange, direction) = (stream.exchange, role.direction());
             if whole && !stream.ignored && carries_tunnel(stream, role) {
-                out.event(ProtocolEvent::Tunnel { exchange, direction, event: StreamEvent::Fin });
+                tell_tunnel(stream, direction, StreamEvent::Fin, out);
             }
             out.event(ProtocolEvent::BodyEnd { exchange, direction, complete });
         }
@@ -192,6 +199,27 @@ impl Http2 {
             tell_closed(stream, out);
         }
     }
+}
+
+/// Whether a request makes its stream a tunnel, and for what.
+#[derive(Clone, Copy, Default)]
+struct Tunnel {
+    is_tunnel: bool,
+    to: Option<Upgrade>,
+}
+
+/// Tells what the tunnel brings, and first what it carries.
+pub(super) fn tell_tunnel(
+    stream: &mut Stream,
+    direction: Direction,
+    event: StreamEvent<'_>,
+    out: &mut dyn ProtocolSink,
+) {
+    let exchange = stream.exchange;
+    if let Some(to) = stream.to.take() {
+        out.event(ProtocolEvent::Upgraded { exchange, to });
+    }
+    out.event(ProtocolEvent::Tunnel { exchange, direction, event });
 }
 
 /// Whether what the role sends belongs to a tunnel: the client's bytes from the start, the server's when it accepted.

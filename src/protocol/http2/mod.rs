@@ -4,7 +4,7 @@
 //! A listener does not judge: what a peer would refuse is read as far as it makes sense, and settings do not matter.
 //! Where a beginning was lost, the header compression's table is: such requests are told with what of them is known.
 //! Bounds: `max_head_bytes` of a header block, `max_http2_streams`; no byte of a body is held.
-//! Does not: tell pushed responses, read WebSocket in its streams, undo content codings.
+//! Does not: tell pushed responses, undo content codings.
 
 mod frame;
 mod headers;

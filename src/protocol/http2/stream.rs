@@ -3,7 +3,7 @@
 //! Bounds: `max_http2_streams` by whoever opens; [`MAX_CLOSED`] numbers of closed ones.
 
 use super::Role;
-use crate::protocol::{DoneReason, ExchangeId};
+use crate::protocol::{DoneReason, ExchangeId, Upgrade};
 
 /// Responses that wait for a request still to be seen, before none is expected any more.
 const MAX_EARLY_RESPONSES: usize = 8;
@@ -31,6 +31,8 @@ pub(super) struct Stream {
     damaged: [bool; 2],
     /// Its bytes go to a child stream (CONNECT).
     pub(super) is_tunnel: bool,
+    /// What the tunnel carries, where that is known and not told yet.
+    pub(super) to: Option<Upgrade>,
     /// The response's status is 2xx.
     pub(super) accepted: bool,
     /// Nobody wants its bodies.
@@ -126,6 +128,7 @@ impl Streams {
             parts: if role == Role::Client { [Part::Open, other] } else { [other, Part::Open] },
             damaged: [false, false],
             is_tunnel: false,
+            to: None,
             accepted: false,
             ignored: false,
             reason: DoneReason::Complete,

@@ -31,7 +31,7 @@ impl StreamTree {
         let dissector = (entry.open)(&self.settings, start);
         let Some(node) = self.node(slot) else { return };
         node.info.protocol = entry.name;
-        node.state = State::Open(Open { dissector, protocol, fresh: true });
+        node.state = State::Open(Open { dissector, protocol: Some(protocol), fresh: true });
         for side in &mut node.sides {
             side.needed = 0;
             side.blocked = false;
@@ -267,7 +267,8 @@ impl StreamTree {
             Outcome::Waiting => node.state = State::Open(open),
             Outcome::Done(reason) => self.retire(slot, reason, out),
             Outcome::NotMine if open.fresh => {
-                node.excluded |= 1u64.checked_shl(u32::try_from(open.protocol).unwrap_or(u32::MAX)).unwrap_or(0);
+                let place = open.protocol.and_then(|place| u32::try_from(place).ok());
+                node.excluded |= place.and_then(|place| 1u64.checked_shl(place)).unwrap_or(0);
                 node.forget_protocol();
             }
             Outcome::NotMine if node.reopenings < MAX_REOPENINGS => {

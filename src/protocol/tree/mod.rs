@@ -18,10 +18,13 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Cap, DoneReason, End, ExchangeId, Progress, Protocol, ProtocolEvent, ProtocolSink, Settings, StreamId};
+use super::{
+    Cap, DoneReason, End, ExchangeId, Progress, Protocol, ProtocolEvent, ProtocolSink, Settings, Start, StreamId,
+    Upgrade,
+};
 use crate::event::Direction;
 use crate::flow::{Interest, StreamEvent};
-use node::{Node, Outcome, State};
+use node::{Node, Open, Outcome, State};
 use recognise::Phase;
 
 /// Which stream an event is of.
@@ -296,6 +299,18 @@ impl StreamTree {
         self.input(slot, direction, event, out);
     }
 
+    /// Opens the child stream of an exchange whose protocol the parent knows.
+    fn upgrade(&mut self, parent: usize, exchange: ExchangeId, to: Upgrade, out: &mut dyn TreeSink) {
+        let Some(node) = self.node(parent) else { return };
+        let (info, depth) = (node.info, node.depth);
+        let Some(slot) = self.open_child(info, exchange, depth, out) else { return };
+        let protocol = to.protocol();
+        let dissector = (protocol.open)(&self.settings, Start::Beginning);
+        let Some(child) = self.node(slot) else { return };
+        child.info.protocol = protocol.name;
+        child.state = State::Open(Open { dissector, protocol: None, fresh: true });
+    }
+
     fn open_child(
         &mut self,
         parent: StreamInfo,
@@ -339,9 +354,14 @@ impl ProtocolSink for NodeSink<'_> {
             ProtocolEvent::Tunnel { exchange, direction, event } => {
                 return self.tree.tunnel(self.slot, exchange, direction, event, self.out);
             }
+            ProtocolEvent::Upgraded { exchange, to } => {
+                self.tree.upgrade(self.slot, exchange, to, self.out);
+                event
+            }
             other => other,
         };
-        let bulk = matches!(event, ProtocolEvent::Body { .. } | ProtocolEvent::BodyGap { .. });
+        let bulk =
+            matches!(event, ProtocolEvent::Body { .. } | ProtocolEvent::BodyGap { .. } | ProtocolEvent::Message { .. });
         if !bulk && !matches!(event, ProtocolEvent::Encrypted { .. } | ProtocolEvent::Decrypted { .. }) {
             self.tree.told = self.tree.told.wrapping_add(1);
         }

@@ -34,7 +34,8 @@ pub(super) enum State {
 
 pub(super) struct Open {
     pub(super) dissector: Box<dyn Dissector>,
-    pub(super) protocol: usize,
+    /// Its place among those that are recognised; `None` for one that the parent stream named.
+    pub(super) protocol: Option<usize>,
     /// Nothing was consumed yet: it may still turn out to be another.
     pub(super) fresh: bool,
 }
