@@ -33,6 +33,15 @@ fn asked(client: &str, name: &str, answers: &[Answer]) -> Vec<Packet> {
     ]
 }
 
+/// The same over TCP, several on one connection.
+fn asked_over_tcp(port: u16, look_ups: &[(&str, u16, Vec<Answer>)]) -> Vec<Packet> {
+    let messages = |of: &dyn Fn(&(&str, u16, Vec<Answer>)) -> Vec<u8>| look_ups.iter().flat_map(of).collect::<Vec<u8>>();
+    Conversation::new(endpoint(CLIENT, 40_053), endpoint("10.20.0.53", port))
+        .client_says(messages(&|(name, kind, _)| dns::framed(&dns::query(7, name, *kind))))
+        .server_says(messages(&|(name, kind, answers)| dns::framed(&dns::response(7, name, *kind, answers))))
+        .packets()
+}
+
 fn resolved(name: &str) -> Vec<Packet> {
     asked(CLIENT, name, &[Answer::address(name, 60, ADDRESS)])
 }
@@ -149,6 +158,43 @@ fn aliases_lead_to_the_name_that_was_asked_for() {
 }
 
 #[test]
+fn answers_over_tcp_name_flows_and_are_events_as_those_of_datagrams_are() {
+    let look_ups = [
+        ("news.example", dns::A, vec![Answer::address("news.example", 60, "203.0.113.9")]),
+        ("api.openai.com", dns::A, vec![Answer::address("api.openai.com", 60, ADDRESS)]),
+    ];
+    let replay = replayed(&[asked_over_tcp(53, &look_ups), udp(41_000)]);
+    assert_eq!(told(&replay), ["openai-api UDP 41000 dns=api.openai.com"]);
+    let over_udp = replayed(&[resolved("api.openai.com")]);
+    let dns = |replay: &Replay| -> Vec<Value> {
+        let events = replay.events_of("dns").into_iter().map(|event| event["dns"].clone());
+        events.filter(|dns| dns["queries"][0]["rrname"] == "api.openai.com").collect()
+    };
+    assert_eq!(dns(&replay), dns(&over_udp));
+    let events = replay.events_of("dns");
+    assert_eq!(events.len(), 4);
+    assert!(events.iter().all(|event| event["app_proto"] == "dns" && event["proto"] == "TCP"), "{events:?}");
+    assert!(events.iter().all(|event| event["src_ip"] == CLIENT && event["dest_port"] == 53));
+    if let Some(schema) = EveSchema::load() {
+        schema.assert_valid(&replay.text(), "DNS over TCP");
+    }
+    let elsewhere = replayed(&[asked_over_tcp(9053, &look_ups), udp(41_000)]);
+    assert_eq!(told(&elsewhere), [""; 0], "only what goes to a resolver is believed");
+    assert!(elsewhere.events_of("dns").is_empty());
+}
+
+#[test]
+fn hints_and_targets_of_https_records_name_flows() {
+    let https = |name: &str, answers| asked_over_tcp(53, &[(name, dns::HTTPS, answers)]);
+    let hinted = https("api.openai.com", vec![Answer::https("api.openai.com", 60, 1, "", &[dns::hint(ADDRESS)])]);
+    assert_eq!(told(&replayed(&[hinted, udp(41_000)])), ["openai-api UDP 41000 dns=api.openai.com"]);
+    let led = https("api.openai.com", vec![Answer::https("api.openai.com", 60, 0, "edge7.cdn.example", &[])]);
+    let edge = asked(CLIENT, "edge7.cdn.example", &[Answer::address("edge7.cdn.example", 60, ADDRESS)]);
+    assert_eq!(told(&replayed(&[led, edge.clone(), udp(41_000)])), ["openai-api UDP 41000 dns=api.openai.com"]);
+    assert_eq!(told(&replayed(&[edge, udp(41_000)])), [""; 0], "by itself the target is nobody's");
+}
+
+#[test]
 fn the_latest_answer_of_the_client_wins() {
     let other = asked(CLIENT, "news.example", &[Answer::address("news.example", 60, ADDRESS)]);
     let replay = replayed(&[resolved("api.openai.com"), other.clone(), tls(41_000, None, false), udp(41_001)]);
@@ -254,7 +300,7 @@ fn questions_in_public_captures_are_those_that_another_tool_has() {
             }
         }
     }
-    // The others are over TCP, in tunnels, to other ports than 53, of operations that are no queries, or ask for several names or for the root.
+    // The others are in tunnels, to other ports than 53, of operations that are no queries, or ask for several names or for the root.
     assert!(found >= 355, "{found} names; {} are missing:\n{}", missing.len(), missing.join("\n"));
 }
 

@@ -3,6 +3,7 @@
 //! knows no clock, only stamps.
 
 mod exchange;
+mod learned;
 mod names;
 mod windows;
 
@@ -129,15 +130,8 @@ impl Correlator {
             AboutAi::ByAddress => self.names.of(flow.client.ip(), flow.server.ip(), flow.started).is_some(),
         };
         let kind = match body {
-            FactBody::NamesLearned { name, addresses } => {
-                let client = flow.client.ip();
-                for (address, until) in addresses {
-                    match &name {
-                        Some(name) => self.names.learn(client, address, name, stamp.time, until),
-                        None => self.names.forget(client, address),
-                    }
-                }
-                return;
+            FactBody::LookedUp(look_up) => {
+                return self.names.learn(flow.client.ip(), *look_up, stamp.time);
             }
             FactBody::Opened(opening) => {
                 return self.opened(*opening, stamp, &flow, app_proto, tell);

@@ -36,12 +36,7 @@ impl From<bool> for AboutAi {
 
 #[derive(Clone, Debug)]
 pub enum FactBody {
-    /// For the flow's client, these addresses go by this name, each until its time; by another's that is of no AI
-    /// service where there is none.
-    NamesLearned {
-        name: Option<String>,
-        addresses: Vec<(IpAddr, Timestamp)>,
-    },
+    LookedUp(Box<LookUp>),
     Dns(Box<DnsEvent>),
     Tls(TlsEvent),
     Quic(QuicEvent),
@@ -54,6 +49,27 @@ pub enum FactBody {
         finding: Finding,
     },
     Progress(Box<Progress>),
+}
+
+/// What an answer of DNS taught the flow's client, each until its time. Names are as on the wire: not to be told.
+#[derive(Clone, Debug, Default)]
+pub struct LookUp {
+    /// The name that was asked for.
+    pub name: String,
+    /// It is an AI service's.
+    pub about_ai: bool,
+    /// Its addresses.
+    pub addresses: Vec<(IpAddr, Timestamp)>,
+    /// Other names at which its service is.
+    pub targets: Vec<(String, Timestamp)>,
+}
+
+impl LookUp {
+    /// Nothing was taught.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.targets.is_empty()
+    }
 }
 
 /// An exchange began.

@@ -1,27 +1,22 @@
 //! What a worker does with UDP, and with TCP of no known protocol. In: datagrams; out: facts. DNS is read: its answers
 //! name addresses for the client that asked. The hello of QUIC names its flow. All else is an [`Opaque`] flow, which such a
 //! name may tell of.
-//! Bounds: an answer's time to live is held between `protocol.min_name_ttl_seconds` and `max_name_ttl_seconds`.
-
-use std::time::Duration;
 
 use super::{
+    lookup::{self, goes_to_resolver},
     naming::Naming,
     opaque::{self, Opaque},
     sensor::{FlowState, Sensor, reverse, survive},
 };
 use crate::{
-    event::{Direction, DnsAnswer, DnsEvent, EvidenceKind, FactBody, FlowIdentity, QuicEvent},
+    event::{Direction, EvidenceKind, FactBody, FlowIdentity, QuicEvent},
     flow::{FlowRecord, Interest},
     protocol::{
-        dns::{self, Data, Message, Record},
+        dns::{self, Message},
         quic::{Quic, QuicHello, Read},
     },
     redact::wire,
 };
-
-/// Of name servers over UDP (RFC 1035 §4.2.1).
-const RESOLVER_PORT: u16 = 53;
 
 impl Sensor {
     /// One datagram. Answers whether more of its direction are wanted.
@@ -39,7 +34,7 @@ impl Sensor {
         match message {
             Some(message) => self.dns(state, direction, &message),
             // Something else among DNS, or one that is broken.
-            None if state.is_dns => {}
+            None if state.exchanges.is_dns => {}
             None => return self.maybe_quic(flow, state, direction, bytes),
         }
         Interest::Data
@@ -101,60 +96,15 @@ impl Sensor {
     }
 
     fn dns(&mut self, state: &mut FlowState, direction: Direction, message: &Message) {
-        state.is_dns = true;
-        state.exchanges.app_proto = Some("dns");
         // Who answers is the server, whatever its port.
         let from_server = (direction == Direction::ToClient) != state.exchanges.reversed;
         if message.is_response() != from_server {
             reverse(&mut state.identity, &mut state.exchanges);
         }
-        let rules = self.generations.rules();
-        let about_ai = rules.catalog.lookup(&message.name, None).is_some();
-        state.exchanges.about_ai |= about_ai;
-        let (least, most) = (rules.protocol.min_name_ttl_seconds, rules.protocol.max_name_ttl_seconds);
-        let now = self.log.now().time;
-        let until = |ttl: u32| now.after(Duration::from_secs(u64::from(ttl).min(most).max(least)));
-        if message.is_response() && message.code() == 0 {
-            let addresses: Vec<_> = message.addresses().map(|(address, ttl)| (address, until(ttl))).collect();
-            if !addresses.is_empty() {
-                let name = about_ai.then(|| message.name.clone());
-                self.log.tell(&state.identity, Some("dns"), FactBody::NamesLearned { name, addresses });
-            }
-        }
-        let event = FactBody::Dns(Box::new(event(message)));
-        self.log.tell_of(&state.identity, Some("dns"), about_ai.into(), event);
+        lookup::tell(message, self.generations.rules(), &state.identity, &mut state.exchanges, &mut self.log);
     }
-}
-
-/// Whether an end is a resolver by its port. What has the form of DNS elsewhere is NetBIOS, mDNS or LLMNR, whose names are
-/// those of devices, or may be made up to name or to hide a flow.
-fn goes_to_resolver(flow: &FlowIdentity) -> bool {
-    [flow.client, flow.server].iter().any(|end| end.port() == RESOLVER_PORT)
 }
 
 fn is_broadcast(flow: &FlowIdentity) -> bool {
     matches!(flow.server.ip(), std::net::IpAddr::V4(address) if address.is_broadcast())
-}
-
-fn event(message: &Message) -> DnsEvent {
-    DnsEvent {
-        id: message.id,
-        flags: message.flags,
-        rrname: wire::host(&message.name),
-        rrtype: message.kind,
-        answers: message.answers.iter().map(answer).collect(),
-    }
-}
-
-fn answer(record: &Record) -> DnsAnswer {
-    DnsAnswer {
-        rrname: record.name.as_deref().map(wire::host),
-        rrtype: record.kind,
-        ttl: record.ttl_seconds,
-        rdata: match &record.data {
-            Data::Address(address) => Some(address.to_string()),
-            Data::Alias(target) => Some(wire::host(target)),
-            Data::Other => None,
-        },
-    }
 }

@@ -9,6 +9,7 @@ use super::{
     counters::SensorCounters,
     facts::{FactLog, Workbench},
     generations::Generations,
+    lookup::{self, goes_to_resolver},
     naming::Naming,
     opaque::{self, Opaque},
     plan::{ScanPlan, scan_plan},
@@ -25,7 +26,8 @@ use crate::{
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
-        ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink, quic::Quic,
+        ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink,
+        dns::Message, quic::Quic,
     },
     redact::wire,
 };
@@ -51,8 +53,6 @@ pub(super) struct FlowState {
     /// `None` for UDP.
     tree: Option<StreamTree>,
     pub(super) exchanges: Exchanges,
-    /// Datagrams of DNS came.
-    pub(super) is_dns: bool,
     /// Whose hello is not whole yet.
     pub(super) quic: Option<Quic>,
     /// It is of no known protocol.
@@ -73,6 +73,8 @@ pub(super) struct Exchanges {
     pub(super) reversed: bool,
     /// Something of this flow was with an AI service.
     pub(super) about_ai: bool,
+    /// Look-ups of DNS came.
+    pub(super) is_dns: bool,
     /// A hello or a request came: it is of a protocol that we read.
     pub(super) spoken: bool,
     /// It said a name, which tells more than its server's address.
@@ -126,7 +128,6 @@ impl StreamConsumer for Sensor {
             identity: Arc::new(flow.identity.clone()),
             tree,
             exchanges: Exchanges::default(),
-            is_dns: false,
             quic: None,
             opaque: None,
             told_conflict: false,
@@ -323,7 +324,7 @@ impl FlowState {
     fn about_ai(&self) -> AboutAi {
         match &self.exchanges {
             exchanges if exchanges.about_ai => AboutAi::Yes,
-            exchanges if exchanges.named || self.is_dns => AboutAi::No,
+            exchanges if exchanges.named || exchanges.is_dns => AboutAi::No,
             _ => AboutAi::ByAddress,
         }
     }
@@ -405,11 +406,7 @@ impl TreeSink for Handler<'_> {
             ProtocolEvent::ProxyTarget { exchange, host, evidence, .. } => {
                 self.exchanges.remember_tunnel((stream.id, exchange), host, evidence);
             }
-            ProtocolEvent::NameLearned { name, address, ttl_seconds } => {
-                let expires = self.bench.log.now().time.after(std::time::Duration::from_secs(ttl_seconds.into()));
-                let body = FactBody::NamesLearned { name: Some(name.to_owned()), addresses: vec![(address, expires)] };
-                self.bench.log.tell(self.bench.flow, Some(stream.protocol), body);
-            }
+            ProtocolEvent::Dns { message, .. } => return self.dns(message),
             ProtocolEvent::Capped(_) => self.exchanges.capped = true,
             ProtocolEvent::Reversed => reverse(self.bench.flow, self.exchanges),
             // The tree takes tunnels to a stream of their own.
@@ -450,6 +447,16 @@ impl Handler<'_> {
     /// The host that this stream is tunnelled to.
     fn tunnel(&self, stream: &StreamInfo) -> Option<(String, EvidenceKind)> {
         self.exchanges.tunnels.get(&stream.parent?).cloned()
+    }
+
+    /// Answers whether more look-ups are wanted.
+    fn dns(&mut self, message: &Message) -> Interest {
+        let Workbench { generations, log, flow, .. } = &mut self.bench;
+        if !goes_to_resolver(flow) {
+            return Interest::Nothing;
+        }
+        lookup::tell(message, generations.rules(), flow, self.exchanges, log);
+        Interest::Data
     }
 
     /// Answers whether the session's bytes are wanted.

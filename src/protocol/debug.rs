@@ -69,16 +69,14 @@ impl Debug for ProtocolEvent<'_> {
                 let mut target = f.debug_struct("ProxyTarget");
                 target.field("exchange", exchange).field("evidence", evidence).finish_non_exhaustive()
             }
-            Self::NameLearned { ttl_seconds, .. } => {
-                f.debug_struct("NameLearned").field("ttl_seconds", ttl_seconds).finish_non_exhaustive()
-            }
+            Self::Dns { exchange, message } => counted(f, "Dns", &[exchange, &message.kind, &message.answers.len()]),
             Self::Reversed => f.write_str("Reversed"),
             Self::Capped(cap) => f.debug_tuple("Capped").field(cap).finish(),
         }
     }
 }
 
-/// Exchange, direction, bytes.
+/// Exchange, direction or type, bytes or records.
 fn counted(f: &mut Formatter<'_>, name: &str, fields: &[&dyn Debug; 3]) -> Result {
     let [exchange, direction, bytes] = fields;
     f.debug_struct(name).field("exchange", exchange).field("direction", direction).field("bytes", bytes).finish()
@@ -88,7 +86,7 @@ fn counted(f: &mut Formatter<'_>, name: &str, fields: &[&dyn Debug; 3]) -> Resul
 mod tests {
     use super::*;
     use crate::event::Direction;
-    use crate::protocol::ExchangeId;
+    use crate::protocol::{ExchangeId, dns::Message};
 
     #[test]
     fn no_character_off_the_wire_is_shown() {
@@ -111,7 +109,7 @@ mod tests {
             ResponseHead { content_type: text(), content_encoding: vec![secret.to_owned()], ..ResponseHead::default() };
         let (exchange, direction, bytes) = (ExchangeId(1), Direction::ToServer, secret.as_bytes());
         let evidence = crate::event::EvidenceKind::SocksTarget;
-        let address = std::net::Ipv4Addr::LOCALHOST.into();
+        let message = Message { id: 1, flags: 0, name: secret.to_owned(), kind: 1, answers: Vec::new() };
         let events = [
             ProtocolEvent::Hello { exchange, hello: &hello },
             ProtocolEvent::Request { exchange, head: &request },
@@ -120,7 +118,7 @@ mod tests {
             ProtocolEvent::BodyConflict { exchange, direction, bytes },
             ProtocolEvent::Tunnel { exchange, direction, event: StreamEvent::Data(bytes) },
             ProtocolEvent::ProxyTarget { exchange, host: secret, port: 1, evidence },
-            ProtocolEvent::NameLearned { name: secret, address, ttl_seconds: 1 },
+            ProtocolEvent::Dns { exchange, message: &message },
         ];
         for event in events {
             let shown = format!("{event:?} {event:#?}");

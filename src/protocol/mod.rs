@@ -22,7 +22,8 @@ use crate::event::{Direction, EvidenceKind};
 use crate::flow::StreamEvent;
 
 /// All protocols, tried in this order.
-pub static PROTOCOLS: &[Protocol] = &[tls::PROTOCOL, http2::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL];
+pub static PROTOCOLS: &[Protocol] =
+    &[tls::PROTOCOL, http2::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL, dns::stream::PROTOCOL];
 
 /// An exchange within its stream: a request with its response, or an encrypted session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -215,11 +216,10 @@ pub enum ProtocolEvent<'a> {
         port: u16,
         evidence: EvidenceKind,
     },
-    /// A name for an address was learned.
-    NameLearned {
-        name: &'a str,
-        address: std::net::IpAddr,
-        ttl_seconds: u32,
+    /// A question, or an answer to the flow's client.
+    Dns {
+        exchange: ExchangeId,
+        message: &'a dns::Message,
     },
     /// Who asks is what the flow calls the server: it was picked up the wrong way round.
     Reversed,
@@ -242,8 +242,9 @@ impl ProtocolEvent<'_> {
             | Self::BodyEnd { exchange, .. }
             | Self::Closed { exchange, .. }
             | Self::Tunnel { exchange, .. }
-            | Self::ProxyTarget { exchange, .. } => Some(*exchange),
-            Self::NameLearned { .. } | Self::Reversed | Self::Capped(_) => None,
+            | Self::ProxyTarget { exchange, .. }
+            | Self::Dns { exchange, .. } => Some(*exchange),
+            Self::Reversed | Self::Capped(_) => None,
         }
     }
 }

@@ -36,6 +36,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("capture_file", capture_file),
     ("dns", dns),
+    ("dns_stream", dns_stream),
     ("encodings", encodings),
     ("form", form),
     ("fragments", fragments),
@@ -205,6 +206,14 @@ pub fn dns(data: &[u8]) {
     assert!(message.answers.len() <= dns::MAX_RECORDS, "{} answers", message.answers.len());
     let longest = message.answers.iter().filter_map(|record| record.name.as_ref()).map(String::len).max();
     assert!(longest.unwrap_or(0) < 255, "an owner of {longest:?} bytes");
+    let services = message.answers.iter().filter_map(|record| match &record.data {
+        dns::Data::Service(service) => Some(service),
+        _ => None,
+    });
+    for service in services {
+        assert!(service.hints.len() <= dns::MAX_HINTS && service.ech.len() <= dns::MAX_ECH_CONFIGS);
+        assert!(service.ech.iter().all(|config| (1..256).contains(&config.public_name.len())));
+    }
     if let Some(shorter) = data.len().checked_sub(1).and_then(|length| dns::read(&data[..length])) {
         assert!(shorter.name == message.name && shorter.answers.len() <= message.answers.len());
     }
@@ -239,6 +248,10 @@ pub fn quic(data: &[u8]) {
     if datagrams.len() <= 16 {
         assert!(read(true) == once, "copies change the hello");
     }
+}
+
+pub fn dns_stream(data: &[u8]) {
+    conversation(&dns::stream::PROTOCOL, data);
 }
 
 pub fn tls(data: &[u8]) {

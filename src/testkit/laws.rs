@@ -9,7 +9,7 @@ use crate::event::Direction;
 use crate::flow::{Interest, StreamEvent};
 use crate::protocol::{
     ClientHello, DoneReason, End, ExchangeId, Progress, Protocol, ProtocolEvent, ProtocolSink, RequestHead, Settings,
-    Start, StreamInfo, TreeSink,
+    Start, StreamInfo, TreeSink, dns,
 };
 
 /// A conversation: who sends what, in order.
@@ -157,8 +157,11 @@ fn describe(event: &ProtocolEvent<'_>) -> String {
         ProtocolEvent::BodyConflict { exchange, direction, bytes } => {
             format!("BodyConflict {{ exchange: {exchange:?}, direction: {direction:?}, bytes: {bytes:?} }}")
         }
-        ProtocolEvent::NameLearned { name, address, .. } => {
-            format!("NameLearned {{ name: {name:?}, address: {address} }}")
+        ProtocolEvent::Dns { exchange, message } => {
+            let dns::Message { id, flags, name, kind, answers } = message;
+            let answers: Vec<_> = answers.iter().map(|record| (record.kind, record.ttl_seconds)).collect();
+            let addresses: Vec<_> = message.addresses().collect();
+            format!("Dns {{ {exchange:?}, {id} {flags:#x} {name:?} {kind} {answers:?} {addresses:?} }}")
         }
         ProtocolEvent::ProxyTarget { exchange, host, port, .. } => {
             format!("ProxyTarget {{ exchange: {exchange:?}, host: {host:?}, port: {port} }}")

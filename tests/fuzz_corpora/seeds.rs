@@ -21,6 +21,7 @@ pub(crate) fn of(target: &str) -> Seeds {
     match target {
         "capture_file" => capture_files(),
         "dns" => dns(),
+        "dns_stream" => dns_stream(),
         "encodings" => encodings(),
         "form" => forms(),
         "fragments" => fragments(),
@@ -123,13 +124,14 @@ fn packets() -> Seeds {
 }
 
 fn dns() -> Seeds {
-    use shadowtap::testkit::dns::{A, AAAA, Answer, query, response};
+    use shadowtap::testkit::dns::{A, AAAA, Answer, HTTPS, ech, hint, query, response};
     let asked = "api.openai.com";
     let chain = [
         Answer::alias(asked, 60, "edge.example"),
         Answer::address("edge.example", 20, "203.0.113.5"),
         Answer::address("edge.example", 20, "203.0.113.6"),
     ];
+    let service = [(1, b"\x02h2".to_vec()), hint("203.0.113.5"), ech(77, "public.example"), hint("2001:db8::5")];
     let mut looping = query(7, "a.example", A);
     looping.splice(12..22, [0xc0, 12]);
     named([
@@ -137,7 +139,26 @@ fn dns() -> Seeds {
         ("response", response(7, asked, A, &[Answer::address(asked, 300, "203.0.113.5")])),
         ("aaaa", response(7, asked, AAAA, &[Answer::address(asked, 300, "2001:db8::5")])),
         ("aliases", response(7, asked, A, &chain)),
+        ("https", response(7, asked, HTTPS, &[Answer::https(asked, 300, 1, "", &service)])),
+        ("https-alias", response(7, asked, HTTPS, &[Answer::https(asked, 300, 0, "edge.example", &[])])),
         ("pointer-to-itself", looping),
+    ])
+}
+
+fn dns_stream() -> Seeds {
+    use shadowtap::testkit::dns::{A, Answer, framed, query, response};
+    let asked = "api.openai.com";
+    let question = framed(&query(7, asked, A));
+    let answer = framed(&response(7, asked, A, &[Answer::address(asked, 300, "203.0.113.5")]));
+    let several = [&question[..], &framed(b"none"), &question].concat();
+    named([
+        ("look-up", records(&[(ToServer, Step::Data(&question)), (ToClient, Step::Data(&answer))])),
+        ("several", records(&[(ToServer, Step::Data(&several)), (ToClient, Step::Data(&answer.repeat(2)))])),
+        ("turned-round", records(&[(ToServer, Step::Data(&answer)), (ToClient, Step::Data(&question))])),
+        (
+            "gap",
+            records(&[(ToServer, Step::Data(&question[..9])), (ToServer, Step::Gap(9)), (ToClient, Step::Data(&answer))]),
+        ),
     ])
 }
 
