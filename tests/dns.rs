@@ -12,6 +12,7 @@ use shadowtap::{
     testkit::{
         captures,
         dns::{self, Answer},
+        hellos::Hello,
         packets::{Conversation, Packet, START},
         shuffle::put_in_time,
     },
@@ -46,27 +47,10 @@ fn resolved(name: &str) -> Vec<Packet> {
     asked(CLIENT, name, &[Answer::address(name, 60, ADDRESS)])
 }
 
-/// A ClientHello (RFC 8446 §4.1.2), in one record, with or without a name.
-fn hello(name: Option<&str>, encrypted: bool) -> Vec<u8> {
-    let mut extensions = vec![0x00, 0x2b, 0x00, 0x03, 0x02, 0x03, 0x04];
-    if let Some(name) = name {
-        let length = |more: usize| (name.len() as u16 + more as u16).to_be_bytes();
-        extensions.extend([&[0, 0][..], &length(5), &length(3), &[0], &length(0), name.as_bytes()].concat());
-    }
-    if encrypted {
-        extensions.extend([0xfe, 0x0d, 0x00, 0x04, 0, 0, 0, 0]);
-    }
-    let mut body = [&[0x03, 0x03][..], &[7; 32], &[0, 0x00, 0x02, 0x13, 0x01, 0x01, 0x00]].concat();
-    body.extend((extensions.len() as u16).to_be_bytes());
-    body.extend(extensions);
-    let message = [&[0x01, 0x00], &(body.len() as u16).to_be_bytes()[..], &body].concat();
-    [&[0x16, 0x03, 0x01], &(message.len() as u16).to_be_bytes()[..], &message].concat()
-}
-
-fn tls(port: u16, name: Option<&str>, encrypted: bool) -> Vec<Packet> {
+fn tls(port: u16, name: Option<&str>, ech: Option<u8>) -> Vec<Packet> {
     let record = [&[0x17, 0x03, 0x03, 0x01, 0x00][..], &[9; 256]].concat();
     Conversation::new(endpoint(CLIENT, port), endpoint(ADDRESS, 443))
-        .client_says(hello(name, encrypted))
+        .client_says(Hello { name, ech }.record())
         .client_says(record)
         .packets()
 }
@@ -109,7 +93,7 @@ fn told(replay: &Replay) -> Vec<String> {
 fn an_answer_one_frame_before_names_flows_without_a_name_on_any_worker() {
     let mut packets = resolved("api.openai.com");
     for port in 41_000..41_008 {
-        packets.extend(tls(port, None, false));
+        packets.extend(tls(port, None, None));
         packets.extend(udp(port));
     }
     put_in_time(&mut packets);
@@ -153,7 +137,7 @@ fn aliases_lead_to_the_name_that_was_asked_for() {
         Answer::alias("api.openai.com.cdn.example", 60, "edge7.cdn.example"),
         Answer::address("edge7.cdn.example", 20, ADDRESS),
     ];
-    let replay = replayed(&[asked(CLIENT, "api.openai.com", &chain), tls(41_000, None, false)]);
+    let replay = replayed(&[asked(CLIENT, "api.openai.com", &chain), tls(41_000, None, None)]);
     assert_eq!(told(&replay), ["openai-api TCP 41000 dns=api.openai.com"]);
 }
 
@@ -197,7 +181,7 @@ fn hints_and_targets_of_https_records_name_flows() {
 #[test]
 fn the_latest_answer_of_the_client_wins() {
     let other = asked(CLIENT, "news.example", &[Answer::address("news.example", 60, ADDRESS)]);
-    let replay = replayed(&[resolved("api.openai.com"), other.clone(), tls(41_000, None, false), udp(41_001)]);
+    let replay = replayed(&[resolved("api.openai.com"), other.clone(), tls(41_000, None, None), udp(41_001)]);
     assert_eq!(told(&replay), [""; 0]);
     let replay = replayed(&[other, resolved("api.anthropic.com"), udp(41_000)]);
     assert_eq!(told(&replay), ["anthropic-api UDP 41000 dns=api.anthropic.com"]);
@@ -206,28 +190,28 @@ fn the_latest_answer_of_the_client_wins() {
 #[test]
 fn a_name_that_the_flow_says_itself_counts_more() {
     let ours = resolved("api.openai.com");
-    let sni = replayed(&[ours.clone(), tls(41_000, Some("news.example"), false)]);
+    let sni = replayed(&[ours.clone(), tls(41_000, Some("news.example"), None)]);
     assert_eq!(told(&sni), [""; 0]);
-    let other_service = replayed(&[ours.clone(), tls(41_000, Some("api.anthropic.com"), false)]);
+    let other_service = replayed(&[ours.clone(), tls(41_000, Some("api.anthropic.com"), None)]);
     assert_eq!(told(&other_service), ["anthropic-api TCP 41000 tls_sni=api.anthropic.com"]);
     let request = Conversation::new(endpoint(CLIENT, 41_000), endpoint(ADDRESS, 80))
         .client_says(b"GET / HTTP/1.1\r\nHost: news.example\r\n\r\n".as_slice())
         .packets();
     assert_eq!(told(&replayed(&[ours.clone(), request])), [""; 0]);
-    let hidden = replayed(&[ours.clone(), tls(41_000, Some("cloudflare-ech.com"), true)]);
+    let hidden = replayed(&[ours.clone(), tls(41_000, Some("cloudflare-ech.com"), Some(77))]);
     assert_eq!(
         told(&hidden),
         ["openai-api TCP 41000 ech_outer_name=cloudflare-ech.com,dns=api.openai.com"],
         "the name in a hello of Encrypted Client Hello is another's"
     );
-    assert_eq!(told(&replayed(&[ours, tls(41_000, Some("cloudflare-ech.com"), false)])), [""; 0]);
+    assert_eq!(told(&replayed(&[ours, tls(41_000, Some("cloudflare-ech.com"), None)])), [""; 0]);
 }
 
 #[test]
 fn an_answer_names_nothing_for_others_nor_of_what_went_before() {
     let others = asked("10.20.3.8", "api.openai.com", &[Answer::address("api.openai.com", 60, ADDRESS)]);
-    assert_eq!(told(&replayed(&[others, tls(41_000, None, false)])), [""; 0]);
-    assert_eq!(told(&replayed(&[tls(41_000, None, false), udp(41_001), resolved("api.openai.com")])), [""; 0]);
+    assert_eq!(told(&replayed(&[others, tls(41_000, None, None)])), [""; 0]);
+    assert_eq!(told(&replayed(&[tls(41_000, None, None), udp(41_001), resolved("api.openai.com")])), [""; 0]);
     let refused = asked(CLIENT, "api.openai.com", &[Answer::address("stranger.example", 60, ADDRESS)]);
     assert_eq!(told(&replayed(&[refused, udp(41_000)])), [""; 0]);
 }
@@ -320,7 +304,7 @@ fn what_has_the_form_of_dns_elsewhere_tells_no_name_and_hides_no_flow() {
 
 #[test]
 fn an_answer_that_came_after_a_flow_began_does_not_name_it() {
-    let replay = replayed(&[tls(41_000, None, false), resolved("api.openai.com"), udp(42_000)]);
+    let replay = replayed(&[tls(41_000, None, None), resolved("api.openai.com"), udp(42_000)]);
     let named = told(&replay);
     assert_eq!(named, ["openai-api UDP 42000 dns=api.openai.com"]);
 }

@@ -1,35 +1,43 @@
 //! Names that addresses go by, as each client learned them. In: answers to a client's questions; out: the name by which
 //! it knows a server whose own traffic hides it. The latest answer wins: an address that the client got under another
 //! name since, that of no AI service, has no name any more. A name that an AI service's record led to (the target of an
-//! HTTPS record) stands for the service's. Bounds: `protocol.max_learned_names` names and as many targets, the oldest
-//! learned goes first and is counted.
+//! HTTPS record) stands for the service's. What encrypts hellos to a name is known too, so that a hello tells whether the
+//! name in it is an outer one. Bounds: `protocol.max_learned_names` names, as many targets, as many names with
+//! configurations of Encrypted Client Hello; the oldest learned goes first and is counted.
 
 use std::net::IpAddr;
 
 use super::learned::Learned;
-use crate::event::{LookUp, Timestamp};
+use crate::event::{EchOffer, LookUp, Timestamp};
 
 pub(super) struct Names {
     /// Names by client and address.
     by_address: Learned<(IpAddr, IpAddr), String>,
     /// Names of AI services by client and the target that leads from them.
     by_target: Learned<(IpAddr, String), String>,
+    /// By client and name.
+    ech: Learned<(IpAddr, String), Vec<EchOffer>>,
 }
 
 impl Names {
     pub(super) fn new(max_names: usize) -> Self {
-        Self { by_address: Learned::new(max_names), by_target: Learned::new(max_names) }
+        Self {
+            by_address: Learned::new(max_names),
+            by_target: Learned::new(max_names),
+            ech: Learned::new(max_names),
+        }
     }
 
     /// From here on so many are kept.
     pub(super) fn bound(&mut self, max_names: usize) {
         self.by_address.bound(max_names);
         self.by_target.bound(max_names);
+        self.ech.bound(max_names);
     }
 
     /// `client` was answered.
     pub(super) fn learn(&mut self, client: IpAddr, look_up: LookUp, now: Timestamp) {
-        let LookUp { name, about_ai, addresses, targets } = look_up;
+        let LookUp { name, about_ai, addresses, targets, ech } = look_up;
         let known = self.by_target.of(&(client, name.clone()), now);
         let name = if about_ai { Some(name) } else { known.cloned() };
         for (address, until) in addresses {
@@ -38,16 +46,26 @@ impl Names {
                 None => self.by_address.forget(&(client, address)),
             }
         }
+        let Some(name) = name else { return };
         for (target, until) in targets {
-            if let Some(name) = &name {
-                self.by_target.learn((client, target), name.clone(), now, until);
-            }
+            self.by_target.learn((client, target), name.clone(), now, until);
+        }
+        if let Some(until) = ech.iter().map(|(_, until)| *until).max() {
+            self.ech.learn((client, name), ech.into_iter().map(|(offer, _)| offer).collect(), now, until);
         }
     }
 
     /// The name by which `client` knows `address` at `time`.
     pub(super) fn of(&self, client: IpAddr, address: IpAddr, time: Timestamp) -> Option<&str> {
         self.by_address.of(&(client, address), time).map(String::as_str)
+    }
+
+    /// The name behind the outer one of a hello that `client` sent to `address`; `None` when the name in the hello is no
+    /// outer one, as far as `client` was told.
+    pub(super) fn behind(&self, offer: &EchOffer, client: IpAddr, address: IpAddr, time: Timestamp) -> Option<&str> {
+        let name = self.by_address.of(&(client, address), time)?;
+        let offers = self.ech.of(&(client, name.clone()), time)?;
+        offers.contains(offer).then_some(name)
     }
 
     /// How many addresses have a name.
@@ -57,7 +75,7 @@ impl Names {
 
     /// How many had to go for others.
     pub(super) fn evicted(&self) -> u64 {
-        self.by_address.evicted() + self.by_target.evicted()
+        self.by_address.evicted() + self.by_target.evicted() + self.ech.evicted()
     }
 }
 
@@ -101,6 +119,24 @@ mod tests {
         names.learn(address(CLIENT), answer("news.example", false, 100), Timestamp(2));
         assert_eq!(named(&names, CLIENT, 10), None);
         assert_eq!(named(&names, "10.1.2.4", 10), Some("api.openai.com"));
+    }
+
+    #[test]
+    fn a_name_is_an_outer_one_where_it_and_the_id_are_those_that_the_client_was_told() {
+        let mut names = Names::new(10);
+        let offer = |config_id, name: &str| EchOffer { config_id, name: name.to_owned() };
+        let ech = vec![(offer(77, "public.example"), Timestamp(50))];
+        names.learn(address(CLIENT), LookUp { ech, ..answer("api.openai.com", true, 100) }, Timestamp(1));
+        let behind = |offer, client, time| names.behind(&offer, address(client), address(SERVER), Timestamp(time));
+        assert_eq!(behind(offer(77, "public.example"), CLIENT, 10), Some("api.openai.com"));
+        for (offer, client, time) in [
+            (offer(78, "public.example"), CLIENT, 10),
+            (offer(77, "news.example"), CLIENT, 10),
+            (offer(77, "public.example"), "10.1.2.4", 10),
+            (offer(77, "public.example"), CLIENT, 51),
+        ] {
+            assert_eq!(behind(offer, client, time), None);
+        }
     }
 
     #[test]

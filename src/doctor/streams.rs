@@ -270,7 +270,7 @@ impl TreeSink for Listener<'_> {
 impl Listener<'_> {
     fn hello(&mut self, hello: &ClientHello, tunnel: Option<String>) {
         self.tells.encrypted = true;
-        self.seen.hellos_with_ech += u64::from(hello.ech);
+        self.seen.hellos_with_ech += u64::from(hello.ech.is_some());
         match &hello.server_name {
             Some(_) => self.seen.hellos_with_name += 1,
             None => self.seen.hellos_without_name += 1,

@@ -73,8 +73,10 @@ impl Sensor {
             version: quic.version,
             sni: quic.hello.server_name.as_deref().map(wire::host),
             ja4: quic.hello.ja4.clone(),
+            flowbits: naming.flowbits(),
         };
-        self.log.tell_of(&state.identity, Some("quic"), naming.about_ai(), FactBody::Quic(event));
+        let body = FactBody::Quic { event, ech: naming.ech.clone() };
+        self.log.tell_of(&state.identity, Some("quic"), naming.about_ai(), body);
         naming
     }
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Rules, facts::FactLog, sensor::Exchanges};
 use crate::{
-    event::{DnsAnswer, DnsEvent, FactBody, FlowIdentity, LookUp},
-    protocol::dns::{Data, Message, Record},
+    event::{DnsAnswer, DnsEvent, EchOffer, FactBody, FlowIdentity, LookUp},
+    protocol::dns::{Data, EchConfig, Message, Record},
     redact::wire,
 };
 
@@ -40,6 +40,7 @@ pub(super) fn tell(
             name: message.host().to_owned(),
             about_ai,
             addresses: message.addresses().map(|(address, ttl)| (address, until(ttl))).collect(),
+            ech: message.ech_configs().map(|(config, ttl)| (offer(config), until(ttl))).collect(),
             targets: message.service_targets().map(|(target, ttl)| (target.to_owned(), until(ttl))).collect(),
         };
         if !look_up.is_empty() {
@@ -47,6 +48,10 @@ pub(super) fn tell(
         }
     }
     log.tell_of(flow, Some("dns"), about_ai.into(), FactBody::Dns(Box::new(event(message))));
+}
+
+fn offer(config: &EchConfig) -> EchOffer {
+    EchOffer { config_id: config.config_id, name: config.public_name.clone() }
 }
 
 fn event(message: &Message) -> DnsEvent {

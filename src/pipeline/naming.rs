@@ -1,20 +1,28 @@
 //! Whom a session is with, by the names that its hello and the tunnel around it say. In: a ClientHello; out: evidence,
-//! and what the catalogue makes of it. The same for TLS and QUIC.
+//! and what the catalogue makes of it. The same for TLS and QUIC. The name of a hello with an encrypted one in it is an
+//! outer one where it is a known provider's; where it may be one, `correlate` knows by the client's look-ups.
+
+use std::collections::BTreeSet;
 
 use super::Rules;
 use crate::{
-    event::{AboutAi, Evidence, EvidenceKind, ServiceMatch},
+    event::{AboutAi, EchOffer, Evidence, EvidenceKind, Flowbit, HiddenName, ServiceMatch},
     protocol::ClientHello,
     redact::wire,
 };
 
-/// Names that stand in a hello in place of the encrypted one.
+/// Names that stand in a hello in place of the encrypted one, at providers whose customers are many
+/// (https://developers.cloudflare.com/ssl/edge-certificates/ech/).
 const ECH_OUTER_NAMES: [&str; 1] = ["cloudflare-ech.com"];
 
-/// What a session's names say.
+/// What a session's names say; by default nothing.
+#[derive(Default)]
 pub(super) struct Naming {
     pub(super) service: Option<ServiceMatch>,
     pub(super) evidence: Vec<Evidence>,
+    pub(super) hidden: Option<HiddenName>,
+    /// A name of nobody whom we know may be an outer one.
+    pub(super) ech: Option<EchOffer>,
     /// One of them is a name of whom the session is with.
     pub(super) named: bool,
 }
@@ -28,16 +36,32 @@ impl Naming {
         rules: &Rules,
     ) -> Self {
         // Behind the public name of a provider of Encrypted Client Hello stands another.
-        let hidden = hello.ech && hello.server_name.as_deref().is_some_and(|name| ECH_OUTER_NAMES.contains(&name));
-        let own = hello.server_name.clone().map(|name| (name, if hidden { EvidenceKind::EchOuterName } else { kind }));
-        let mut naming = Self { service: None, evidence: Vec::new(), named: false };
+        let outer = hello.server_name.as_deref().is_some_and(|name| ECH_OUTER_NAMES.contains(&name));
+        let hidden = match hello.server_name {
+            Some(_) => (outer && hello.ech.is_some()).then_some(HiddenName::Ech),
+            None => Some(HiddenName::NoSni),
+        };
+        let outer = hidden == Some(HiddenName::Ech);
+        let own = hello.server_name.clone().map(|name| (name, if outer { EvidenceKind::EchOuterName } else { kind }));
+        let tunnelled = tunnel.is_some();
+        let mut naming = Self { service: None, evidence: Vec::new(), hidden, ech: None, named: false };
         for (host, kind) in own.into_iter().chain(tunnel) {
             naming.named |= kind != EvidenceKind::EchOuterName;
             let found = rules.catalog.lookup(&host, None).map(|found| found.service_match());
             naming.service = naming.service.or(found);
             naming.evidence.push(Evidence { kind, value: wire::host(&host) });
         }
+        // What a tunnel leads to is known by that.
+        if naming.service.is_none() && hidden.is_none() && !tunnelled {
+            let offer = hello.ech.zip(hello.server_name.clone());
+            naming.ech = offer.map(|(config_id, name)| EchOffer { config_id, name });
+        }
         naming
+    }
+
+    /// What the event of the hello says beside.
+    pub(super) fn flowbits(&self) -> BTreeSet<Flowbit> {
+        (self.hidden == Some(HiddenName::Ech)).then_some(Flowbit::NameHidden).into_iter().collect()
     }
 
     pub(super) fn about_ai(&self) -> AboutAi {
@@ -48,8 +72,9 @@ impl Naming {
         }
     }
 
-    /// With nobody whom we know. A session without a name may be with someone by its address.
+    /// With nobody whom we know, unless its name proves to be an outer one. A session without a name may be with someone by
+    /// its address.
     pub(super) fn is_of_others(&self) -> bool {
-        self.service.is_none() && self.named
+        self.service.is_none() && self.named && self.ech.is_none()
     }
 }

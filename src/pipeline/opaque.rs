@@ -39,12 +39,14 @@ impl Opaque {
     ) -> Self {
         let now = log.now().time;
         let key = ExchangeKey { flow: flow.id, ..ExchangeKey::default() };
-        let (service, evidence) = naming.map_or((None, Vec::new()), |naming| (naming.service, naming.evidence));
+        let naming = naming.unwrap_or_default();
         let opening = Opening {
             key,
             generation,
-            service,
-            evidence,
+            service: naming.service,
+            evidence: naming.evidence,
+            hidden: naming.hidden,
+            ech: naming.ech,
             client: Client::default(),
             operation: Operation::Other,
             // Answers whose questions were not seen are cleartext all the same.

@@ -80,6 +80,8 @@ pub(super) struct Exchanges {
     /// It said a name, which tells more than its server's address.
     pub(super) named: bool,
     pub(super) app_proto: Option<&'static str>,
+    /// A hello whose name may be an outer one. Only counts of such a flow are needed.
+    perhaps_hidden: Option<Naming>,
     wake_at: Option<Timestamp>,
 }
 
@@ -187,8 +189,9 @@ impl StreamConsumer for Sensor {
             state.tree = None;
         }
         state.exchanges.arm();
-        if is_unread {
-            self.open_opaque(flow, state, None);
+        let perhaps_hidden = state.exchanges.perhaps_hidden.take();
+        if is_unread || perhaps_hidden.is_some() {
+            self.open_opaque(flow, state, perhaps_hidden);
         }
         interest.unwrap_or(Interest::Nothing)
     }
@@ -462,17 +465,23 @@ impl Handler<'_> {
     /// Answers whether the session's bytes are wanted.
     fn hello(&mut self, stream: &StreamInfo, exchange: ExchangeId, hello: &ClientHello) -> Interest {
         self.exchanges.spoken = true;
+        let tunnel = self.tunnel(stream);
+        let naming = Naming::of(hello, EvidenceKind::TlsSni, tunnel, self.bench.generations.rules());
         let event = TlsEvent {
             sni: hello.server_name.as_deref().map(wire::host),
             version: tls_version(hello.version).map(str::to_owned),
             alpn: hello.alpn.iter().filter_map(|id| wire::alpn(id)).collect(),
             ja4: hello.ja4.clone(),
+            flowbits: naming.flowbits(),
         };
-        let tunnel = self.tunnel(stream);
-        let naming = Naming::of(hello, EvidenceKind::TlsSni, tunnel, self.bench.generations.rules());
         self.exchanges.about_ai |= naming.service.is_some();
         self.exchanges.named |= naming.named;
-        self.bench.log.tell_of(self.bench.flow, Some("tls"), naming.about_ai(), FactBody::Tls(event));
+        let body = FactBody::Tls { event, ech: naming.ech.clone() };
+        self.bench.log.tell_of(self.bench.flow, Some("tls"), naming.about_ai(), body);
+        if naming.ech.is_some() {
+            self.exchanges.perhaps_hidden = Some(naming);
+            return Interest::Nothing;
+        }
         if naming.is_of_others() || !self.room() {
             return Interest::Nothing;
         }
@@ -484,6 +493,8 @@ impl Handler<'_> {
             generation,
             service: naming.service,
             evidence: naming.evidence,
+            hidden: naming.hidden,
+            ech: None,
             client: Client::default(),
             operation: Operation::Other,
             encrypted: true,
@@ -537,6 +548,8 @@ impl Handler<'_> {
             generation: self.bench.generations.number(),
             service: Some(found.service_match()),
             evidence,
+            hidden: None,
+            ech: None,
             client: client::of_request(head.user_agent.as_deref(), &head.header_names),
             operation: catalog.operation(Some(&found), &head.method, &head.path),
             encrypted: false,

@@ -104,8 +104,9 @@ pub struct ClientHello {
     pub alpn: Vec<String>,
     /// Highest version offered, GREASE left out.
     pub version: u16,
-    /// The encrypted_client_hello extension was there (real or GREASE).
-    pub ech: bool,
+    /// The config_id of an outer encrypted_client_hello (RFC 9849 §5): that of a real one, or chance, as clients without
+    /// a configuration send the same form (GREASE ECH, §6.2).
+    pub ech: Option<u8>,
     /// Fingerprint of the client's software; `None` for SSLv2's form.
     pub ja4: Option<String>,
 }

@@ -143,7 +143,7 @@ fn describe(event: &ProtocolEvent<'_>) -> String {
         ProtocolEvent::Hello { exchange, hello } => {
             let ClientHello { server_name, alpn, version, ech, ja4 } = hello;
             format!(
-                "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech}, {ja4:?} }}"
+                "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech:?}, {ja4:?} }}"
             )
         }
         ProtocolEvent::Request { exchange, head } => {

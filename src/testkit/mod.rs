@@ -7,6 +7,7 @@ pub mod envelopes;
 pub mod extractors;
 pub mod fragments;
 pub mod fuzz;
+pub mod hellos;
 pub mod http2;
 pub mod laws;
 pub mod packets;

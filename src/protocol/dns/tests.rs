@@ -1,5 +1,6 @@
 //! Messages as resolvers send them, and as nobody should.
 
+use base64::Engine as _;
 use proptest::prelude::*;
 
 use super::{Data, EchConfig, MAX_ECH_CONFIGS, MAX_RECORDS, Message, read};
@@ -91,6 +92,17 @@ fn the_host_of_a_question_for_another_port_is_without_it() {
     ] {
         assert_eq!(assert_read(&dns::query(7, name, kind)).host(), host);
     }
+}
+
+/// A record that a large provider published in 2024 (net4people/bbs#393).
+#[test]
+fn a_configuration_as_providers_publish_it_is_read() {
+    let list = "AEX+DQBB8gAgACDCIaU3P6vz668J2oRRZtptSEwH+1IX8/3TOArEx0tRLAAEAAEAAQASY2xvdWRmbGFyZS1lY2guY29tAAA=";
+    let list = base64::engine::general_purpose::STANDARD.decode(list).unwrap();
+    let answers = [Answer::https("a.example", 1, 1, "", &[(5, list)])];
+    let message = assert_read(&dns::response(1, "a.example", dns::HTTPS, &answers));
+    let [(config, _)] = message.ech_configs().collect::<Vec<_>>()[..] else { panic!("one configuration") };
+    assert_eq!((config.config_id, config.public_name.as_str()), (0xf2, "cloudflare-ech.com"));
 }
 
 #[test]

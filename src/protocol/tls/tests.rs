@@ -45,7 +45,7 @@ fn usual_hello(name: &str) -> Vec<u8> {
         server_name(name),
         extension(16, &prefixed(2, &[&[2, 0x1a, 0x1a][..], &prefixed(1, b"h2"), &prefixed(1, b"http/1.1")].concat())),
         extension(43, &[4, 0x2a, 0x2a, 3, 4]),
-        extension(0xfe0d, &[0; 40]),
+        extension(0xfe0d, &[&[0, 0, 1, 0, 1, 77, 0, 0, 0, 30][..], &[7; 30]].concat()),
     ])
 }
 
@@ -90,7 +90,7 @@ fn play(steps: &[(Direction, &[u8])]) -> Recorder {
 #[test]
 fn a_hello_names_what_it_says() {
     let recorder = play(&[(ToServer, &records(&usual_hello("API.OpenAI.com."), 1 << 14))]);
-    let expected = r#"name: Some("api.openai.com"), alpn: ["h2", "http/1.1"], 0x0304, ech: true, Some("t13d0304h2_5559582ccdc4_19db675bb9c5")"#;
+    let expected = r#"name: Some("api.openai.com"), alpn: ["h2", "http/1.1"], 0x0304, ech: Some(77), Some("t13d0304h2_5559582ccdc4_19db675bb9c5")"#;
     assert_eq!(recorder.events()[0], format!("0 Hello {{ exchange: ExchangeId(0), {expected} }}"));
 }
 
