@@ -78,3 +78,15 @@ impl Naming {
         self.service.is_none() && self.named && self.ech.is_none()
     }
 }
+
+/// The first name in a certificate that is a service's, and what it proves. A wildcard counts as any host that it stands for.
+pub(super) fn of_certificate(names: &[String], rules: &Rules) -> Option<(ServiceMatch, Evidence)> {
+    let find = |host: &str| rules.catalog.lookup(host, None).map(|found| found.service_match());
+    names.iter().find_map(|name| {
+        let found = match name.strip_prefix("*.") {
+            Some(base) => find(&format!("any.{base}")).or_else(|| find(base)),
+            None => find(name),
+        };
+        found.map(|service| (service, Evidence { kind: EvidenceKind::TlsCertificate, value: wire::host(name) }))
+    })
+}

@@ -10,7 +10,7 @@ use super::{
     facts::{FactLog, Workbench},
     generations::Generations,
     lookup::{self, goes_to_resolver},
-    naming::Naming,
+    naming::{self, Naming},
     opaque::{self, Opaque},
     plan::{ScanPlan, scan_plan},
     session::Session,
@@ -378,6 +378,7 @@ impl TreeSink for Handler<'_> {
         }
         match event {
             ProtocolEvent::Hello { exchange, hello } => return self.hello(stream, exchange, hello),
+            ProtocolEvent::Certificate { exchange, names } => return self.certificate(stream, exchange, names),
             ProtocolEvent::Request { exchange, head } => self.request(stream, exchange, head),
             ProtocolEvent::Response { exchange, head } => {
                 self.with(stream, exchange, |transaction, _| transaction.respond(head));
@@ -499,9 +500,26 @@ impl Handler<'_> {
             operation: Operation::Other,
             encrypted: true,
         };
-        self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Opened(Box::new(opening)));
-        let session = Session::new(key, self.bench.log.now().time);
+        let session = Session::new(opening, &mut self.bench);
         self.exchanges.open.insert((stream.id, exchange), Exchange::Session(session));
+        Interest::Data
+    }
+
+    /// The server says who it is, where its client did not. Answers whether the session's bytes are wanted.
+    fn certificate(&mut self, stream: &StreamInfo, exchange: ExchangeId, names: &[String]) -> Interest {
+        let Self { bench, exchanges, .. } = self;
+        let key = (stream.id, exchange);
+        let Some(Exchange::Session(session)) = exchanges.open.get_mut(&key) else { return Interest::Data };
+        if !session.is_nameless() {
+            return Interest::Data;
+        }
+        exchanges.named = true;
+        let Some((service, evidence)) = naming::of_certificate(names, bench.generations.rules()) else {
+            exchanges.open.remove(&key);
+            return Interest::Nothing;
+        };
+        exchanges.about_ai = true;
+        session.name(service, evidence, bench);
         Interest::Data
     }
 

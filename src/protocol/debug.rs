@@ -36,6 +36,9 @@ impl Debug for ProtocolEvent<'_> {
             Self::Hello { exchange, hello } => {
                 f.debug_struct("Hello").field("exchange", exchange).field("hello", hello).finish()
             }
+            Self::Certificate { exchange, names } => {
+                f.debug_struct("Certificate").field("exchange", exchange).field("names", &names.len()).finish()
+            }
             Self::Encrypted { exchange, direction, bytes } => counted(f, "Encrypted", &[exchange, direction, bytes]),
             Self::Request { exchange, head } => {
                 f.debug_struct("Request").field("exchange", exchange).field("head", head).finish()
@@ -112,6 +115,7 @@ mod tests {
         let message = Message { id: 1, flags: 0, name: secret.to_owned(), kind: 1, answers: Vec::new() };
         let events = [
             ProtocolEvent::Hello { exchange, hello: &hello },
+            ProtocolEvent::Certificate { exchange, names: &[secret.to_owned()] },
             ProtocolEvent::Request { exchange, head: &request },
             ProtocolEvent::Response { exchange, head: &response },
             ProtocolEvent::Body { exchange, direction, bytes },

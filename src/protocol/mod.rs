@@ -161,6 +161,11 @@ pub enum ProtocolEvent<'a> {
         exchange: ExchangeId,
         hello: &'a ClientHello,
     },
+    /// The server of a session whose hello names nobody says that it is these: lower case; a first label `*` is any.
+    Certificate {
+        exchange: ExchangeId,
+        names: &'a [String],
+    },
     /// So many bytes of application data went through an encrypted session: an estimate of the plaintext.
     Encrypted {
         exchange: ExchangeId,
@@ -234,6 +239,7 @@ impl ProtocolEvent<'_> {
     pub fn exchange(&self) -> Option<ExchangeId> {
         match self {
             Self::Hello { exchange, .. }
+            | Self::Certificate { exchange, .. }
             | Self::Encrypted { exchange, .. }
             | Self::Request { exchange, .. }
             | Self::Response { exchange, .. }

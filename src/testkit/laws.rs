@@ -146,6 +146,7 @@ fn describe(event: &ProtocolEvent<'_>) -> String {
                 "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech:?}, {ja4:?} }}"
             )
         }
+        ProtocolEvent::Certificate { exchange, names } => format!("Certificate {{ {exchange:?}, {names:?} }}"),
         ProtocolEvent::Request { exchange, head } => {
             let RequestHead { method, target, host, port, host_header, content_type, .. } = head;
             let texts = format!("{method:?} {target:?} {host:?} {port:?} {host_header:?} {content_type:?}");

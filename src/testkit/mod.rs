@@ -1,6 +1,7 @@
 //! Builders, shufflers and laws for tests, benchmarks and fuzzing (feature `testkit`). In no release binary.
 
 pub mod captures;
+pub mod certificates;
 pub mod dissector;
 pub mod dns;
 pub mod envelopes;

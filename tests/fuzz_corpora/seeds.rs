@@ -6,6 +6,8 @@ use std::path::Path;
 use shadowtap::capture::{self, CaptureFile, LinkType, Source as _};
 use shadowtap::event::Direction;
 use shadowtap::packet::{self, symmetric_hash};
+use shadowtap::testkit::certificates::{Certificate, certificate_message};
+use shadowtap::testkit::hellos::Hello;
 use shadowtap::testkit::captures::{self, Interface, PcapDialect, PcapngWriter, WrittenFrame};
 use shadowtap::testkit::fuzz::{CODINGS, LINKS, reassembly, steps};
 use shadowtap::testkit::packets::{Conversation, Flags, Packet};
@@ -401,6 +403,17 @@ fn tls() -> Seeds {
             (ToClient, Step::Data(alert)),
         ]),
     ));
+    let certificate = Certificate { names: &["*.openai.com", "openai.com"], common_name: "openai.com" }.der();
+    let flight = [&[2, 0, 0, 4, 3, 3, 3, 3][..], &certificate_message(&[certificate]), &[14, 0, 0, 0]].concat();
+    let server: Vec<u8> = flight
+        .chunks(300)
+        .flat_map(|part| [&[22, 3, 3][..], &(part.len() as u16).to_be_bytes(), part].concat())
+        .chain([20, 3, 3, 0, 1, 1])
+        .chain(data.iter().copied())
+        .collect();
+    let nameless = Hello::default().record();
+    let steps = [(ToServer, Step::Data(&nameless)), (ToClient, Step::Data(&server)), (ToServer, Step::Data(&data))];
+    seeds.push(("certificate".to_owned(), records(&steps)));
     seeds
 }
 

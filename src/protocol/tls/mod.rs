@@ -1,9 +1,12 @@
 //! TLS over a stream: the ClientHello's names, then the bytes of application data by record headers alone.
 //! Wire form: records of type, version, length (RFC 8446 §5.1); the hello may lie in several of them.
-//! In: stream bytes of both directions; out: one exchange: `Hello`, `Encrypted` counts, `Closed`.
-//! Bounds: `max_hello_bytes` waited for; nothing is held. A record's body is skipped by arithmetic.
-//! Does not: decrypt, read certificates, tell application data of TLS 1.3 from the handshake that looks like it.
+//! In: stream bytes of both directions; out: one exchange: `Hello`, where that has no name the server's `Certificate`,
+//! `Encrypted` counts, `Closed`.
+//! Bounds: `max_hello_bytes` waited for; of the server's handshake its certificate is held where it is read at all. A
+//! record's body is skipped by arithmetic.
+//! Does not: decrypt, read the certificates of named sessions, tell application data of TLS 1.3 from the handshake that looks like it.
 
+mod certificate;
 pub(super) mod hello;
 pub(super) mod ja4;
 mod record;
@@ -16,6 +19,7 @@ use super::{
     ProtocolSink, Search, Settings, Start,
 };
 use crate::event::Direction;
+use certificate::{Flight, Flown};
 use ja4::Carrier;
 use record::{HEADER_BYTES, Kind};
 
@@ -56,6 +60,7 @@ fn open(settings: &Settings, _: Start) -> Box<dyn Dissector> {
         max_hello_bytes: settings.max_hello_bytes,
         sides: [Side::default(), Side::default()],
         told_hello: false,
+        flight: None,
         untold_cap: false,
         confirmed: false,
         reversed: false,
@@ -69,6 +74,8 @@ struct Tls {
     /// By direction of the flow.
     sides: [Side; 2],
     told_hello: bool,
+    /// The server's handshake, where the hello names nobody, until its certificate was read.
+    flight: Option<Flight>,
     /// A hello was too large; told once it is certain that this is TLS.
     untold_cap: bool,
     /// A hello was told, or two record headers followed each other as they must: this is TLS.
@@ -132,6 +139,7 @@ impl Tls {
                 out.event(ProtocolEvent::Reversed);
             }
             out.event(ProtocolEvent::Hello { exchange: SESSION, hello });
+            self.flight = hello.server_name.is_none().then(Flight::default);
         }
         self.confirm(out);
     }
@@ -232,8 +240,10 @@ impl Tls {
                 let counted = if *application { u64::from(beyond) } else { 0 };
                 *overhead -= step - beyond;
                 *left -= step;
-                rest = rest.get(count..).unwrap_or_default();
+                let (body, behind) = rest.split_at(count);
+                rest = behind;
                 self.side(direction).untold += counted;
+                self.read_certificate(direction, body, out);
                 continue;
             }
             if rest.len() < HEADER_BYTES {
@@ -247,6 +257,9 @@ impl Tls {
                 }
                 return self.lose_headers(direction, rest, out);
             };
+            if self.is_from_server(direction) {
+                self.flight = self.flight.take().and_then(|flight| flight.record(header.kind));
+            }
             let side = self.side(direction);
             side.headers = side.headers.saturating_add(1);
             let second = side.headers > 1;
@@ -265,6 +278,22 @@ impl Tls {
         match bytes.len() - rest.len() {
             0 => Progress::NeedMore(HEADER_BYTES),
             consumed => Progress::Consumed(consumed),
+        }
+    }
+
+    fn is_from_server(&self, direction: Direction) -> bool {
+        (direction == Direction::ToClient) != self.reversed
+    }
+
+    /// The next bytes of a record's body.
+    fn read_certificate(&mut self, direction: Direction, body: &[u8], out: &mut dyn ProtocolSink) {
+        let from_server = self.is_from_server(direction);
+        let Some(flight) = self.flight.as_mut().filter(|_| from_server) else { return };
+        if let Flown::Names(names) = flight.push(body) {
+            self.flight = None;
+            if !names.is_empty() {
+                out.event(ProtocolEvent::Certificate { exchange: SESSION, names: &names });
+            }
         }
     }
 
@@ -380,6 +409,9 @@ impl Dissector for Tls {
 
     fn gap(&mut self, direction: Direction, lost: u64, out: &mut dyn ProtocolSink) -> Progress {
         let confirmed = self.confirmed;
+        if self.is_from_server(direction) {
+            self.flight = None;
+        }
         let side = self.side(direction);
         match &mut side.reading {
             Reading::Record { left, application, overhead } if lost <= u64::from(*left) => {
@@ -415,5 +447,9 @@ impl Dissector for Tls {
     fn ignore(&mut self, _: ExchangeId, out: &mut dyn ProtocolSink) -> bool {
         self.close(DoneReason::Unwanted, out);
         true
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.flight.as_ref().map_or(0, Flight::held_bytes)
     }
 }
