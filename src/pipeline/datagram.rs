@@ -1,5 +1,6 @@
 //! What a worker does with UDP, and with TCP of no known protocol. In: datagrams; out: facts. DNS is read: its answers
-//! name addresses for the client that asked. The hello of QUIC names its flow. All else is an [`Opaque`] flow, which such a
+//! name addresses for the client that asked. The hello of QUIC names its flow, so may that of DTLS; voice and video go by
+//! their first datagram. All else is an [`Opaque`] flow, which such a
 //! name may tell of.
 
 use super::{
@@ -14,6 +15,7 @@ use crate::{
     protocol::{
         dns::{self, Message},
         quic::{Quic, QuicHello, Read},
+        realtime::{self, Realtime},
     },
     redact::wire,
 };
@@ -35,15 +37,18 @@ impl Sensor {
             Some(message) => self.dns(state, direction, &message),
             // Something else among DNS, or one that is broken.
             None if state.exchanges.is_dns => {}
-            None => return self.maybe_quic(flow, state, direction, bytes),
+            None => return self.recognise(flow, state, direction, bytes),
         }
         Interest::Data
     }
 
-    /// Looks for the hello of QUIC. All else of such a flow, and any other flow, is opaque.
-    fn maybe_quic(&mut self, flow: &FlowRecord, state: &mut FlowState, direction: Direction, bytes: &[u8]) -> Interest {
+    /// Looks for the hello of QUIC, or what voice and video begin with. All else of such a flow, and any other flow, is opaque.
+    fn recognise(&mut self, flow: &FlowRecord, state: &mut FlowState, direction: Direction, bytes: &[u8]) -> Interest {
         if state.opaque.is_some() || state.exchanges.spoken {
             // Decided already: this is the other direction.
+            return Interest::Nothing;
+        }
+        if state.quic.is_none() && self.maybe_realtime(flow, state, bytes) {
             return Interest::Nothing;
         }
         let max_hello_bytes = self.generations.rules().protocol.max_hello_bytes;
@@ -58,6 +63,25 @@ impl Sensor {
             self.open_opaque(flow, state, naming);
         }
         Interest::Nothing
+    }
+
+    /// Answers whether the flow carries voice or video.
+    fn maybe_realtime(&mut self, flow: &FlowRecord, state: &mut FlowState, bytes: &[u8]) -> bool {
+        let read = survive(|| realtime::read(bytes));
+        self.counters.panics += u64::from(read.is_none());
+        let Some(realtime) = read.flatten() else { return false };
+        state.exchanges.app_proto = Some(realtime.name());
+        let naming = match &realtime {
+            Realtime::Stun => None,
+            Realtime::Dtls(hello) => Some(Naming::of(hello, EvidenceKind::TlsSni, None, self.generations.rules())),
+        };
+        state.exchanges.spoken = true;
+        state.exchanges.named |= naming.as_ref().is_some_and(|naming| naming.named);
+        state.exchanges.about_ai |= naming.as_ref().is_some_and(|naming| naming.service.is_some());
+        if naming.as_ref().is_none_or(|naming| !naming.is_of_others()) {
+            self.open_opaque(flow, state, naming);
+        }
+        true
     }
 
     fn quic_hello(&mut self, state: &mut FlowState, quic: &QuicHello) -> Naming {

@@ -11,6 +11,7 @@ use crate::{
         Timestamp,
     },
     flow::FlowRecord,
+    protocol::realtime::Realtime,
 };
 
 /// Sessions longer than this are told in parts, in packet time.
@@ -48,7 +49,7 @@ impl Opaque {
             hidden: naming.hidden,
             ech: naming.ech,
             client: Client::default(),
-            operation: Operation::Other,
+            operation: if Realtime::is_carried_by(app_proto) { Operation::Audio } else { Operation::Other },
             // Answers whose questions were not seen are cleartext all the same.
             encrypted: !matches!(app_proto, Some("http" | "http2")),
         };

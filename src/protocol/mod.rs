@@ -10,6 +10,7 @@ pub mod dns;
 pub mod http1;
 pub mod http2;
 pub mod quic;
+pub mod realtime;
 mod settings;
 pub mod socks;
 pub mod tls;

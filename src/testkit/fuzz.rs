@@ -25,7 +25,7 @@ use crate::{
     event::{Direction, Timestamp, Transport},
     packet::{self, Cargo, Decoded},
     policy::Policy,
-    protocol::{End, Protocol, dns, http1, http2, quic, socks, tls},
+    protocol::{End, Protocol, dns, http1, http2, quic, realtime, socks, tls},
     yaml::{self, Fault, Source},
 };
 
@@ -46,6 +46,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("multipart", multipart),
     ("packet", packet),
     ("quic", quic),
+    ("realtime", realtime),
     ("socks", socks),
     ("stream_tree", stream_tree),
     ("tcp_reassembly", tcp_reassembly),
@@ -247,6 +248,13 @@ pub fn quic(data: &[u8]) {
     assert!(once.as_ref().and_then(|hello| hello.server_name.as_ref()).is_none_or(|name| name.len() <= 512));
     if datagrams.len() <= 16 {
         assert!(read(true) == once, "copies change the hello");
+    }
+}
+
+/// A datagram that voice or video may begin with.
+pub fn realtime(data: &[u8]) {
+    if let Some(realtime::Realtime::Dtls(hello)) = realtime::read(data) {
+        assert!(hello.ja4.is_none() && hello.server_name.is_none_or(|name| name.len() <= 512));
     }
 }
 

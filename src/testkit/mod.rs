@@ -13,6 +13,7 @@ pub mod http2;
 pub mod laws;
 pub mod packets;
 pub mod quic;
+pub mod realtime;
 pub mod samples;
 pub mod shuffle;
 pub mod traffic;

@@ -33,6 +33,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "multipart" => multipart(),
         "packet" => packets(),
         "quic" => quic(),
+        "realtime" => realtime(),
         "socks" => socks(),
         "stream_tree" => stream_tree(),
         "tcp_reassembly" => tcp_reassembly(),
@@ -144,6 +145,19 @@ fn dns() -> Seeds {
         ("https", response(7, asked, HTTPS, &[Answer::https(asked, 300, 1, "", &service)])),
         ("https-alias", response(7, asked, HTTPS, &[Answer::https(asked, 300, 0, "edge.example", &[])])),
         ("pointer-to-itself", looping),
+    ])
+}
+
+fn realtime() -> Seeds {
+    use shadowtap::testkit::realtime::{dtls_hello, stun};
+    let named = dtls_hello(Hello { name: Some("voice.example"), ech: Some(7) });
+    let mut fragment = named.clone();
+    fragment[24] -= 9;
+    self::named([
+        ("stun", stun()),
+        ("dtls", named),
+        ("dtls-nameless", dtls_hello(Hello::default())),
+        ("dtls-fragment", fragment),
     ])
 }
 
