@@ -137,3 +137,15 @@ fn bytes_of_a_session_behind_an_outer_name_are_those_of_its_flow() {
     let up = hello.record().len() + 5 + 256;
     assert_eq!(activities.last().expect("an activity")["ai"]["bytes"], json!({"up": up, "down": 0, "body": 0}));
 }
+
+#[test]
+fn sessions_with_public_resolvers_are_marked() {
+    for session in [tls, over_quic] {
+        let resolver = session(41_000, Hello { name: Some("mozilla.cloudflare-dns.com"), ech: None });
+        let other = session(41_001, Hello { name: Some("cloudflare.com"), ech: None });
+        let replay = replayed(&[resolver, other], &[]);
+        let events: Vec<Value> = [replay.events_of("tls"), replay.events_of("quic")].concat();
+        let bits: Vec<&Value> = events.iter().map(|event| &event["metadata"]["flowbits"]).collect();
+        assert_eq!(bits, [&json!(["shadowtap.encrypted_dns"]), &Value::Null]);
+    }
+}

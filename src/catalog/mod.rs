@@ -16,6 +16,7 @@ mod index;
 mod operation;
 mod provider;
 mod registry;
+mod resolvers;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use host::{HostMatch, normalise};
 pub use provider::{Carries, HostRule, Known, LocalRule, PathRule, ServiceEntry, Tier};
 pub use registry::{Decision, Defaults};
+pub use resolvers::is_public_resolver;
 
 use crate::{
     event::{HostRole, Operation, Service, ServiceIndex, ServiceMatch, Timestamp},

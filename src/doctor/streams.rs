@@ -12,7 +12,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, is_public_resolver},
     event::{Direction, Stamp, Timestamp, Transport},
     flow::{CloseReason, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
@@ -56,6 +56,8 @@ pub struct FlowsSeen {
     pub hellos_without_name: u64,
     /// Hellos that offer an encrypted one inside, real or in pretence.
     pub hellos_with_ech: u64,
+    /// Sessions with public resolvers: look-ups of these clients are hidden.
+    pub encrypted_dns_sessions: u64,
     /// DNS answers: they name what hellos hide.
     pub dns_answers: u64,
     pub http_requests: u64,
@@ -271,6 +273,8 @@ impl Listener<'_> {
     fn hello(&mut self, hello: &ClientHello, tunnel: Option<String>) {
         self.tells.encrypted = true;
         self.seen.hellos_with_ech += u64::from(hello.ech.is_some());
+        let resolver = hello.server_name.as_deref().is_some_and(is_public_resolver);
+        self.seen.encrypted_dns_sessions += u64::from(resolver);
         match &hello.server_name {
             Some(_) => self.seen.hellos_with_name += 1,
             None => self.seen.hellos_without_name += 1,

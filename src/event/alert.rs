@@ -76,6 +76,8 @@ pub struct TlsEvent {
 pub enum Flowbit {
     /// The name in the hello is an outer one (Encrypted Client Hello): the session is with another.
     NameHidden,
+    /// With a public resolver: look-ups of this client are hidden.
+    EncryptedDns,
 }
 
 impl Flowbit {
@@ -83,6 +85,7 @@ impl Flowbit {
     pub fn name(self) -> &'static str {
         match self {
             Self::NameHidden => "shadowtap.name_hidden",
+            Self::EncryptedDns => "shadowtap.encrypted_dns",
         }
     }
 }

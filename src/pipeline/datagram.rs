@@ -89,6 +89,7 @@ impl Sensor {
             reverse(&mut state.identity, &mut state.exchanges);
         }
         let naming = Naming::of(&quic.hello, EvidenceKind::QuicSni, None, self.generations.rules());
+        self.counters.encrypted_dns_sessions += u64::from(naming.encrypted_dns);
         state.exchanges.app_proto = Some("quic");
         state.exchanges.spoken = true;
         state.exchanges.named |= naming.named;

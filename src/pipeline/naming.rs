@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Rules;
 use crate::{
+    catalog::is_public_resolver,
     event::{AboutAi, EchOffer, Evidence, EvidenceKind, Flowbit, HiddenName, ServiceMatch},
     protocol::ClientHello,
     redact::wire,
@@ -21,6 +22,8 @@ pub(super) struct Naming {
     pub(super) service: Option<ServiceMatch>,
     pub(super) evidence: Vec<Evidence>,
     pub(super) hidden: Option<HiddenName>,
+    /// With a public resolver.
+    pub(super) encrypted_dns: bool,
     /// A name of nobody whom we know may be an outer one.
     pub(super) ech: Option<EchOffer>,
     /// One of them is a name of whom the session is with.
@@ -44,7 +47,8 @@ impl Naming {
         let outer = hidden == Some(HiddenName::Ech);
         let own = hello.server_name.clone().map(|name| (name, if outer { EvidenceKind::EchOuterName } else { kind }));
         let tunnelled = tunnel.is_some();
-        let mut naming = Self { service: None, evidence: Vec::new(), hidden, ech: None, named: false };
+        let encrypted_dns = hello.server_name.as_deref().is_some_and(is_public_resolver);
+        let mut naming = Self { hidden, encrypted_dns, ..Self::default() };
         for (host, kind) in own.into_iter().chain(tunnel) {
             naming.named |= kind != EvidenceKind::EchOuterName;
             let found = rules.catalog.lookup(&host, None).map(|found| found.service_match());
@@ -61,7 +65,9 @@ impl Naming {
 
     /// What the event of the hello says beside.
     pub(super) fn flowbits(&self) -> BTreeSet<Flowbit> {
-        (self.hidden == Some(HiddenName::Ech)).then_some(Flowbit::NameHidden).into_iter().collect()
+        let hidden = (self.hidden == Some(HiddenName::Ech)).then_some(Flowbit::NameHidden);
+        let encrypted_dns = self.encrypted_dns.then_some(Flowbit::EncryptedDns);
+        hidden.into_iter().chain(encrypted_dns).collect()
     }
 
     pub(super) fn about_ai(&self) -> AboutAi {

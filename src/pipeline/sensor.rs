@@ -475,6 +475,7 @@ impl Handler<'_> {
             ja4: hello.ja4.clone(),
             flowbits: naming.flowbits(),
         };
+        self.counters.encrypted_dns_sessions += u64::from(naming.encrypted_dns);
         self.exchanges.about_ai |= naming.service.is_some();
         self.exchanges.named |= naming.named;
         let body = FactBody::Tls { event, ech: naming.ech.clone() };

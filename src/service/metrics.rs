@@ -183,7 +183,7 @@ impl Page {
         let each = |count: fn(&WorkerFigures) -> u64| {
             names.iter().zip(&figures.workers).map(move |(name, worker)| (vec![name.as_str()], count(worker)))
         };
-        let counters: [Named; 10] = [
+        let counters: [Named; 11] = [
             ("shadowtap_packets_total", "Packets taken into flows.", |worker| worker.flow.packets),
             ("shadowtap_flows_total", "Flows that began.", |worker| worker.sensor.flows),
             ("shadowtap_requests_total", "Exchanges that began, with AI services and others.", |worker| {
@@ -198,6 +198,9 @@ impl Page {
             }),
             ("shadowtap_panics_total", "Flows given up because a parser panicked; please report it.", |worker| {
                 worker.sensor.panics
+            }),
+            ("shadowtap_encrypted_dns_sessions_total", "Sessions with public resolvers: hidden look-ups.", |worker| {
+                worker.sensor.encrypted_dns_sessions
             }),
             ("shadowtap_exchanges_over_cap_total", "Exchanges beyond the cap of their flow.", |worker| {
                 worker.sensor.exchanges_over_cap
