@@ -60,6 +60,7 @@ pub struct Tunnel {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TunnelKind {
+    Ayiya,
     BackboneBridging,
     ETag,
     Erspan,
@@ -86,6 +87,7 @@ impl TunnelKind {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Ayiya => "AYIYA",
             Self::BackboneBridging => "802.1ah",
             Self::ETag => "802.1BR",
             Self::Erspan => "ERSPAN",

@@ -18,6 +18,7 @@ mod survey;
 mod tests;
 mod transport;
 mod tunnel;
+mod wireless;
 
 use std::{ops::Range, time::Duration};
 

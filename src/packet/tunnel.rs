@@ -8,6 +8,7 @@ use super::{
     ip::{self, Ip},
     link::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Link},
     reader::{array, u8_at, u16_at},
+    wireless,
 };
 use crate::event::TunnelKind;
 
@@ -36,6 +37,7 @@ enum Content {
     Ip,
     Ppp,
     EtherType(u16),
+    Wireless,
 }
 
 /// Where an envelope leads.
@@ -92,6 +94,7 @@ fn enter(bytes: &[u8], content: Content, at: usize, outer: &Link) -> Result<Link
             6 => Ok(bare(ETHERTYPE_IPV6, at)),
             _ => Err(DropReason::NotIp),
         },
+        Content::Wireless => wireless::data(bytes, at, false),
         Content::Ppp => link::ppp(bytes, at).map(|inner| bare(inner.ethertype, inner.ip_at)),
         Content::EtherType(ethertype) => {
             let inner = link::untag(bytes, ethertype, at, None)?;
@@ -160,6 +163,8 @@ fn gre(bytes: &[u8], at: usize) -> Result<Option<Opened>, DropReason> {
             let content = if u8_at(bytes, after + 10)? >> 2 & 0x1f == 2 { Content::Ip } else { Content::Ethernet };
             Some((TunnelKind::Erspan, content, after + 12 + usize::from(last & 1) * 8))
         }
+        // Between access points of Aruba and their controller.
+        0x8200..=0x8210 => Some((TunnelKind::Gre, Content::Wireless, after)),
         // Keepalives are answers to themselves.
         0 => None,
         ethertype => Some((TunnelKind::Gre, Content::EtherType(ethertype), after)),
@@ -186,6 +191,7 @@ fn in_udp(bytes: &[u8], at: usize, settings: &Settings) -> Option<Opened> {
         1701 => l2tp(bytes, at),
         _ if [source, destination].contains(&2152) => gtp(bytes, at),
         _ if [source, destination].contains(&3544) => teredo(bytes, at),
+        _ if [source, destination].contains(&5072) => ayiya(bytes, at),
         _ => None,
     }
 }
@@ -267,6 +273,15 @@ fn teredo(bytes: &[u8], mut at: usize) -> Option<Opened> {
         at += 8;
     }
     (u8_at(bytes, at).ok()? >> 4 == 6).then_some((TunnelKind::Teredo, Content::Ip, at))
+}
+
+/// Anything In Anything (draft-massar-v6ops-ayiya): IPv6 behind an identity and a signature.
+fn ayiya(bytes: &[u8], at: usize) -> Option<Opened> {
+    const FORWARD: u8 = 1;
+    let [identity, signature, authentication, next, ..] = array::<8>(bytes, at).ok()?;
+    let after = at + 8 + (1 << (identity >> 4)) + usize::from(signature >> 4) * 4;
+    let is_ip = u8_at(bytes, after).ok()? >> 4 == 6;
+    (authentication & 0x0f == FORWARD && next == 41 && is_ip).then_some((TunnelKind::Ayiya, Content::Ip, after))
 }
 
 /// L2TPv2 data (RFC 2661 §3.1).
