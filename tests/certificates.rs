@@ -60,7 +60,9 @@ fn replayed(conversations: &[Vec<Packet>], options: &[&str]) -> Replay {
 /// Service, evidence and bytes of each session that ended.
 fn told(replay: &Replay) -> Vec<Value> {
     let activities = replay.events_of("ai_activity").into_iter().filter(|event| event["ai"]["final"] == true);
-    activities.map(|event| json!([event["ai"]["service"]["id"], event["ai"]["evidence"], event["ai"]["bytes"]])).collect()
+    activities
+        .map(|event| json!([event["ai"]["service"]["id"], event["ai"]["evidence"], event["ai"]["bytes"]]))
+        .collect()
 }
 
 fn expected(service: &str, kind: &str, value: &str) -> Vec<Value> {

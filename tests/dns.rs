@@ -34,9 +34,12 @@ fn asked(client: &str, name: &str, answers: &[Answer]) -> Vec<Packet> {
     ]
 }
 
+/// A name that is asked for, the type of the question, and what is answered.
+type LookUp<'a> = (&'a str, u16, Vec<Answer>);
+
 /// The same over TCP, several on one connection.
-fn asked_over_tcp(port: u16, look_ups: &[(&str, u16, Vec<Answer>)]) -> Vec<Packet> {
-    let messages = |of: &dyn Fn(&(&str, u16, Vec<Answer>)) -> Vec<u8>| look_ups.iter().flat_map(of).collect::<Vec<u8>>();
+fn asked_over_tcp(port: u16, look_ups: &[LookUp<'_>]) -> Vec<Packet> {
+    let messages = |of: &dyn Fn(&LookUp<'_>) -> Vec<u8>| look_ups.iter().flat_map(of).collect::<Vec<u8>>();
     Conversation::new(endpoint(CLIENT, 40_053), endpoint("10.20.0.53", port))
         .client_says(messages(&|(name, kind, _)| dns::framed(&dns::query(7, name, *kind))))
         .server_says(messages(&|(name, kind, answers)| dns::framed(&dns::response(7, name, *kind, answers))))

@@ -70,7 +70,8 @@ fn told(replay: &Replay) -> Vec<Value> {
 }
 
 fn hidden(kind: &str) -> Vec<Value> {
-    let evidence = [json!({"kind": "ech_outer_name", "value": OUTER}), json!({"kind": "dns", "value": "api.openai.com"})];
+    let evidence =
+        [json!({"kind": "ech_outer_name", "value": OUTER}), json!({"kind": "dns", "value": "api.openai.com"})];
     vec![json!(["openai-api", kind, evidence])]
 }
 
@@ -100,10 +101,10 @@ fn grease_is_named_by_the_name_in_the_hello() {
         ("another id", vec![known(), tls(41_000, Hello { name: Some(OUTER), ech: Some(78) })]),
         ("another name", vec![known(), tls(41_000, Hello { name: Some("news.example"), ech: Some(77) })]),
         ("no encrypted hello", vec![known(), tls(41_000, Hello { name: Some(OUTER), ech: None })]),
-        ("another client's look-up", vec![
-            resolved("10.20.3.8", "api.openai.com", 77),
-            tls(41_000, Hello { name: Some(OUTER), ech: Some(77) }),
-        ]),
+        (
+            "another client's look-up",
+            vec![resolved("10.20.3.8", "api.openai.com", 77), tls(41_000, Hello { name: Some(OUTER), ech: Some(77) })],
+        ),
         ("over QUIC", vec![known(), over_quic(41_000, Hello { name: Some("news.example"), ech: Some(77) })]),
     ] {
         let replay = replayed(&conversations, &[]);

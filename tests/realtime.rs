@@ -30,7 +30,8 @@ fn resolved(name: &str) -> Vec<Packet> {
 /// A flow that begins with `first`; then 1000 bytes of voice go up and 500 down.
 fn call(first: &[u8]) -> Vec<Packet> {
     let (client, server) = (endpoint(CLIENT, 41_000), endpoint(ADDRESS, 3478));
-    let sent = [(client, server, first.to_vec()), (client, server, vec![0x80; 1000]), (server, client, vec![0x80; 500])];
+    let sent =
+        [(client, server, first.to_vec()), (client, server, vec![0x80; 1000]), (server, client, vec![0x80; 500])];
     sent.iter().map(|(from, to, bytes)| Packet::udp(*from, *to, bytes)).collect()
 }
 

@@ -18,12 +18,8 @@ use shadowtap::{
     },
 };
 
-static PROTOCOLS: &[Protocol] = &[
-    dissector::PROTOCOL,
-    protocol::tls::PROTOCOL,
-    protocol::http1::PROTOCOL,
-    protocol::dns::stream::PROTOCOL,
-];
+static PROTOCOLS: &[Protocol] =
+    &[dissector::PROTOCOL, protocol::tls::PROTOCOL, protocol::http1::PROTOCOL, protocol::dns::stream::PROTOCOL];
 
 const NOTE: &str = "Discharge summary. Patient with type 2 diabetes (E11.9) and hypertension, metformin continued. MRN: 00412345. \
                     SSN 536-22-8741. Follow-up in the clinic with repeat hemoglobin A1c.";

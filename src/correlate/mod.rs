@@ -19,8 +19,8 @@ use crate::{
     asset::Assets,
     catalog::Catalog,
     event::{
-        AboutAi, EchOffer, Event, EventKind, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, Flowbit,
-        FlowIdentity, HiddenName, Opening, ProgressState, Stamp,
+        AboutAi, EchOffer, Event, EventKind, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowIdentity,
+        Flowbit, HiddenName, Opening, ProgressState, Stamp,
     },
     policy::Policy,
     redact::wire,
@@ -191,9 +191,8 @@ impl Correlator {
 
     /// Marks a hello whose name proves to be an outer one. Answers whether it does.
     fn unmask(&self, ech: Option<&EchOffer>, flow: &FlowIdentity, flowbits: &mut BTreeSet<Flowbit>) -> bool {
-        let is_outer = ech.is_some_and(|offer| {
-            self.names.behind(offer, flow.client.ip(), flow.server.ip(), flow.started).is_some()
-        });
+        let is_outer = ech
+            .is_some_and(|offer| self.names.behind(offer, flow.client.ip(), flow.server.ip(), flow.started).is_some());
         if is_outer {
             flowbits.insert(Flowbit::NameHidden);
         }

@@ -21,11 +21,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(max_names: usize) -> Self {
-        Self {
-            by_address: Learned::new(max_names),
-            by_target: Learned::new(max_names),
-            ech: Learned::new(max_names),
-        }
+        Self { by_address: Learned::new(max_names), by_target: Learned::new(max_names), ech: Learned::new(max_names) }
     }
 
     /// From here on so many are kept.

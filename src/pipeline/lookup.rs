@@ -3,9 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Rules, facts::FactLog, sensor::Exchanges};
+use super::{
+    Rules,
+    facts::{FactLog, Workbench},
+    sensor::{Exchanges, Handler},
+};
 use crate::{
     event::{DnsAnswer, DnsEvent, EchOffer, FactBody, FlowIdentity, LookUp},
+    flow::Interest,
     protocol::dns::{Data, EchConfig, Message, Record},
     redact::wire,
 };
@@ -48,6 +53,18 @@ pub(super) fn tell(
         }
     }
     log.tell_of(flow, Some("dns"), about_ai.into(), FactBody::Dns(Box::new(event(message))));
+}
+
+impl Handler<'_> {
+    /// A message over TCP. Answers whether more of them are wanted.
+    pub(super) fn dns(&mut self, message: &Message) -> Interest {
+        let Workbench { generations, log, flow, .. } = &mut self.bench;
+        if !goes_to_resolver(flow) {
+            return Interest::Nothing;
+        }
+        tell(message, generations.rules(), flow, self.exchanges, log);
+        Interest::Data
+    }
 }
 
 fn offer(config: &EchConfig) -> EchOffer {

@@ -9,8 +9,7 @@ use super::{
     counters::SensorCounters,
     facts::{FactLog, Workbench},
     generations::Generations,
-    lookup::{self, goes_to_resolver},
-    naming::{self, Naming},
+    naming::Naming,
     opaque::{self, Opaque},
     plan::{ScanPlan, scan_plan},
     session::Session,
@@ -26,8 +25,7 @@ use crate::{
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
-        ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink,
-        dns::Message, quic::Quic,
+        ClientHello, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink, quic::Quic,
     },
     redact::wire,
 };
@@ -64,7 +62,7 @@ pub(super) struct FlowState {
 
 #[derive(Default)]
 pub(super) struct Exchanges {
-    open: BTreeMap<(StreamId, ExchangeId), Exchange>,
+    pub(super) open: BTreeMap<(StreamId, ExchangeId), Exchange>,
     /// Hosts that streams are tunnelled to, by the exchange that asked for it.
     tunnels: BTreeMap<(StreamId, ExchangeId), (String, EvidenceKind)>,
     /// A bound of the dissectors took something of this flow.
@@ -85,7 +83,7 @@ pub(super) struct Exchanges {
     wake_at: Option<Timestamp>,
 }
 
-enum Exchange {
+pub(super) enum Exchange {
     Transaction(Box<Transaction>),
     Session(Session),
 }
@@ -364,9 +362,9 @@ pub(super) fn reverse(flow: &mut Arc<FlowIdentity>, exchanges: &mut Exchanges) {
 }
 
 /// Takes the tree's events for one call.
-struct Handler<'a> {
-    bench: Workbench<'a>,
-    exchanges: &'a mut Exchanges,
+pub(super) struct Handler<'a> {
+    pub(super) bench: Workbench<'a>,
+    pub(super) exchanges: &'a mut Exchanges,
     counters: &'a mut SensorCounters,
     flow_notes: FlowNotes,
 }
@@ -453,16 +451,6 @@ impl Handler<'_> {
         self.exchanges.tunnels.get(&stream.parent?).cloned()
     }
 
-    /// Answers whether more look-ups are wanted.
-    fn dns(&mut self, message: &Message) -> Interest {
-        let Workbench { generations, log, flow, .. } = &mut self.bench;
-        if !goes_to_resolver(flow) {
-            return Interest::Nothing;
-        }
-        lookup::tell(message, generations.rules(), flow, self.exchanges, log);
-        Interest::Data
-    }
-
     /// Answers whether the session's bytes are wanted.
     fn hello(&mut self, stream: &StreamInfo, exchange: ExchangeId, hello: &ClientHello) -> Interest {
         self.exchanges.spoken = true;
@@ -503,24 +491,6 @@ impl Handler<'_> {
         };
         let session = Session::new(opening, &mut self.bench);
         self.exchanges.open.insert((stream.id, exchange), Exchange::Session(session));
-        Interest::Data
-    }
-
-    /// The server says who it is, where its client did not. Answers whether the session's bytes are wanted.
-    fn certificate(&mut self, stream: &StreamInfo, exchange: ExchangeId, names: &[String]) -> Interest {
-        let Self { bench, exchanges, .. } = self;
-        let key = (stream.id, exchange);
-        let Some(Exchange::Session(session)) = exchanges.open.get_mut(&key) else { return Interest::Data };
-        if !session.is_nameless() {
-            return Interest::Data;
-        }
-        exchanges.named = true;
-        let Some((service, evidence)) = naming::of_certificate(names, bench.generations.rules()) else {
-            exchanges.open.remove(&key);
-            return Interest::Nothing;
-        };
-        exchanges.about_ai = true;
-        session.name(service, evidence, bench);
         Interest::Data
     }
 

@@ -4,10 +4,18 @@
 
 use std::time::Duration;
 
-use super::facts::{SCAN_DELAY, TELL_BYTES, Workbench};
-use crate::event::{
-    Bytes, ContentKind, Direction, Evidence, ExchangeKey, FactBody, Opening, Progress, ProgressState, ServiceMatch,
-    Timestamp,
+use super::{
+    facts::{SCAN_DELAY, TELL_BYTES, Workbench},
+    naming,
+    sensor::{Exchange, Handler},
+};
+use crate::{
+    event::{
+        Bytes, ContentKind, Direction, Evidence, ExchangeKey, FactBody, Opening, Progress, ProgressState, ServiceMatch,
+        Timestamp,
+    },
+    flow::Interest,
+    protocol::{ExchangeId, StreamInfo},
 };
 
 /// Sessions longer than this are told in parts, in packet time.
@@ -106,5 +114,25 @@ impl Session {
             state,
         };
         bench.log.tell(bench.flow, Some("tls"), FactBody::Progress(Box::new(progress)));
+    }
+}
+
+impl Handler<'_> {
+    /// The server says who it is, where its client did not. Answers whether the session's bytes are wanted.
+    pub(super) fn certificate(&mut self, stream: &StreamInfo, exchange: ExchangeId, names: &[String]) -> Interest {
+        let Self { bench, exchanges, .. } = self;
+        let key = (stream.id, exchange);
+        let Some(Exchange::Session(session)) = exchanges.open.get_mut(&key) else { return Interest::Data };
+        if !session.is_nameless() {
+            return Interest::Data;
+        }
+        exchanges.named = true;
+        let Some((service, evidence)) = naming::of_certificate(names, bench.generations.rules()) else {
+            exchanges.open.remove(&key);
+            return Interest::Nothing;
+        };
+        exchanges.about_ai = true;
+        session.name(service, evidence, bench);
+        Interest::Data
     }
 }

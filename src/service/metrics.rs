@@ -250,9 +250,10 @@ impl Page {
             &[],
             [(vec![], telling.learned_names_evicted)],
         );
-        let hidden = telling.hidden_names.iter().map(|((hidden, named), count)| {
-            (vec![hidden.label(), if *named { "dns" } else { "no" }], *count)
-        });
+        let hidden = telling
+            .hidden_names
+            .iter()
+            .map(|((hidden, named), count)| (vec![hidden.label(), if *named { "dns" } else { "no" }], *count));
         self.counter(
             "shadowtap_hidden_names_total",
             "Sessions whose hello does not name them, and whether DNS told that they are with an AI service.",

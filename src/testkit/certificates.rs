@@ -30,7 +30,8 @@ impl Certificate<'_> {
             name(self.common_name),
             key,
         ];
-        let mut extensions = element(0x30, &[oid(&[0x55, 0x1d, 0x13]), vec![1, 1, 0xff], element(0x04, &[0x30, 0])].concat());
+        let mut extensions =
+            element(0x30, &[oid(&[0x55, 0x1d, 0x13]), vec![1, 1, 0xff], element(0x04, &[0x30, 0])].concat());
         if !self.names.is_empty() {
             let names: Vec<u8> = self.names.iter().flat_map(|name| element(0x82, name.as_bytes())).collect();
             let value = element(0x04, &element(0x30, &names));

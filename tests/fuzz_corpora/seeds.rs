@@ -6,10 +6,10 @@ use std::path::Path;
 use shadowtap::capture::{self, CaptureFile, LinkType, Source as _};
 use shadowtap::event::Direction;
 use shadowtap::packet::{self, symmetric_hash};
-use shadowtap::testkit::certificates::{Certificate, certificate_message};
-use shadowtap::testkit::hellos::Hello;
 use shadowtap::testkit::captures::{self, Interface, PcapDialect, PcapngWriter, WrittenFrame};
+use shadowtap::testkit::certificates::{Certificate, certificate_message};
 use shadowtap::testkit::fuzz::{CODINGS, LINKS, reassembly, steps};
+use shadowtap::testkit::hellos::Hello;
 use shadowtap::testkit::packets::{Conversation, Flags, Packet};
 use shadowtap::testkit::samples::{self, brotli, deflate, gzip, zstd};
 use steps::Step;
@@ -173,7 +173,11 @@ fn dns_stream() -> Seeds {
         ("turned-round", records(&[(ToServer, Step::Data(&answer)), (ToClient, Step::Data(&question))])),
         (
             "gap",
-            records(&[(ToServer, Step::Data(&question[..9])), (ToServer, Step::Gap(9)), (ToClient, Step::Data(&answer))]),
+            records(&[
+                (ToServer, Step::Data(&question[..9])),
+                (ToServer, Step::Gap(9)),
+                (ToClient, Step::Data(&answer)),
+            ]),
         ),
     ])
 }

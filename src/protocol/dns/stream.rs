@@ -218,7 +218,9 @@ mod tests {
             }
         }
         let short = [&[0, 20], &question(7)[2..]].concat();
-        for other in [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x03\x01\x02\x00\x01\0", &[0, 11], &short, &[5, 1, 0, 5, 1, 0, 1, 8]] {
+        for other in
+            [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x03\x01\x02\x00\x01\0", &[0, 11], &short, &[5, 1, 0, 5, 1, 0, 1, 8]]
+        {
             assert_eq!(probe(Direction::ToServer, other), Probe::No, "{other:?}");
         }
     }

@@ -206,7 +206,8 @@ mod tests {
     fn names_are_read_out_of_the_first_certificate_in_any_cut() {
         let own = Certificate { names: &["*.OpenAI.com", "openai.com"], common_name: "other.example" }.der();
         let authority = Certificate { names: &["ca.example"], common_name: "Some Authority" }.der();
-        let flight = [message(2, 70), certificate_message(&[own, authority]), message(12, 300), message(14, 0)].concat();
+        let flight =
+            [message(2, 70), certificate_message(&[own, authority]), message(12, 300), message(14, 0)].concat();
         for piece in [1, 2, 3, 7, 100, usize::MAX] {
             assert_eq!(flown(&flight, piece), of(&["*.openai.com", "openai.com"]), "pieces of {piece}");
         }
@@ -214,7 +215,8 @@ mod tests {
 
     #[test]
     fn without_alternative_names_the_common_name_counts_when_it_is_a_hosts() {
-        for (common_name, expected) in [("api.openai.com", vec!["api.openai.com"]), ("A Server", vec![]), ("", vec![])] {
+        for (common_name, expected) in [("api.openai.com", vec!["api.openai.com"]), ("A Server", vec![]), ("", vec![])]
+        {
             let flight = certificate_message(&[Certificate { names: &[], common_name }.der()]);
             assert_eq!(flown(&flight, 9), of(&expected));
         }
