@@ -56,6 +56,8 @@ pub struct Tunnel {
     pub depth: u8,
     /// Source and destination of the outermost IP header around the packet.
     pub outer: Option<(IpAddr, IpAddr)>,
+    /// The virtual network that the innermost of VXLAN, GENEVE and NVGRE names: its VNI, 24 bits.
+    pub network: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -83,6 +83,23 @@ pub(super) fn in_ip(
     enter(bytes, content, at, link).map(|inner| Some((kind, inner)))
 }
 
+/// The virtual network that an envelope names: VXLAN (RFC 7348 §5), GENEVE (RFC 8926 §3.4), NVGRE (RFC 7637 §3.2).
+#[cold]
+pub(super) fn network(bytes: &[u8], outer: &Ip, kind: TunnelKind) -> Option<u32> {
+    const KEY_ALONE: u16 = 0x2000;
+    const UDP_HEADER_BYTES: usize = 8;
+    let at = match kind {
+        TunnelKind::Vxlan | TunnelKind::Geneve => outer.transport_at + UDP_HEADER_BYTES,
+        TunnelKind::Gre => {
+            let header = [u16_at(bytes, outer.transport_at).ok()?, u16_at(bytes, outer.transport_at + 2).ok()?];
+            (header == [KEY_ALONE, TRANSPARENT_BRIDGING]).then_some(outer.transport_at)?
+        }
+        _ => return None,
+    };
+    let [high, middle, low] = array::<3>(bytes, at + 4).ok()?;
+    Some(u32::from_be_bytes([0, high, middle, low]))
+}
+
 /// The link within an envelope. Tags of an Ethernet frame within are its own; a bare packet keeps those around it. The
 /// outer frame's MAC is that of a tunnel's end.
 fn enter(bytes: &[u8], content: Content, at: usize, outer: &Link) -> Result<Link, DropReason> {
