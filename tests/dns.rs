@@ -12,6 +12,7 @@ use shadowtap::{
     testkit::{
         captures,
         dns::{self, Answer},
+        hellos::Hello,
         packets::{Conversation, Packet, START},
         shuffle::put_in_time,
     },
@@ -33,31 +34,26 @@ fn asked(client: &str, name: &str, answers: &[Answer]) -> Vec<Packet> {
     ]
 }
 
+/// A name that is asked for, the type of the question, and what is answered.
+type LookUp<'a> = (&'a str, u16, Vec<Answer>);
+
+/// The same over TCP, several on one connection.
+fn asked_over_tcp(port: u16, look_ups: &[LookUp<'_>]) -> Vec<Packet> {
+    let messages = |of: &dyn Fn(&LookUp<'_>) -> Vec<u8>| look_ups.iter().flat_map(of).collect::<Vec<u8>>();
+    Conversation::new(endpoint(CLIENT, 40_053), endpoint("10.20.0.53", port))
+        .client_says(messages(&|(name, kind, _)| dns::framed(&dns::query(7, name, *kind))))
+        .server_says(messages(&|(name, kind, answers)| dns::framed(&dns::response(7, name, *kind, answers))))
+        .packets()
+}
+
 fn resolved(name: &str) -> Vec<Packet> {
     asked(CLIENT, name, &[Answer::address(name, 60, ADDRESS)])
 }
 
-/// A ClientHello (RFC 8446 §4.1.2), in one record, with or without a name.
-fn hello(name: Option<&str>, encrypted: bool) -> Vec<u8> {
-    let mut extensions = vec![0x00, 0x2b, 0x00, 0x03, 0x02, 0x03, 0x04];
-    if let Some(name) = name {
-        let length = |more: usize| (name.len() as u16 + more as u16).to_be_bytes();
-        extensions.extend([&[0, 0][..], &length(5), &length(3), &[0], &length(0), name.as_bytes()].concat());
-    }
-    if encrypted {
-        extensions.extend([0xfe, 0x0d, 0x00, 0x04, 0, 0, 0, 0]);
-    }
-    let mut body = [&[0x03, 0x03][..], &[7; 32], &[0, 0x00, 0x02, 0x13, 0x01, 0x01, 0x00]].concat();
-    body.extend((extensions.len() as u16).to_be_bytes());
-    body.extend(extensions);
-    let message = [&[0x01, 0x00], &(body.len() as u16).to_be_bytes()[..], &body].concat();
-    [&[0x16, 0x03, 0x01], &(message.len() as u16).to_be_bytes()[..], &message].concat()
-}
-
-fn tls(port: u16, name: Option<&str>, encrypted: bool) -> Vec<Packet> {
+fn tls(port: u16, name: Option<&str>, ech: Option<u8>) -> Vec<Packet> {
     let record = [&[0x17, 0x03, 0x03, 0x01, 0x00][..], &[9; 256]].concat();
     Conversation::new(endpoint(CLIENT, port), endpoint(ADDRESS, 443))
-        .client_says(hello(name, encrypted))
+        .client_says(Hello { name, ech }.record())
         .client_says(record)
         .packets()
 }
@@ -100,7 +96,7 @@ fn told(replay: &Replay) -> Vec<String> {
 fn an_answer_one_frame_before_names_flows_without_a_name_on_any_worker() {
     let mut packets = resolved("api.openai.com");
     for port in 41_000..41_008 {
-        packets.extend(tls(port, None, false));
+        packets.extend(tls(port, None, None));
         packets.extend(udp(port));
     }
     put_in_time(&mut packets);
@@ -144,14 +140,51 @@ fn aliases_lead_to_the_name_that_was_asked_for() {
         Answer::alias("api.openai.com.cdn.example", 60, "edge7.cdn.example"),
         Answer::address("edge7.cdn.example", 20, ADDRESS),
     ];
-    let replay = replayed(&[asked(CLIENT, "api.openai.com", &chain), tls(41_000, None, false)]);
+    let replay = replayed(&[asked(CLIENT, "api.openai.com", &chain), tls(41_000, None, None)]);
     assert_eq!(told(&replay), ["openai-api TCP 41000 dns=api.openai.com"]);
+}
+
+#[test]
+fn answers_over_tcp_name_flows_and_are_events_as_those_of_datagrams_are() {
+    let look_ups = [
+        ("news.example", dns::A, vec![Answer::address("news.example", 60, "203.0.113.9")]),
+        ("api.openai.com", dns::A, vec![Answer::address("api.openai.com", 60, ADDRESS)]),
+    ];
+    let replay = replayed(&[asked_over_tcp(53, &look_ups), udp(41_000)]);
+    assert_eq!(told(&replay), ["openai-api UDP 41000 dns=api.openai.com"]);
+    let over_udp = replayed(&[resolved("api.openai.com")]);
+    let dns = |replay: &Replay| -> Vec<Value> {
+        let events = replay.events_of("dns").into_iter().map(|event| event["dns"].clone());
+        events.filter(|dns| dns["queries"][0]["rrname"] == "api.openai.com").collect()
+    };
+    assert_eq!(dns(&replay), dns(&over_udp));
+    let events = replay.events_of("dns");
+    assert_eq!(events.len(), 4);
+    assert!(events.iter().all(|event| event["app_proto"] == "dns" && event["proto"] == "TCP"), "{events:?}");
+    assert!(events.iter().all(|event| event["src_ip"] == CLIENT && event["dest_port"] == 53));
+    if let Some(schema) = EveSchema::load() {
+        schema.assert_valid(&replay.text(), "DNS over TCP");
+    }
+    let elsewhere = replayed(&[asked_over_tcp(9053, &look_ups), udp(41_000)]);
+    assert_eq!(told(&elsewhere), [""; 0], "only what goes to a resolver is believed");
+    assert!(elsewhere.events_of("dns").is_empty());
+}
+
+#[test]
+fn hints_and_targets_of_https_records_name_flows() {
+    let https = |name: &str, answers| asked_over_tcp(53, &[(name, dns::HTTPS, answers)]);
+    let hinted = https("api.openai.com", vec![Answer::https("api.openai.com", 60, 1, "", &[dns::hint(ADDRESS)])]);
+    assert_eq!(told(&replayed(&[hinted, udp(41_000)])), ["openai-api UDP 41000 dns=api.openai.com"]);
+    let led = https("api.openai.com", vec![Answer::https("api.openai.com", 60, 0, "edge7.cdn.example", &[])]);
+    let edge = asked(CLIENT, "edge7.cdn.example", &[Answer::address("edge7.cdn.example", 60, ADDRESS)]);
+    assert_eq!(told(&replayed(&[led, edge.clone(), udp(41_000)])), ["openai-api UDP 41000 dns=api.openai.com"]);
+    assert_eq!(told(&replayed(&[edge, udp(41_000)])), [""; 0], "by itself the target is nobody's");
 }
 
 #[test]
 fn the_latest_answer_of_the_client_wins() {
     let other = asked(CLIENT, "news.example", &[Answer::address("news.example", 60, ADDRESS)]);
-    let replay = replayed(&[resolved("api.openai.com"), other.clone(), tls(41_000, None, false), udp(41_001)]);
+    let replay = replayed(&[resolved("api.openai.com"), other.clone(), tls(41_000, None, None), udp(41_001)]);
     assert_eq!(told(&replay), [""; 0]);
     let replay = replayed(&[other, resolved("api.anthropic.com"), udp(41_000)]);
     assert_eq!(told(&replay), ["anthropic-api UDP 41000 dns=api.anthropic.com"]);
@@ -160,28 +193,28 @@ fn the_latest_answer_of_the_client_wins() {
 #[test]
 fn a_name_that_the_flow_says_itself_counts_more() {
     let ours = resolved("api.openai.com");
-    let sni = replayed(&[ours.clone(), tls(41_000, Some("news.example"), false)]);
+    let sni = replayed(&[ours.clone(), tls(41_000, Some("news.example"), None)]);
     assert_eq!(told(&sni), [""; 0]);
-    let other_service = replayed(&[ours.clone(), tls(41_000, Some("api.anthropic.com"), false)]);
+    let other_service = replayed(&[ours.clone(), tls(41_000, Some("api.anthropic.com"), None)]);
     assert_eq!(told(&other_service), ["anthropic-api TCP 41000 tls_sni=api.anthropic.com"]);
     let request = Conversation::new(endpoint(CLIENT, 41_000), endpoint(ADDRESS, 80))
         .client_says(b"GET / HTTP/1.1\r\nHost: news.example\r\n\r\n".as_slice())
         .packets();
     assert_eq!(told(&replayed(&[ours.clone(), request])), [""; 0]);
-    let hidden = replayed(&[ours.clone(), tls(41_000, Some("cloudflare-ech.com"), true)]);
+    let hidden = replayed(&[ours.clone(), tls(41_000, Some("cloudflare-ech.com"), Some(77))]);
     assert_eq!(
         told(&hidden),
         ["openai-api TCP 41000 ech_outer_name=cloudflare-ech.com,dns=api.openai.com"],
         "the name in a hello of Encrypted Client Hello is another's"
     );
-    assert_eq!(told(&replayed(&[ours, tls(41_000, Some("cloudflare-ech.com"), false)])), [""; 0]);
+    assert_eq!(told(&replayed(&[ours, tls(41_000, Some("cloudflare-ech.com"), None)])), [""; 0]);
 }
 
 #[test]
 fn an_answer_names_nothing_for_others_nor_of_what_went_before() {
     let others = asked("10.20.3.8", "api.openai.com", &[Answer::address("api.openai.com", 60, ADDRESS)]);
-    assert_eq!(told(&replayed(&[others, tls(41_000, None, false)])), [""; 0]);
-    assert_eq!(told(&replayed(&[tls(41_000, None, false), udp(41_001), resolved("api.openai.com")])), [""; 0]);
+    assert_eq!(told(&replayed(&[others, tls(41_000, None, None)])), [""; 0]);
+    assert_eq!(told(&replayed(&[tls(41_000, None, None), udp(41_001), resolved("api.openai.com")])), [""; 0]);
     let refused = asked(CLIENT, "api.openai.com", &[Answer::address("stranger.example", 60, ADDRESS)]);
     assert_eq!(told(&replayed(&[refused, udp(41_000)])), [""; 0]);
 }
@@ -254,7 +287,7 @@ fn questions_in_public_captures_are_those_that_another_tool_has() {
             }
         }
     }
-    // The others are over TCP, in tunnels, to other ports than 53, of operations that are no queries, or ask for several names or for the root.
+    // The others are in tunnels, to other ports than 53, of operations that are no queries, or ask for several names or for the root.
     assert!(found >= 355, "{found} names; {} are missing:\n{}", missing.len(), missing.join("\n"));
 }
 
@@ -274,7 +307,7 @@ fn what_has_the_form_of_dns_elsewhere_tells_no_name_and_hides_no_flow() {
 
 #[test]
 fn an_answer_that_came_after_a_flow_began_does_not_name_it() {
-    let replay = replayed(&[tls(41_000, None, false), resolved("api.openai.com"), udp(42_000)]);
+    let replay = replayed(&[tls(41_000, None, None), resolved("api.openai.com"), udp(42_000)]);
     let named = told(&replay);
     assert_eq!(named, ["openai-api UDP 42000 dns=api.openai.com"]);
 }

@@ -12,12 +12,14 @@ use shadowtap::{
     protocol::{self, Dissector, End, Progress, Protocol, ProtocolSink, Start},
     testkit::{
         dissector::{self, Frame},
+        dns::{self, Answer},
         packets::{Conversation, Packet},
         shuffle,
     },
 };
 
-static PROTOCOLS: &[Protocol] = &[dissector::PROTOCOL, protocol::tls::PROTOCOL, protocol::http1::PROTOCOL];
+static PROTOCOLS: &[Protocol] =
+    &[dissector::PROTOCOL, protocol::tls::PROTOCOL, protocol::http1::PROTOCOL, protocol::dns::stream::PROTOCOL];
 
 const NOTE: &str = "Discharge summary. Patient with type 2 diabetes (E11.9) and hypertension, metformin continued. MRN: 00412345. \
                     SSN 536-22-8741. Follow-up in the clinic with repeat hemoglobin A1c.";
@@ -100,11 +102,10 @@ fn a_name_learned_on_one_worker_names_a_flow_on_another() {
     const WORKERS: u64 = 2;
     let rules = inside::rules(Some(PROTOCOLS));
     let server = "203.0.113.77";
-    let learning = Conversation::new(endpoint("10.20.3.7:40000"), endpoint("10.20.0.53:5300"))
-        .client_says(
-            [dissector::MAGIC, &dissector::name_learned("api.openai.com", server.parse().expect("an address"))]
-                .concat(),
-        )
+    let answers = [Answer::address("api.openai.com", 60, server)];
+    let learning = Conversation::new(endpoint("10.20.3.7:40000"), endpoint("10.20.0.53:53"))
+        .client_says(dns::framed(&dns::query(7, "api.openai.com", dns::A)))
+        .server_says(dns::framed(&dns::response(7, "api.openai.com", dns::A, &answers)))
         .packets();
     // A client port whose flow the other worker owns.
     let session = (41_000..42_000)

@@ -17,6 +17,7 @@ pub mod model;
 mod operation;
 mod provider;
 mod registry;
+mod resolvers;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use host::{HostMatch, normalise};
 pub use provider::{Carries, HostRule, Known, LocalRule, PathRule, ServiceEntry, Tier};
 pub use registry::{Decision, Defaults};
+pub use resolvers::is_public_resolver;
 
 use crate::{
     event::{HostRole, Operation, Service, ServiceIndex, ServiceMatch, Timestamp},

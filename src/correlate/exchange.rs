@@ -70,7 +70,7 @@ struct Raised {
 
 impl OpenExchange {
     pub(super) fn new(opening: Opening, role: HostRole, service: Service, device: Device) -> Self {
-        let Opening { key, generation, evidence, client, operation, encrypted, service: _ } = opening;
+        let Opening { key, generation, evidence, client, operation, encrypted, .. } = opening;
         let id = digest(&[&key.flow.to_be_bytes(), &key.stream.to_be_bytes(), &key.exchange.to_be_bytes()]);
         Self {
             key,

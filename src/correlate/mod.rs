@@ -3,10 +3,14 @@
 //! knows no clock, only stamps.
 
 mod exchange;
+mod learned;
 mod names;
 mod windows;
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use hashbrown::{HashMap, hash_map::Entry};
 
@@ -15,8 +19,8 @@ use crate::{
     asset::Assets,
     catalog::Catalog,
     event::{
-        AboutAi, Event, EventKind, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowIdentity, Opening,
-        ProgressState, Stamp,
+        AboutAi, EchOffer, Event, EventKind, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowIdentity,
+        Flowbit, HiddenName, Opening, ProgressState, Stamp,
     },
     policy::Policy,
     redact::wire,
@@ -51,6 +55,8 @@ pub struct Correlator {
     names: Names,
     open: HashMap<ExchangeKey, OpenExchange, ahash::RandomState>,
     windows: Windows,
+    /// Sessions whose hello does not name them, and whether an answer of DNS does.
+    hidden_names: BTreeMap<(HiddenName, bool), u64>,
     over_cap: u64,
 }
 
@@ -65,6 +71,7 @@ impl Correlator {
             names,
             open: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)),
             windows: Windows::default(),
+            hidden_names: BTreeMap::new(),
             over_cap: 0,
         }
     }
@@ -79,6 +86,12 @@ impl Correlator {
     #[must_use]
     pub fn learned_names(&self) -> (usize, u64) {
         (self.names.len(), self.names.evicted())
+    }
+
+    /// Sessions whose hello does not name them, and whether an answer of DNS does.
+    #[must_use]
+    pub fn hidden_names(&self) -> &BTreeMap<(HiddenName, bool), u64> {
+        &self.hidden_names
     }
 
     /// Exchanges that found no room.
@@ -123,21 +136,14 @@ impl Correlator {
     /// Takes the next fact and tells what follows from it.
     pub fn take(&mut self, fact: Fact, tell: &mut dyn FnMut(Event)) {
         let Fact { stamp, flow, app_proto, about_ai, body } = fact;
-        let is_about_ai = match about_ai {
+        let mut is_about_ai = match about_ai {
             AboutAi::Yes => true,
             AboutAi::No => false,
             AboutAi::ByAddress => self.names.of(flow.client.ip(), flow.server.ip(), flow.started).is_some(),
         };
         let kind = match body {
-            FactBody::NamesLearned { name, addresses } => {
-                let client = flow.client.ip();
-                for (address, until) in addresses {
-                    match &name {
-                        Some(name) => self.names.learn(client, address, name, stamp.time, until),
-                        None => self.names.forget(client, address),
-                    }
-                }
-                return;
+            FactBody::LookedUp(look_up) => {
+                return self.names.learn(flow.client.ip(), *look_up, stamp.time);
             }
             FactBody::Opened(opening) => {
                 return self.opened(*opening, stamp, &flow, app_proto, tell);
@@ -165,8 +171,14 @@ impl Correlator {
                 }
                 return;
             }
-            FactBody::Tls(event) => EventKind::Tls(event),
-            FactBody::Quic(event) => EventKind::Quic(event),
+            FactBody::Tls { mut event, ech } => {
+                is_about_ai |= self.unmask(ech.as_ref(), &flow, &mut event.flowbits);
+                EventKind::Tls(event)
+            }
+            FactBody::Quic { mut event, ech } => {
+                is_about_ai |= self.unmask(ech.as_ref(), &flow, &mut event.flowbits);
+                EventKind::Quic(event)
+            }
             FactBody::Http(event) => EventKind::Http(event),
             FactBody::Dns(event) => EventKind::Dns(event),
             FactBody::Flow(event) => EventKind::Flow(event),
@@ -175,6 +187,38 @@ impl Correlator {
         let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
         telling.about_ai = is_about_ai;
         telling.event(kind);
+    }
+
+    /// Marks a hello whose name proves to be an outer one. Answers whether it does.
+    fn unmask(&self, ech: Option<&EchOffer>, flow: &FlowIdentity, flowbits: &mut BTreeSet<Flowbit>) -> bool {
+        let is_outer = ech
+            .is_some_and(|offer| self.names.behind(offer, flow.client.ip(), flow.server.ip(), flow.started).is_some());
+        if is_outer {
+            flowbits.insert(Flowbit::NameHidden);
+        }
+        is_outer
+    }
+
+    /// Names an exchange whose own flow names nobody by what the client learned of the server's address.
+    fn name_by_address(&mut self, opening: &mut Opening, flow: &FlowIdentity, catalog: &Catalog) {
+        let (client, server) = (flow.client.ip(), flow.server.ip());
+        let name = match &opening.ech {
+            None => self.names.of(client, server, flow.started),
+            Some(offer) => self.names.behind(offer, client, server, flow.started),
+        };
+        if opening.ech.is_some() && name.is_some() {
+            opening.hidden = Some(HiddenName::Ech);
+            opening.evidence.iter_mut().for_each(|outer| outer.kind = EvidenceKind::EchOuterName);
+        }
+        if let Some(name) = name
+            && let Some(found) = catalog.lookup(name, None)
+        {
+            opening.service = Some(found.service_match());
+            opening.evidence.push(Evidence { kind: EvidenceKind::Dns, value: wire::host(name) });
+        }
+        if let Some(hidden) = opening.hidden {
+            *self.hidden_names.entry((hidden, opening.service.is_some())).or_default() += 1;
+        }
     }
 
     fn opened(
@@ -186,12 +230,8 @@ impl Correlator {
         tell: &mut dyn FnMut(Event),
     ) {
         let rules = self.rules_of(&mut opening);
-        if opening.service.is_none()
-            && let Some(name) = self.names.of(flow.client.ip(), flow.server.ip(), flow.started)
-            && let Some(found) = rules.catalog.lookup(name, None)
-        {
-            opening.service = Some(found.service_match());
-            opening.evidence.push(Evidence { kind: EvidenceKind::Dns, value: wire::host(name) });
+        if opening.service.is_none() {
+            self.name_by_address(&mut opening, flow, &rules.catalog);
         }
         // An encrypted session with nobody known: the `tls` event says all there is.
         let Some(service) = opening.service else { return };

@@ -97,6 +97,7 @@ pub fn checks(seen: &Observation) -> Vec<Check> {
     checks.extend(others(seen));
     checks.push(readable(&seen.flows));
     checks.push(names(&seen.flows));
+    checks.extend(hidden_look_ups(&seen.flows));
     checks.push(services(&seen.flows));
     checks
 }
@@ -422,6 +423,13 @@ fn names(flows: &FlowsSeen) -> Check {
     figure += &format!("; {}, {}", counted(http_requests, "HTTP request"), counted(dns_answers, "DNS answer"));
     let remedy = "names are hidden: is DNS in the mirror, and does the proxy allow ECH?";
     check("names", NAMELESS.judge(percent(hellos_without_name, hellos)), figure, remedy)
+}
+
+fn hidden_look_ups(flows: &FlowsSeen) -> Option<Check> {
+    let figure = format!("{} with public resolvers", counted(flows.encrypted_dns_sessions, "session"));
+    let remedy =
+        "these clients hide their look-ups, so DNS names none of their flows: let them ask the site's resolver";
+    (flows.encrypted_dns_sessions > 0).then(|| check("encrypted DNS", Verdict::Note, figure, remedy))
 }
 
 fn services(flows: &FlowsSeen) -> Check {

@@ -12,7 +12,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, is_public_resolver},
     event::{Direction, Stamp, Timestamp, Transport},
     flow::{CloseReason, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
@@ -27,7 +27,7 @@ use crate::{
 const MAX_TUNNELS: usize = 64;
 /// Where QUIC is spoken, when its beginning was not seen.
 const QUIC_PORT: u16 = 443;
-/// Where DNS is (RFC 1035 §4.2.1).
+/// Where DNS is (RFC 1035 §4.2).
 const DNS_PORT: u16 = 53;
 
 /// Figures over all flows.
@@ -56,6 +56,8 @@ pub struct FlowsSeen {
     pub hellos_without_name: u64,
     /// Hellos that offer an encrypted one inside, real or in pretence.
     pub hellos_with_ech: u64,
+    /// Sessions with public resolvers: look-ups of these clients are hidden.
+    pub encrypted_dns_sessions: u64,
     /// DNS answers: they name what hellos hide.
     pub dns_answers: u64,
     pub http_requests: u64,
@@ -86,6 +88,8 @@ pub(super) struct FlowState {
 /// What a flow told of itself.
 #[derive(Default)]
 struct Tells {
+    /// An end is a resolver by its port.
+    to_resolver: bool,
     encrypted: bool,
     readable: bool,
     /// Hosts that streams are tunnelled to, by the exchange that asked for it.
@@ -119,12 +123,13 @@ impl StreamConsumer for Streams {
     fn opened(&mut self, flow: &FlowRecord, _stamp: Stamp) -> FlowState {
         let tree = (flow.identity.transport == Transport::Tcp)
             .then(|| StreamTree::new(self.protocols, Arc::clone(&self.settings), flow.notes.midstream));
-        FlowState { tree, quic: None, tells: Tells::default(), missing_bytes: 0 }
+        let tells = Tells { to_resolver: has_port(flow, DNS_PORT), ..Tells::default() };
+        FlowState { tree, quic: None, tells, missing_bytes: 0 }
     }
 
     fn event(
         &mut self,
-        flow: &FlowRecord,
+        _flow: &FlowRecord,
         state: &mut FlowState,
         direction: Direction,
         event: StreamEvent<'_>,
@@ -134,7 +139,7 @@ impl StreamConsumer for Streams {
             state.missing_bytes += bytes;
         }
         if let StreamEvent::Datagram(bytes) = event {
-            return self.datagram(flow, state, direction, bytes);
+            return self.datagram(state, direction, bytes);
         }
         self.with_tree(state, |tree, listener| tree.push(direction, event, listener));
         // Also of what no dissector wants: holes are counted to the end.
@@ -189,8 +194,8 @@ impl StreamConsumer for Streams {
 
 impl Streams {
     /// As a running sensor does: DNS, or the hello of QUIC. Answers whether more is wanted.
-    fn datagram(&mut self, flow: &FlowRecord, state: &mut FlowState, direction: Direction, bytes: &[u8]) -> Interest {
-        if has_port(flow, DNS_PORT) {
+    fn datagram(&mut self, state: &mut FlowState, direction: Direction, bytes: &[u8]) -> Interest {
+        if state.tells.to_resolver {
             let read = catch_unwind(|| dns::read(bytes));
             self.seen.panics += u64::from(read.is_err());
             self.seen.dns_answers += u64::from(read.ok().flatten().is_some_and(|message| message.is_response()));
@@ -246,6 +251,10 @@ impl TreeSink for Listener<'_> {
                 self.count(found.map(|found| found.service_match()));
             }
             ProtocolEvent::Response { .. } => self.tells.readable = true,
+            ProtocolEvent::Dns { message, .. } if self.tells.to_resolver => {
+                self.tells.readable = true;
+                self.seen.dns_answers += u64::from(message.is_response());
+            }
             ProtocolEvent::ProxyTarget { exchange, host, .. } => {
                 self.remember_tunnel((stream.id, exchange), Some(host));
             }
@@ -263,7 +272,9 @@ impl TreeSink for Listener<'_> {
 impl Listener<'_> {
     fn hello(&mut self, hello: &ClientHello, tunnel: Option<String>) {
         self.tells.encrypted = true;
-        self.seen.hellos_with_ech += u64::from(hello.ech);
+        self.seen.hellos_with_ech += u64::from(hello.ech.is_some());
+        let resolver = hello.server_name.as_deref().is_some_and(is_public_resolver);
+        self.seen.encrypted_dns_sessions += u64::from(resolver);
         match &hello.server_name {
             Some(_) => self.seen.hellos_with_name += 1,
             None => self.seen.hellos_without_name += 1,

@@ -1,5 +1,7 @@
 //! What passes from sensing to telling: self-contained, serialisable, one per line of output.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Ai, Finding, FlowIdentity, Stamp};
@@ -65,6 +67,27 @@ pub struct TlsEvent {
     pub alpn: Vec<String>,
     /// Fingerprint of the client's software (JA4).
     pub ja4: Option<String>,
+    /// Told as `metadata.flowbits`.
+    pub flowbits: BTreeSet<Flowbit>,
+}
+
+/// What of ours an EVE line says beside its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Flowbit {
+    /// The name in the hello is an outer one (Encrypted Client Hello): the session is with another.
+    NameHidden,
+    /// With a public resolver: look-ups of this client are hidden.
+    EncryptedDns,
+}
+
+impl Flowbit {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NameHidden => "shadowtap.name_hidden",
+            Self::EncryptedDns => "shadowtap.encrypted_dns",
+        }
+    }
 }
 
 /// The `quic` object of EVE. All strings passed `redact::wire`.
@@ -74,6 +97,8 @@ pub struct QuicEvent {
     pub version: u32,
     pub sni: Option<String>,
     pub ja4: Option<String>,
+    /// Told as `metadata.flowbits`.
+    pub flowbits: BTreeSet<Flowbit>,
 }
 
 /// The `http` object of EVE. All strings passed `redact::wire`.

@@ -36,15 +36,18 @@ impl From<bool> for AboutAi {
 
 #[derive(Clone, Debug)]
 pub enum FactBody {
-    /// For the flow's client, these addresses go by this name, each until its time; by another's that is of no AI
-    /// service where there is none.
-    NamesLearned {
-        name: Option<String>,
-        addresses: Vec<(IpAddr, Timestamp)>,
-    },
+    LookedUp(Box<LookUp>),
     Dns(Box<DnsEvent>),
-    Tls(TlsEvent),
-    Quic(QuicEvent),
+    /// `ech` where the name in the hello may be an outer one, which the client's look-ups tell.
+    Tls {
+        event: TlsEvent,
+        ech: Option<EchOffer>,
+    },
+    /// As `Tls`.
+    Quic {
+        event: QuicEvent,
+        ech: Option<EchOffer>,
+    },
     Http(HttpEvent),
     Flow(FlowEvent),
     Anomaly(AnomalyEvent),
@@ -56,6 +59,58 @@ pub enum FactBody {
     Progress(Box<Progress>),
 }
 
+/// What an answer of DNS taught the flow's client, each until its time. Names are as on the wire: not to be told.
+#[derive(Clone, Debug, Default)]
+pub struct LookUp {
+    /// The name that was asked for.
+    pub name: String,
+    /// It is an AI service's.
+    pub about_ai: bool,
+    /// Its addresses.
+    pub addresses: Vec<(IpAddr, Timestamp)>,
+    /// Other names at which its service is.
+    pub targets: Vec<(String, Timestamp)>,
+    /// By what hellos to it may be encrypted.
+    pub ech: Vec<(EchOffer, Timestamp)>,
+}
+
+/// What stands in a hello beside an encrypted one, and in the DNS record that it was encrypted by: where both are the same, the
+/// name is an outer one, and another is hidden behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EchOffer {
+    pub config_id: u8,
+    /// The name in the hello; the configuration's public name.
+    pub name: String,
+}
+
+/// Why an encrypted session's own hello does not name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HiddenName {
+    /// It stands in an encrypted hello.
+    Ech,
+    /// The hello has none.
+    NoSni,
+}
+
+impl HiddenName {
+    /// Its metric label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ech => "ech",
+            Self::NoSni => "no_sni",
+        }
+    }
+}
+
+impl LookUp {
+    /// Nothing was taught.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.targets.is_empty() && self.ech.is_empty()
+    }
+}
+
 /// An exchange began.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -65,6 +120,10 @@ pub struct Opening {
     /// `None` for an encrypted session whose name is hidden or absent: `correlate` may know the address.
     pub service: Option<ServiceMatch>,
     pub evidence: Vec<Evidence>,
+    /// Why the hello that began it does not name it.
+    pub hidden: Option<HiddenName>,
+    /// The hello names nobody whom we know, unless its name is an outer one: then another is hidden behind it.
+    pub ech: Option<EchOffer>,
     pub client: Client,
     pub operation: Operation,
     pub encrypted: bool,

@@ -8,7 +8,7 @@ use std::{
 
 use super::counters::{ReaderCounters, SensorCounters};
 use crate::{
-    event::{IdentifierType, Severity, Timestamp},
+    event::{HiddenName, IdentifierType, Severity, Timestamp},
     flow::FlowTableCounters,
 };
 
@@ -51,6 +51,8 @@ pub struct TellingFigures {
     /// Names of addresses that are known, and those that had to go for others.
     pub learned_names: u64,
     pub learned_names_evicted: u64,
+    /// Sessions whose hello does not name them, and whether an answer of DNS does.
+    pub hidden_names: BTreeMap<(HiddenName, bool), u64>,
     /// Facts that wait for a watermark.
     pub waiting_facts: u64,
     /// Turns of the correlating thread.

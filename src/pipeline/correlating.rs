@@ -76,6 +76,7 @@ impl<'a> Correlating<'a> {
             let (known, evicted) = self.correlator.learned_names();
             figures.learned_names = known as u64;
             figures.learned_names_evicted = evicted;
+            figures.hidden_names.clone_from(self.correlator.hidden_names());
             figures.exchanges_over_cap = self.correlator.over_cap();
             figures.waiting_facts = self.merge.waiting() as u64;
             figures.turns += 1;

@@ -31,6 +31,8 @@ pub struct SensorCounters {
     pub evicted_flows: u64,
     /// Flows given up because a parser panicked: faults of ours.
     pub panics: u64,
+    /// Sessions with public resolvers.
+    pub encrypted_dns_sessions: u64,
     /// Exchanges beyond the cap of their flow, told nowhere.
     pub exchanges_over_cap: u64,
     /// TLS sessions whose hello was read, and those of them whose content was.
@@ -88,6 +90,7 @@ impl SensorCounters {
             ("gaps", self.gaps),
             ("conflicts", self.conflicts),
             ("evicted_flows", self.evicted_flows),
+            ("encrypted_dns_sessions", self.encrypted_dns_sessions),
             ("exchanges_over_cap", self.exchanges_over_cap),
             ("panics", self.panics),
             ("tls_sessions", self.sessions),

@@ -1,27 +1,24 @@
 //! What a worker does with UDP, and with TCP of no known protocol. In: datagrams; out: facts. DNS is read: its answers
-//! name addresses for the client that asked. The hello of QUIC names its flow. All else is an [`Opaque`] flow, which such a
+//! name addresses for the client that asked. The hello of QUIC names its flow, so may that of DTLS; voice and video go by
+//! their first datagram. All else is an [`Opaque`] flow, which such a
 //! name may tell of.
-//! Bounds: an answer's time to live is held between `protocol.min_name_ttl_seconds` and `max_name_ttl_seconds`.
-
-use std::time::Duration;
 
 use super::{
+    lookup::{self, goes_to_resolver},
     naming::Naming,
     opaque::{self, Opaque},
     sensor::{FlowState, Sensor, reverse, survive},
 };
 use crate::{
-    event::{Direction, DnsAnswer, DnsEvent, EvidenceKind, FactBody, FlowIdentity, QuicEvent},
+    event::{Direction, EvidenceKind, FactBody, FlowIdentity, QuicEvent},
     flow::{FlowRecord, Interest},
     protocol::{
-        dns::{self, Data, Message, Record},
+        dns::{self, Message},
         quic::{Quic, QuicHello, Read},
+        realtime::{self, Realtime},
     },
     redact::wire,
 };
-
-/// Of name servers over UDP (RFC 1035 §4.2.1).
-const RESOLVER_PORT: u16 = 53;
 
 impl Sensor {
     /// One datagram. Answers whether more of its direction are wanted.
@@ -39,16 +36,19 @@ impl Sensor {
         match message {
             Some(message) => self.dns(state, direction, &message),
             // Something else among DNS, or one that is broken.
-            None if state.is_dns => {}
-            None => return self.maybe_quic(flow, state, direction, bytes),
+            None if state.exchanges.is_dns => {}
+            None => return self.recognise(flow, state, direction, bytes),
         }
         Interest::Data
     }
 
-    /// Looks for the hello of QUIC. All else of such a flow, and any other flow, is opaque.
-    fn maybe_quic(&mut self, flow: &FlowRecord, state: &mut FlowState, direction: Direction, bytes: &[u8]) -> Interest {
+    /// Looks for the hello of QUIC, or what voice and video begin with. All else of such a flow, and any other flow, is opaque.
+    fn recognise(&mut self, flow: &FlowRecord, state: &mut FlowState, direction: Direction, bytes: &[u8]) -> Interest {
         if state.opaque.is_some() || state.exchanges.spoken {
             // Decided already: this is the other direction.
+            return Interest::Nothing;
+        }
+        if state.quic.is_none() && self.maybe_realtime(flow, state, bytes) {
             return Interest::Nothing;
         }
         let max_hello_bytes = self.generations.rules().protocol.max_hello_bytes;
@@ -65,11 +65,33 @@ impl Sensor {
         Interest::Nothing
     }
 
+    /// Answers whether the flow carries voice or video.
+    fn maybe_realtime(&mut self, flow: &FlowRecord, state: &mut FlowState, bytes: &[u8]) -> bool {
+        let read = survive(|| realtime::read(bytes));
+        self.counters.panics += u64::from(read.is_none());
+        let Some(realtime) = read.flatten() else { return false };
+        state.exchanges.app_proto = Some(realtime.name());
+        let naming = match &realtime {
+            Realtime::Stun => None,
+            Realtime::Dtls(hello) => {
+                Some(Naming::of(hello, EvidenceKind::TlsSni, Vec::new(), self.generations.rules()))
+            }
+        };
+        state.exchanges.spoken = true;
+        state.exchanges.named |= naming.as_ref().is_some_and(|naming| naming.named);
+        state.exchanges.about_ai |= naming.as_ref().is_some_and(|naming| naming.service.is_some());
+        if naming.as_ref().is_none_or(|naming| !naming.is_of_others()) {
+            self.open_opaque(flow, state, naming);
+        }
+        true
+    }
+
     fn quic_hello(&mut self, state: &mut FlowState, quic: &QuicHello) -> Naming {
         if (quic.direction == Direction::ToClient) != state.exchanges.reversed {
             reverse(&mut state.identity, &mut state.exchanges);
         }
         let naming = Naming::of(&quic.hello, EvidenceKind::QuicSni, Vec::new(), self.generations.rules());
+        self.counters.encrypted_dns_sessions += u64::from(naming.encrypted_dns);
         state.exchanges.app_proto = Some("quic");
         state.exchanges.spoken = true;
         state.exchanges.named |= naming.named;
@@ -78,8 +100,10 @@ impl Sensor {
             version: quic.version,
             sni: quic.hello.server_name.as_deref().map(wire::host),
             ja4: quic.hello.ja4.clone(),
+            flowbits: naming.flowbits(),
         };
-        self.log.tell_of(&state.identity, Some("quic"), naming.about_ai(), FactBody::Quic(event));
+        let body = FactBody::Quic { event, ech: naming.ech.clone() };
+        self.log.tell_of(&state.identity, Some("quic"), naming.about_ai(), body);
         naming
     }
 
@@ -101,60 +125,15 @@ impl Sensor {
     }
 
     fn dns(&mut self, state: &mut FlowState, direction: Direction, message: &Message) {
-        state.is_dns = true;
-        state.exchanges.app_proto = Some("dns");
         // Who answers is the server, whatever its port.
         let from_server = (direction == Direction::ToClient) != state.exchanges.reversed;
         if message.is_response() != from_server {
             reverse(&mut state.identity, &mut state.exchanges);
         }
-        let rules = self.generations.rules();
-        let about_ai = rules.catalog.lookup(&message.name, None).is_some();
-        state.exchanges.about_ai |= about_ai;
-        let (least, most) = (rules.protocol.min_name_ttl_seconds, rules.protocol.max_name_ttl_seconds);
-        let now = self.log.now().time;
-        let until = |ttl: u32| now.after(Duration::from_secs(u64::from(ttl).min(most).max(least)));
-        if message.is_response() && message.code() == 0 {
-            let addresses: Vec<_> = message.addresses().map(|(address, ttl)| (address, until(ttl))).collect();
-            if !addresses.is_empty() {
-                let name = about_ai.then(|| message.name.clone());
-                self.log.tell(&state.identity, Some("dns"), FactBody::NamesLearned { name, addresses });
-            }
-        }
-        let event = FactBody::Dns(Box::new(event(message)));
-        self.log.tell_of(&state.identity, Some("dns"), about_ai.into(), event);
+        lookup::tell(message, self.generations.rules(), &state.identity, &mut state.exchanges, &mut self.log);
     }
-}
-
-/// Whether an end is a resolver by its port. What has the form of DNS elsewhere is NetBIOS, mDNS or LLMNR, whose names are
-/// those of devices, or may be made up to name or to hide a flow.
-fn goes_to_resolver(flow: &FlowIdentity) -> bool {
-    [flow.client, flow.server].iter().any(|end| end.port() == RESOLVER_PORT)
 }
 
 fn is_broadcast(flow: &FlowIdentity) -> bool {
     matches!(flow.server.ip(), std::net::IpAddr::V4(address) if address.is_broadcast())
-}
-
-fn event(message: &Message) -> DnsEvent {
-    DnsEvent {
-        id: message.id,
-        flags: message.flags,
-        rrname: wire::host(&message.name),
-        rrtype: message.kind,
-        answers: message.answers.iter().map(answer).collect(),
-    }
-}
-
-fn answer(record: &Record) -> DnsAnswer {
-    DnsAnswer {
-        rrname: record.name.as_deref().map(wire::host),
-        rrtype: record.kind,
-        ttl: record.ttl_seconds,
-        rdata: match &record.data {
-            Data::Address(address) => Some(address.to_string()),
-            Data::Alias(target) => Some(wire::host(target)),
-            Data::Other => None,
-        },
-    }
 }

@@ -12,6 +12,7 @@ mod counters;
 mod datagram;
 mod facts;
 mod generations;
+mod lookup;
 mod merge;
 mod naming;
 mod opaque;

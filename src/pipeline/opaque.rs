@@ -14,6 +14,7 @@ use crate::{
         Timestamp,
     },
     flow::FlowRecord,
+    protocol::realtime::Realtime,
 };
 
 /// So many bytes up are worth telling before the part ends,
@@ -40,14 +41,16 @@ impl Opaque {
     ) -> Self {
         let now = log.now().time;
         let key = ExchangeKey { flow: flow.id, ..ExchangeKey::default() };
-        let (service, evidence) = naming.map_or((None, Vec::new()), |naming| (naming.service, naming.evidence));
+        let naming = naming.unwrap_or_default();
         let opening = Opening {
             key,
             generation,
-            service,
-            evidence,
+            service: naming.service,
+            evidence: naming.evidence,
+            hidden: naming.hidden,
+            ech: naming.ech,
             client: Client::default(),
-            operation: Operation::Other,
+            operation: if Realtime::is_carried_by(app_proto) { Operation::Audio } else { Operation::Other },
             // Answers whose questions were not seen are cleartext all the same.
             encrypted: !matches!(app_proto, Some("http" | "http2")),
         };

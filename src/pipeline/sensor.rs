@@ -12,6 +12,7 @@ use super::{
     counters::SensorCounters,
     facts::{FactLog, Workbench},
     generations::Generations,
+    naming::Naming,
     opaque::{self, Opaque},
     plan::{ScanPlan, scan_plan},
     session::Session,
@@ -53,8 +54,6 @@ pub(super) struct FlowState {
     /// `None` for UDP.
     tree: Option<StreamTree>,
     pub(super) exchanges: Exchanges,
-    /// Datagrams of DNS came.
-    pub(super) is_dns: bool,
     /// Whose hello is not whole yet.
     pub(super) quic: Option<Quic>,
     /// It is of no known protocol.
@@ -66,7 +65,7 @@ pub(super) struct FlowState {
 
 #[derive(Default)]
 pub(super) struct Exchanges {
-    open: BTreeMap<(StreamId, ExchangeId), Exchange>,
+    pub(super) open: BTreeMap<(StreamId, ExchangeId), Exchange>,
     /// Hosts that streams are with by what was said around them, by the exchange that said so: the innermost first.
     tunnels: BTreeMap<(StreamId, ExchangeId), Names>,
     /// A bound of the dissectors took something of this flow.
@@ -75,18 +74,22 @@ pub(super) struct Exchanges {
     pub(super) reversed: bool,
     /// Something of this flow was with an AI service.
     pub(super) about_ai: bool,
+    /// Look-ups of DNS came.
+    pub(super) is_dns: bool,
     /// A hello or a request came: it is of a protocol that we read.
     pub(super) spoken: bool,
     /// It said a name, which tells more than its server's address.
     pub(super) named: bool,
     pub(super) app_proto: Option<&'static str>,
+    /// A hello whose name may be an outer one. Only counts of such a flow are needed.
+    perhaps_hidden: Option<Naming>,
     wake_at: Option<Timestamp>,
 }
 
 /// Hosts, and how each is known.
 type Names = Vec<(String, EvidenceKind)>;
 
-enum Exchange {
+pub(super) enum Exchange {
     Transaction(Box<Transaction>),
     Session(Session),
     /// A session that may be read: then what goes through it tells whom it is with, and it is no exchange of its own.
@@ -133,7 +136,6 @@ impl StreamConsumer for Sensor {
             identity: Arc::new(flow.identity.clone()),
             tree,
             exchanges: Exchanges::default(),
-            is_dns: false,
             quic: None,
             opaque: None,
             told_conflict: false,
@@ -193,8 +195,9 @@ impl StreamConsumer for Sensor {
             state.tree = None;
         }
         state.exchanges.arm();
-        if is_unread {
-            self.open_opaque(flow, state, None);
+        let perhaps_hidden = state.exchanges.perhaps_hidden.take();
+        if is_unread || perhaps_hidden.is_some() {
+            self.open_opaque(flow, state, perhaps_hidden);
         }
         interest.unwrap_or(Interest::Nothing)
     }
@@ -334,7 +337,7 @@ impl FlowState {
     fn about_ai(&self) -> AboutAi {
         match &self.exchanges {
             exchanges if exchanges.about_ai => AboutAi::Yes,
-            exchanges if exchanges.named || self.is_dns => AboutAi::No,
+            exchanges if exchanges.named || exchanges.is_dns => AboutAi::No,
             _ => AboutAi::ByAddress,
         }
     }
@@ -381,9 +384,9 @@ pub(super) fn reverse(flow: &mut Arc<FlowIdentity>, exchanges: &mut Exchanges) {
 }
 
 /// Takes the tree's events for one call.
-struct Handler<'a> {
-    bench: Workbench<'a>,
-    exchanges: &'a mut Exchanges,
+pub(super) struct Handler<'a> {
+    pub(super) bench: Workbench<'a>,
+    pub(super) exchanges: &'a mut Exchanges,
     counters: &'a mut SensorCounters,
     flow_notes: FlowNotes,
 }
@@ -395,6 +398,7 @@ impl TreeSink for Handler<'_> {
         }
         match event {
             ProtocolEvent::Hello { exchange, hello, keys } => return self.hello(stream, exchange, hello, keys),
+            ProtocolEvent::Certificate { exchange, names } => return self.certificate(stream, exchange, names),
             ProtocolEvent::Request { exchange, head } => self.request(stream, exchange, head),
             ProtocolEvent::Response { exchange, head } => {
                 self.with(stream, exchange, |transaction, bench| transaction.respond(head, bench));
@@ -436,11 +440,7 @@ impl TreeSink for Handler<'_> {
                 self.understand(stream);
                 self.exchanges.remember_tunnel(stream, exchange, Some(host), evidence);
             }
-            ProtocolEvent::NameLearned { name, address, ttl_seconds } => {
-                let expires = self.bench.log.now().time.after(std::time::Duration::from_secs(ttl_seconds.into()));
-                let body = FactBody::NamesLearned { name: Some(name.to_owned()), addresses: vec![(address, expires)] };
-                self.bench.log.tell(self.bench.flow, Some(stream.protocol), body);
-            }
+            ProtocolEvent::Dns { message, .. } => return self.dns(message),
             ProtocolEvent::Capped(_) => self.exchanges.capped = true,
             ProtocolEvent::Reversed => reverse(self.bench.flow, self.exchanges),
             ProtocolEvent::Upgraded { exchange, to } => {
@@ -548,6 +548,8 @@ impl Handler<'_> {
             generation: self.bench.generations.number(),
             service: Some(found.service_match()),
             evidence,
+            hidden: None,
+            ech: None,
             client: client::of_request(head.user_agent.as_deref(), &head.header_names),
             operation: catalog.operation(Some(&found), &head.method, &head.path),
             encrypted: false,

@@ -50,6 +50,9 @@ impl Debug for ProtocolEvent<'_> {
                 told.field("exchange", exchange).field("hello", hello).field("keys", keys).finish()
             }
             Self::Decrypted { exchange, direction, bytes } => counted(f, "Decrypted", &[exchange, direction, bytes]),
+            Self::Certificate { exchange, names } => {
+                f.debug_struct("Certificate").field("exchange", exchange).field("names", &names.len()).finish()
+            }
             Self::Encrypted { exchange, direction, bytes } => counted(f, "Encrypted", &[exchange, direction, bytes]),
             Self::Request { exchange, head } => {
                 f.debug_struct("Request").field("exchange", exchange).field("head", head).finish()
@@ -90,16 +93,14 @@ impl Debug for ProtocolEvent<'_> {
                 let mut target = f.debug_struct("ProxyTarget");
                 target.field("exchange", exchange).field("evidence", evidence).finish_non_exhaustive()
             }
-            Self::NameLearned { ttl_seconds, .. } => {
-                f.debug_struct("NameLearned").field("ttl_seconds", ttl_seconds).finish_non_exhaustive()
-            }
+            Self::Dns { exchange, message } => counted(f, "Dns", &[exchange, &message.kind, &message.answers.len()]),
             Self::Reversed => f.write_str("Reversed"),
             Self::Capped(cap) => f.debug_tuple("Capped").field(cap).finish(),
         }
     }
 }
 
-/// Exchange, direction, bytes.
+/// Exchange, direction or type, bytes or records.
 fn counted(f: &mut Formatter<'_>, name: &str, fields: &[&dyn Debug; 3]) -> Result {
     let [exchange, direction, bytes] = fields;
     f.debug_struct(name).field("exchange", exchange).field("direction", direction).field("bytes", bytes).finish()
@@ -109,7 +110,7 @@ fn counted(f: &mut Formatter<'_>, name: &str, fields: &[&dyn Debug; 3]) -> Resul
 mod tests {
     use super::*;
     use crate::event::Direction;
-    use crate::protocol::ExchangeId;
+    use crate::protocol::{ExchangeId, dns::Message};
 
     #[test]
     fn no_character_off_the_wire_is_shown() {
@@ -133,9 +134,10 @@ mod tests {
             ResponseHead { content_type: text(), content_encoding: vec![secret.to_owned()], ..ResponseHead::default() };
         let (exchange, direction, bytes) = (ExchangeId(1), Direction::ToServer, secret.as_bytes());
         let evidence = crate::event::EvidenceKind::SocksTarget;
-        let address = std::net::Ipv4Addr::LOCALHOST.into();
+        let message = Message { id: 1, flags: 0, name: secret.to_owned(), kind: 1, answers: Vec::new() };
         let events = [
             ProtocolEvent::Hello { exchange, hello: &hello, keys: crate::protocol::SessionKeys::Unknown },
+            ProtocolEvent::Certificate { exchange, names: &[secret.to_owned()] },
             ProtocolEvent::Request { exchange, head: &request },
             ProtocolEvent::Response { exchange, head: &response },
             ProtocolEvent::Body { exchange, direction, bytes },
@@ -144,7 +146,7 @@ mod tests {
             ProtocolEvent::Message { exchange, direction, piece: MessagePiece::Bytes(bytes) },
             ProtocolEvent::Message { exchange, direction, piece: MessagePiece::Conflict(bytes) },
             ProtocolEvent::ProxyTarget { exchange, host: secret, port: 1, evidence },
-            ProtocolEvent::NameLearned { name: secret, address, ttl_seconds: 1 },
+            ProtocolEvent::Dns { exchange, message: &message },
         ];
         for event in events {
             let shown = format!("{event:?} {event:#?}");

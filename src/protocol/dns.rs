@@ -1,12 +1,16 @@
-//! DNS messages over UDP (RFC 1035 §4). In: a datagram; out: a [`Message`] with its question, and of a response the
-//! addresses that answer it, through CNAME chains. A message is known by its form: one question, sound
-//! names, counts that the datagram holds.
+//! DNS messages (RFC 1035 §4). In: a datagram, or a message of a [`stream`]; out: a [`Message`] with its question, and of
+//! a response the addresses that answer it, through chains of aliases (CNAME, and the targets of HTTPS and SVCB). A
+//! message is known by its form: one question, sound names, counts that the datagram holds.
 //!
 //! Bounds: [`MAX_RECORDS`] answers are read; a name has 255 bytes (§2.3.4) and follows compression pointers backwards
-//! only, so that none loops. Does not: TCP, DNSSEC, authority and additional records, mDNS without a question.
+//! only, so that none loops. Does not: DNSSEC, authority and additional records, mDNS without a question.
 
+mod service;
+pub mod stream;
 #[cfg(test)]
 mod tests;
+
+pub use service::{EchConfig, MAX_ECH_CONFIGS, MAX_HINTS, Service};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,6 +25,8 @@ const HEADER_BYTES: usize = 12;
 const A: u16 = 1;
 const CNAME: u16 = 5;
 const AAAA: u16 = 28;
+const SVCB: u16 = 64;
+const HTTPS: u16 = 65;
 const CLASS_INTERNET: u16 = 1;
 
 const RESPONSE: u16 = 0x8000;
@@ -59,7 +65,20 @@ pub enum Data {
     Address(IpAddr),
     /// The target of a CNAME.
     Alias(String),
+    /// HTTPS or SVCB.
+    Service(Service),
     Other,
+}
+
+impl Data {
+    /// The other name under which more is to be found.
+    fn target(&self) -> Option<&String> {
+        match self {
+            Self::Alias(target) => Some(target),
+            Self::Service(service) => service.target.as_ref(),
+            Self::Address(_) | Self::Other => None,
+        }
+    }
 }
 
 impl Message {
@@ -74,37 +93,82 @@ impl Message {
         (self.flags & 0x0f) as u8
     }
 
+    /// The name that is asked for, without what HTTPS puts before it for another port than its own (RFC 9460 §9.1).
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let (port, rest) = self.name.split_once("._https.").unwrap_or_default();
+        let is_port = port.strip_prefix('_').is_some_and(|port| port.parse::<u16>().is_ok());
+        if self.kind == HTTPS && is_port { rest } else { &self.name }
+    }
+
     /// Addresses of the name that was asked for, with how long they hold.
     pub fn addresses(&self) -> impl Iterator<Item = (IpAddr, u32)> {
-        self.answers.iter().filter(|record| record.is_asked).filter_map(|record| match record.data {
-            Data::Address(address) => Some((address, record.ttl_seconds)),
+        self.asked().flat_map(|record| {
+            let addresses = match &record.data {
+                Data::Address(address) => std::slice::from_ref(address),
+                Data::Service(service) => service.hints.as_slice(),
+                Data::Alias(_) | Data::Other => &[],
+            };
+            addresses.iter().map(|address| (*address, record.ttl_seconds))
+        })
+    }
+
+    /// Other names at which the service of the name that was asked for is, with how long they hold: a client asks for
+    /// their addresses by themselves (RFC 9460 §3).
+    pub fn service_targets(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.services().filter_map(|(service, ttl)| service.target.as_deref().map(|target| (target, ttl)))
+    }
+
+    /// By what keys hellos to the name that was asked for may be encrypted.
+    pub fn ech_configs(&self) -> impl Iterator<Item = (&EchConfig, u32)> {
+        self.services().flat_map(|(service, ttl)| service.ech.iter().map(move |config| (config, ttl)))
+    }
+
+    fn services(&self) -> impl Iterator<Item = (&Service, u32)> {
+        self.asked().filter_map(|record| match &record.data {
+            Data::Service(service) => Some((service, record.ttl_seconds)),
             _ => None,
         })
+    }
+
+    fn asked(&self) -> impl Iterator<Item = &Record> {
+        self.answers.iter().filter(|record| record.is_asked)
+    }
+}
+
+/// The header of a standard query, or of the response to one, with one question. Its answers are counted in it.
+#[derive(Clone, Copy)]
+struct Header {
+    id: u16,
+    flags: u16,
+    answers: u16,
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let [id0, id1, flags0, flags1, questions0, questions1, answers0, answers1] = array(bytes, 0)?;
+        let flags = u16::from_be_bytes([flags0, flags1]);
+        let answers = u16::from_be_bytes([answers0, answers1]);
+        let is_query = flags & RESPONSE == 0;
+        let sound = flags & (OPCODE | RESERVED) == 0
+            && [questions0, questions1] == [0, 1]
+            && !(is_query && (answers > 0 || flags & 0x0f != 0));
+        sound.then_some(Self { id: u16::from_be_bytes([id0, id1]), flags, answers })
     }
 }
 
 /// The message, if the datagram is one. What a snaplen cut off its end is missing from the answers.
 #[must_use]
 pub fn read(datagram: &[u8]) -> Option<Message> {
-    let (header, _) = datagram.split_first_chunk::<HEADER_BYTES>()?;
-    let [id0, id1, flags0, flags1, questions0, questions1, answers0, answers1, ..] = *header;
-    let flags = u16::from_be_bytes([flags0, flags1]);
-    // A standard query or its response, with one question.
-    if flags & (OPCODE | RESERVED) != 0 || [questions0, questions1] != [0, 1] {
-        return None;
-    }
-    let answers = usize::from(u16::from_be_bytes([answers0, answers1]));
-    let is_response = flags & RESPONSE != 0;
-    if !is_response && (answers > 0 || flags & 0x0f != 0) {
-        return None;
-    }
+    let Header { id, flags, answers } = Header::read(datagram)?;
+    let answers = usize::from(answers);
     let (name, at) = name(datagram, HEADER_BYTES)?;
     let [kind0, kind1, class0, class1] = array(datagram, at)?;
     if u16::from_be_bytes([class0, class1]) != CLASS_INTERNET {
         return None;
     }
     let mut message = Message {
-        id: u16::from_be_bytes([id0, id1]),
+        id,
         flags,
         name,
         kind: u16::from_be_bytes([kind0, kind1]),
@@ -136,6 +200,7 @@ fn record(bytes: &[u8], at: usize, asked: &str) -> Option<(Record, usize)> {
         A => <[u8; 4]>::try_from(data).map_or(Data::Other, |octets| Data::Address(Ipv4Addr::from(octets).into())),
         AAAA => <[u8; 16]>::try_from(data).map_or(Data::Other, |octets| Data::Address(Ipv6Addr::from(octets).into())),
         CNAME => name(bytes, data_at).map_or(Data::Other, |(target, _)| Data::Alias(target)),
+        SVCB | HTTPS => Service::read(bytes, data_at..next).map_or(Data::Other, Data::Service),
         _ => Data::Other,
     };
     let ttl_seconds = u32::from_be_bytes([ttl0, ttl1, ttl2, ttl3]);
@@ -153,9 +218,7 @@ fn follow_aliases(message: &mut Message) {
         done += 1;
         for record in message.answers.iter_mut().filter(|record| !record.is_asked && record.name == name) {
             record.is_asked = true;
-            if let Data::Alias(target) = &record.data {
-                names.push(Some(target.clone()));
-            }
+            names.extend(record.data.target().map(|target| Some(target.clone())));
         }
     }
 }

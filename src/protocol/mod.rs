@@ -10,6 +10,7 @@ pub mod dns;
 pub mod http1;
 pub mod http2;
 pub mod quic;
+pub mod realtime;
 mod settings;
 pub mod socks;
 pub mod tls;
@@ -23,7 +24,8 @@ use crate::event::{Direction, EvidenceKind};
 use crate::flow::StreamEvent;
 
 /// All protocols, tried in this order.
-pub static PROTOCOLS: &[Protocol] = &[tls::PROTOCOL, http2::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL];
+pub static PROTOCOLS: &[Protocol] =
+    &[tls::PROTOCOL, http2::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL, dns::stream::PROTOCOL];
 
 /// An exchange within its stream: a request with its response, or an encrypted session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,8 +128,9 @@ pub struct ClientHello {
     pub alpn: Vec<String>,
     /// Highest version offered, GREASE left out.
     pub version: u16,
-    /// The encrypted_client_hello extension was there (real or GREASE).
-    pub ech: bool,
+    /// The config_id of an outer encrypted_client_hello (RFC 9849 §5): that of a real one, or chance, as clients without
+    /// a configuration send the same form (GREASE ECH, §6.2).
+    pub ech: Option<u8>,
     /// Fingerprint of the client's software; `None` for SSLv2's form.
     pub ja4: Option<String>,
 }
@@ -220,6 +223,11 @@ pub enum ProtocolEvent<'a> {
         hello: &'a ClientHello,
         keys: SessionKeys,
     },
+    /// The server of a session whose hello names nobody says that it is these: lower case; a first label `*` is any.
+    Certificate {
+        exchange: ExchangeId,
+        names: &'a [String],
+    },
     /// So many bytes of application data went through an encrypted session: an estimate of the plaintext.
     Encrypted {
         exchange: ExchangeId,
@@ -294,11 +302,10 @@ pub enum ProtocolEvent<'a> {
         port: u16,
         evidence: EvidenceKind,
     },
-    /// A name for an address was learned.
-    NameLearned {
-        name: &'a str,
-        address: std::net::IpAddr,
-        ttl_seconds: u32,
+    /// A question, or an answer to the flow's client.
+    Dns {
+        exchange: ExchangeId,
+        message: &'a dns::Message,
     },
     /// Who asks is what the flow calls the server: it was picked up the wrong way round.
     Reversed,
@@ -312,6 +319,7 @@ impl ProtocolEvent<'_> {
     pub fn exchange(&self) -> Option<ExchangeId> {
         match self {
             Self::Hello { exchange, .. }
+            | Self::Certificate { exchange, .. }
             | Self::Encrypted { exchange, .. }
             | Self::Decrypted { exchange, .. }
             | Self::Request { exchange, .. }
@@ -324,8 +332,9 @@ impl ProtocolEvent<'_> {
             | Self::Tunnel { exchange, .. }
             | Self::Upgraded { exchange, .. }
             | Self::Message { exchange, .. }
-            | Self::ProxyTarget { exchange, .. } => Some(*exchange),
-            Self::NameLearned { .. } | Self::Reversed | Self::Capped(_) => None,
+            | Self::ProxyTarget { exchange, .. }
+            | Self::Dns { exchange, .. } => Some(*exchange),
+            Self::Reversed | Self::Capped(_) => None,
         }
     }
 }

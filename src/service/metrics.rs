@@ -183,7 +183,7 @@ impl Page {
         let each = |count: fn(&WorkerFigures) -> u64| {
             names.iter().zip(&figures.workers).map(move |(name, worker)| (vec![name.as_str()], count(worker)))
         };
-        let counters: [Named; 11] = [
+        let counters: [Named; 12] = [
             ("shadowtap_packets_total", "Packets taken into flows.", |worker| worker.flow.packets),
             ("shadowtap_duplicate_packets_total", "Packets that were copies of others.", |worker| {
                 worker.flow.duplicates
@@ -201,6 +201,9 @@ impl Page {
             }),
             ("shadowtap_panics_total", "Flows given up because a parser panicked; please report it.", |worker| {
                 worker.sensor.panics
+            }),
+            ("shadowtap_encrypted_dns_sessions_total", "Sessions with public resolvers: hidden look-ups.", |worker| {
+                worker.sensor.encrypted_dns_sessions
             }),
             ("shadowtap_exchanges_over_cap_total", "Exchanges beyond the cap of their flow.", |worker| {
                 worker.sensor.exchanges_over_cap
@@ -258,6 +261,16 @@ impl Page {
             "Learned names that had to go for others.",
             &[],
             [(vec![], telling.learned_names_evicted)],
+        );
+        let hidden = telling
+            .hidden_names
+            .iter()
+            .map(|((hidden, named), count)| (vec![hidden.label(), if *named { "dns" } else { "no" }], *count));
+        self.counter(
+            "shadowtap_hidden_names_total",
+            "Sessions whose hello does not name them, and whether DNS told that they are with an AI service.",
+            &["kind", "named"],
+            hidden,
         );
         self.gauge(
             "shadowtap_waiting_facts",

@@ -1,9 +1,7 @@
 //! A framed protocol made for tests: what later protocols (HTTP/2, ICAP, DNS) will ask of the house, in its smallest
-//! form. Many exchanges are open on one stream at once, and names are learned.
+//! form. Many exchanges are open on one stream at once.
 //! Wire form, either direction: `STT1`, then frames of kind (1), exchange (2), payload length (4, big-endian), payload.
 //! Not in [`crate::protocol::PROTOCOLS`]: tests hand `&[PROTOCOL]` to the stream tree.
-
-use std::net::IpAddr;
 
 use crate::event::{Direction, EvidenceKind};
 use crate::protocol::{
@@ -33,15 +31,11 @@ pub enum Frame {
     End = 3,
     /// Payload: status, two bytes.
     Response = 4,
-    /// Payload: name, line feed, address as text. The exchange means nothing.
-    Name = 5,
 }
 
 impl Frame {
     fn of(kind: u8) -> Option<Self> {
-        [Self::Request, Self::Body, Self::End, Self::Response, Self::Name]
-            .into_iter()
-            .find(|frame| *frame as u8 == kind)
+        [Self::Request, Self::Body, Self::End, Self::Response].into_iter().find(|frame| *frame as u8 == kind)
     }
 }
 
@@ -59,12 +53,6 @@ pub fn frame(kind: Frame, exchange: u16, payload: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn request(exchange: u16, host: &str, path: &str, content_type: &str) -> Vec<u8> {
     frame(Frame::Request, exchange, format!("{host}\n{path}\n{content_type}").as_bytes())
-}
-
-/// The frame that teaches a name.
-#[must_use]
-pub fn name_learned(name: &str, address: IpAddr) -> Vec<u8> {
-    frame(Frame::Name, 0, format!("{name}\n{address}").as_bytes())
 }
 
 fn probe(_: Direction, bytes: &[u8]) -> Probe {
@@ -150,7 +138,7 @@ impl Framed {
                 Some(message @ (Message::None | Message::Open)) => *message = Message::Ended,
                 _ => return self.fail(DoneReason::Malformed, out),
             },
-            Frame::Body | Frame::Name => {}
+            Frame::Body => {}
         }
         match kind {
             Frame::Request => {
@@ -177,12 +165,6 @@ impl Framed {
             Frame::End => {
                 out.event(ProtocolEvent::BodyEnd { exchange, direction, complete: true });
                 self.close_whole(out);
-            }
-            Frame::Name => {
-                let name = parts.next().unwrap_or_default();
-                if let Some(address) = parts.next().and_then(|address| address.parse().ok()) {
-                    out.event(ProtocolEvent::NameLearned { name: &name, address, ttl_seconds: 300 });
-                }
             }
             Frame::Body => {}
         }
@@ -289,7 +271,6 @@ mod tests {
             request(3, "b.example", "/three", "text/plain"),
             frame(Frame::Body, 1, b"first of one, "),
             frame(Frame::Body, 3, b"first of three, "),
-            name_learned("c.example", IpAddr::from([192, 0, 2, 7])),
             frame(Frame::Body, 1, b"rest of one"),
             frame(Frame::End, 1, b""),
             frame(Frame::Body, 3, b"rest of three"),
@@ -319,7 +300,6 @@ mod tests {
         tree.close(&mut recorder);
         assert_eq!(recorder.body(0, 1, Direction::ToServer), b"first of one, rest of one");
         assert_eq!(recorder.body(0, 3, Direction::ToServer), b"first of three, rest of three");
-        assert_eq!(recorder.holding("NameLearned { name: \"c.example\", address: 192.0.2.7"), 1);
         assert_eq!(recorder.holding("Closed"), 2);
     }
 }

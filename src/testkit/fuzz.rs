@@ -25,7 +25,7 @@ use crate::{
     event::{Direction, Timestamp, Transport},
     packet::{self, Cargo, Decoded},
     policy::Policy,
-    protocol::{End, Protocol, dns, http1, http2, quic, socks, tls, websocket},
+    protocol::{End, Protocol, dns, http1, http2, quic, realtime, socks, tls, websocket},
     yaml::{self, Fault, Source},
 };
 
@@ -36,6 +36,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("capture_file", capture_file),
     ("dns", dns),
+    ("dns_stream", dns_stream),
     ("event_stream", event_stream),
     ("encodings", encodings),
     ("form", form),
@@ -47,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("multipart", multipart),
     ("packet", packet),
     ("quic", quic),
+    ("realtime", realtime),
     ("socks", socks),
     ("stream_tree", stream_tree),
     ("tcp_reassembly", tcp_reassembly),
@@ -226,6 +228,14 @@ pub fn dns(data: &[u8]) {
     assert!(message.answers.len() <= dns::MAX_RECORDS, "{} answers", message.answers.len());
     let longest = message.answers.iter().filter_map(|record| record.name.as_ref()).map(String::len).max();
     assert!(longest.unwrap_or(0) < 255, "an owner of {longest:?} bytes");
+    let services = message.answers.iter().filter_map(|record| match &record.data {
+        dns::Data::Service(service) => Some(service),
+        _ => None,
+    });
+    for service in services {
+        assert!(service.hints.len() <= dns::MAX_HINTS && service.ech.len() <= dns::MAX_ECH_CONFIGS);
+        assert!(service.ech.iter().all(|config| (1..256).contains(&config.public_name.len())));
+    }
     if let Some(shorter) = data.len().checked_sub(1).and_then(|length| dns::read(&data[..length])) {
         assert!(shorter.name == message.name && shorter.answers.len() <= message.answers.len());
     }
@@ -260,6 +270,17 @@ pub fn quic(data: &[u8]) {
     if datagrams.len() <= 16 {
         assert!(read(true) == once, "copies change the hello");
     }
+}
+
+/// A datagram that voice or video may begin with.
+pub fn realtime(data: &[u8]) {
+    if let Some(realtime::Realtime::Dtls(hello)) = realtime::read(data) {
+        assert!(hello.ja4.is_none() && hello.server_name.is_none_or(|name| name.len() <= 512));
+    }
+}
+
+pub fn dns_stream(data: &[u8]) {
+    conversation(&dns::stream::PROTOCOL, data);
 }
 
 pub fn tls(data: &[u8]) {

@@ -9,7 +9,7 @@ use crate::event::Direction;
 use crate::flow::{Interest, StreamEvent};
 use crate::protocol::{
     ClientHello, DoneReason, End, ExchangeId, MessagePiece, Progress, Protocol, ProtocolEvent, ProtocolSink,
-    RequestHead, Settings, Start, StreamInfo, TreeSink,
+    RequestHead, Settings, Start, StreamInfo, TreeSink, dns,
 };
 
 /// A conversation: who sends what, in order.
@@ -164,9 +164,10 @@ fn describe(event: &ProtocolEvent<'_>) -> String {
         ProtocolEvent::Hello { exchange, hello, keys } => {
             let ClientHello { server_name, alpn, version, ech, ja4 } = hello;
             format!(
-                "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech}, {ja4:?}, {keys:?} }}"
+                "Hello {{ exchange: {exchange:?}, name: {server_name:?}, alpn: {alpn:?}, {version:#06x}, ech: {ech:?}, {ja4:?}, {keys:?} }}"
             )
         }
+        ProtocolEvent::Certificate { exchange, names } => format!("Certificate {{ {exchange:?}, {names:?} }}"),
         ProtocolEvent::Request { exchange, head } => {
             let RequestHead { method, target, host, port, host_header, content_type, .. } = head;
             let texts = format!("{method:?} {target:?} {host:?} {port:?} {host_header:?} {content_type:?}");
@@ -181,8 +182,11 @@ fn describe(event: &ProtocolEvent<'_>) -> String {
         ProtocolEvent::Message { exchange, direction, piece: MessagePiece::Conflict(bytes) } => {
             format!("MessageConflict {{ exchange: {exchange:?}, direction: {direction:?}, bytes: {bytes:?} }}")
         }
-        ProtocolEvent::NameLearned { name, address, .. } => {
-            format!("NameLearned {{ name: {name:?}, address: {address} }}")
+        ProtocolEvent::Dns { exchange, message } => {
+            let dns::Message { id, flags, name, kind, answers } = message;
+            let answers: Vec<_> = answers.iter().map(|record| (record.kind, record.ttl_seconds)).collect();
+            let addresses: Vec<_> = message.addresses().collect();
+            format!("Dns {{ {exchange:?}, {id} {flags:#x} {name:?} {kind} {answers:?} {addresses:?} }}")
         }
         ProtocolEvent::ProxyTarget { exchange, host, port, .. } => {
             format!("ProxyTarget {{ exchange: {exchange:?}, host: {host:?}, port: {port} }}")

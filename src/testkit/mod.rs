@@ -1,6 +1,7 @@
 //! Builders, shufflers and laws for tests, benchmarks and fuzzing (feature `testkit`). In no release binary.
 
 pub mod captures;
+pub mod certificates;
 pub mod dissector;
 pub mod dns;
 pub mod envelopes;
@@ -9,10 +10,12 @@ pub mod extractors;
 pub mod fragments;
 pub mod fuzz;
 pub mod grpc;
+pub mod hellos;
 pub mod http2;
 pub mod laws;
 pub mod packets;
 pub mod quic;
+pub mod realtime;
 pub mod samples;
 pub mod shuffle;
 pub mod tls;

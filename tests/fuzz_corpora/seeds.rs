@@ -7,7 +7,9 @@ use shadowtap::capture::{self, CaptureFile, LinkType, Source as _};
 use shadowtap::event::Direction;
 use shadowtap::packet::{self, symmetric_hash};
 use shadowtap::testkit::captures::{self, Interface, PcapDialect, PcapngWriter, WrittenFrame};
+use shadowtap::testkit::certificates::{Certificate, certificate_message};
 use shadowtap::testkit::fuzz::{CODINGS, LINKS, reassembly, steps};
+use shadowtap::testkit::hellos::Hello;
 use shadowtap::testkit::packets::{Conversation, Flags, Packet};
 use shadowtap::testkit::samples::{self, brotli, deflate, gzip, zstd};
 use steps::Step;
@@ -21,6 +23,7 @@ pub(crate) fn of(target: &str) -> Seeds {
     match target {
         "capture_file" => capture_files(),
         "dns" => dns(),
+        "dns_stream" => dns_stream(),
         "encodings" => encodings(),
         "event_stream" => event_stream(),
         "form" => forms(),
@@ -32,6 +35,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "multipart" => multipart(),
         "packet" => packets(),
         "quic" => quic(),
+        "realtime" => realtime(),
         "socks" => socks(),
         "stream_tree" => stream_tree(),
         "tcp_reassembly" => tcp_reassembly(),
@@ -127,13 +131,14 @@ fn packets() -> Seeds {
 }
 
 fn dns() -> Seeds {
-    use shadowtap::testkit::dns::{A, AAAA, Answer, query, response};
+    use shadowtap::testkit::dns::{A, AAAA, Answer, HTTPS, ech, hint, query, response};
     let asked = "api.openai.com";
     let chain = [
         Answer::alias(asked, 60, "edge.example"),
         Answer::address("edge.example", 20, "203.0.113.5"),
         Answer::address("edge.example", 20, "203.0.113.6"),
     ];
+    let service = [(1, b"\x02h2".to_vec()), hint("203.0.113.5"), ech(77, "public.example"), hint("2001:db8::5")];
     let mut looping = query(7, "a.example", A);
     looping.splice(12..22, [0xc0, 12]);
     named([
@@ -141,7 +146,43 @@ fn dns() -> Seeds {
         ("response", response(7, asked, A, &[Answer::address(asked, 300, "203.0.113.5")])),
         ("aaaa", response(7, asked, AAAA, &[Answer::address(asked, 300, "2001:db8::5")])),
         ("aliases", response(7, asked, A, &chain)),
+        ("https", response(7, asked, HTTPS, &[Answer::https(asked, 300, 1, "", &service)])),
+        ("https-alias", response(7, asked, HTTPS, &[Answer::https(asked, 300, 0, "edge.example", &[])])),
         ("pointer-to-itself", looping),
+    ])
+}
+
+fn realtime() -> Seeds {
+    use shadowtap::testkit::realtime::{dtls_hello, stun};
+    let named = dtls_hello(Hello { name: Some("voice.example"), ech: Some(7) });
+    let mut fragment = named.clone();
+    fragment[24] -= 9;
+    self::named([
+        ("stun", stun()),
+        ("dtls", named),
+        ("dtls-nameless", dtls_hello(Hello::default())),
+        ("dtls-fragment", fragment),
+    ])
+}
+
+fn dns_stream() -> Seeds {
+    use shadowtap::testkit::dns::{A, Answer, framed, query, response};
+    let asked = "api.openai.com";
+    let question = framed(&query(7, asked, A));
+    let answer = framed(&response(7, asked, A, &[Answer::address(asked, 300, "203.0.113.5")]));
+    let several = [&question[..], &framed(b"none"), &question].concat();
+    named([
+        ("look-up", records(&[(ToServer, Step::Data(&question)), (ToClient, Step::Data(&answer))])),
+        ("several", records(&[(ToServer, Step::Data(&several)), (ToClient, Step::Data(&answer.repeat(2)))])),
+        ("turned-round", records(&[(ToServer, Step::Data(&answer)), (ToClient, Step::Data(&question))])),
+        (
+            "gap",
+            records(&[
+                (ToServer, Step::Data(&question[..9])),
+                (ToServer, Step::Gap(9)),
+                (ToClient, Step::Data(&answer)),
+            ]),
+        ),
     ])
 }
 
@@ -479,6 +520,17 @@ fn tls() -> Seeds {
             (ToClient, Step::Data(alert)),
         ]),
     ));
+    let certificate = Certificate { names: &["*.openai.com", "openai.com"], common_name: "openai.com" }.der();
+    let flight = [&[2, 0, 0, 4, 3, 3, 3, 3][..], &certificate_message(&[certificate]), &[14, 0, 0, 0]].concat();
+    let server: Vec<u8> = flight
+        .chunks(300)
+        .flat_map(|part| [&[22, 3, 3][..], &(part.len() as u16).to_be_bytes(), part].concat())
+        .chain([20, 3, 3, 0, 1, 1])
+        .chain(data.iter().copied())
+        .collect();
+    let nameless = Hello::default().record();
+    let steps = [(ToServer, Step::Data(&nameless)), (ToClient, Step::Data(&server)), (ToServer, Step::Data(&data))];
+    seeds.push(("certificate".to_owned(), records(&steps)));
     seeds
 }
 

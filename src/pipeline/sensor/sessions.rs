@@ -7,13 +7,16 @@ use super::{Exchange, Handler};
 use crate::{
     event::{Bytes, Client, Direction, EvidenceKind, ExchangeKey, FactBody, Opening, Operation, TlsEvent},
     flow::Interest,
-    pipeline::{naming::Naming, session::Session},
+    pipeline::{
+        naming::{self, Naming},
+        session::Session,
+    },
     protocol::{ClientHello, ExchangeId, SessionKeys, StreamId, StreamInfo},
     redact::wire,
 };
 
 /// A session of which it is not known yet.
-pub(super) struct Sealed {
+pub(in crate::pipeline) struct Sealed {
     naming: Naming,
     /// What was read, and is of no protocol that is known yet.
     bytes: Bytes,
@@ -44,18 +47,25 @@ impl Handler<'_> {
         self.understand(stream);
         self.counters.sessions += 1;
         self.exchanges.spoken = true;
+        let around = self.exchanges.names_around(stream);
+        let naming = Naming::of(hello, EvidenceKind::TlsSni, around, self.bench.generations.rules());
         let event = TlsEvent {
             sni: hello.server_name.as_deref().map(wire::host),
             version: tls_version(hello.version).map(str::to_owned),
             alpn: hello.alpn.iter().filter_map(|id| wire::alpn(id)).collect(),
             ja4: hello.ja4.clone(),
+            flowbits: naming.flowbits(),
         };
-        let around = self.exchanges.names_around(stream);
-        let naming = Naming::of(hello, EvidenceKind::TlsSni, around, self.bench.generations.rules());
+        self.counters.encrypted_dns_sessions += u64::from(naming.encrypted_dns);
         self.exchanges.about_ai |= naming.service.is_some();
         self.exchanges.named |= naming.named;
-        self.bench.log.tell_of(self.bench.flow, Some("tls"), naming.about_ai(), FactBody::Tls(event));
+        let body = FactBody::Tls { event, ech: naming.ech.clone() };
+        self.bench.log.tell_of(self.bench.flow, Some("tls"), naming.about_ai(), body);
         // For the secrets of sessions with others nobody waits.
+        if keys != SessionKeys::Given && naming.ech.is_some() {
+            self.exchanges.perhaps_hidden = Some(naming);
+            return Interest::Nothing;
+        }
         let unread = keys != SessionKeys::Given && naming.is_of_others();
         if unread || !self.room() {
             return Interest::Nothing;
@@ -64,8 +74,38 @@ impl Handler<'_> {
         if keys == SessionKeys::Unknown {
             self.open_session(key, naming);
         } else {
-            self.exchanges.remember_tunnel(stream, exchange, hello.server_name.as_deref(), naming.own_kind());
+            self.exchanges.remember_tunnel(
+                stream,
+                exchange,
+                hello.server_name.as_deref(),
+                naming.own_kind(EvidenceKind::TlsSni),
+            );
             self.exchanges.open.insert(key, Exchange::Sealed(Box::new(Sealed::new(naming))));
+        }
+        Interest::Data
+    }
+
+    /// The server says who it is, where its client did not. Answers whether the session's bytes are wanted.
+    pub(super) fn certificate(&mut self, stream: &StreamInfo, exchange: ExchangeId, names: &[String]) -> Interest {
+        let Self { bench, exchanges, .. } = self;
+        let key = (stream.id, exchange);
+        let said = naming::of_certificate(names, bench.generations.rules());
+        match exchanges.open.get_mut(&key) {
+            Some(Exchange::Session(session)) if session.is_nameless() => {
+                exchanges.named = true;
+                let Some((service, evidence)) = said else {
+                    exchanges.open.remove(&key);
+                    return Interest::Nothing;
+                };
+                exchanges.about_ai = true;
+                session.name(service, evidence, bench);
+            }
+            Some(Exchange::Sealed(sealed)) => {
+                exchanges.named = true;
+                exchanges.about_ai |= said.is_some();
+                sealed.naming.add(said);
+            }
+            _ => {}
         }
         Interest::Data
     }
@@ -88,12 +128,17 @@ impl Handler<'_> {
         }
         let Exchange::Sealed(sealed) = entry.remove() else { return true };
         let Sealed { naming, bytes } = *sealed;
+        if naming.ech.is_some() {
+            self.exchanges.perhaps_hidden = Some(naming);
+            return false;
+        }
         if naming.is_of_others() {
             return false;
         }
         self.open_session(key, naming);
         if let Some(Exchange::Session(session)) = self.exchanges.open.get_mut(&key) {
-            for (direction, bytes) in [(Direction::ToServer, bytes.up), (Direction::ToClient, bytes.down)] {
+            let read = [(Direction::ToServer, bytes.up), (Direction::ToClient, bytes.down)];
+            for (direction, bytes) in read.into_iter().filter(|(_, bytes)| *bytes > 0) {
                 session.bytes(direction, bytes, &mut self.bench);
             }
         }
@@ -116,12 +161,13 @@ impl Handler<'_> {
             generation,
             service: naming.service,
             evidence: naming.evidence,
+            hidden: naming.hidden,
+            ech: None,
             client: Client::default(),
             operation: Operation::Other,
             encrypted: true,
         };
-        self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Opened(Box::new(opening)));
-        let session = Session::new(key, self.bench.log.now().time);
+        let session = Session::new(opening, &mut self.bench);
         self.exchanges.open.insert((stream, exchange), Exchange::Session(session));
     }
 }

@@ -1,8 +1,9 @@
 //! Messages as resolvers send them, and as nobody should.
 
+use base64::Engine as _;
 use proptest::prelude::*;
 
-use super::{Data, MAX_RECORDS, Message, read};
+use super::{Data, EchConfig, MAX_ECH_CONFIGS, MAX_RECORDS, Message, read};
 use crate::testkit::{
     dns::{self, Answer},
     shuffle::Dice,
@@ -46,6 +47,82 @@ fn addresses_behind_aliases_belong_to_the_name_asked_for_in_any_order() {
     for chain in [chain, backwards] {
         assert_eq!(addresses(&assert_read(&dns::response(1, "api.openai.com", dns::A, &chain))), ["203.0.113.5 20"]);
     }
+}
+
+#[test]
+fn hints_of_an_https_record_are_addresses_and_its_keys_and_targets_are_read() {
+    let asked = "chatgpt.com";
+    let parameters = [
+        (1, b"\x02h3\x02h2".to_vec()),
+        dns::hint("203.0.113.5"),
+        dns::ech(77, "Public.example"),
+        dns::hint("2001:db8::5"),
+    ];
+    let answers = [
+        Answer::https(asked, 300, 1, "", &parameters),
+        Answer::https(asked, 60, 2, "svc.example", &[dns::hint("203.0.113.6")]),
+    ];
+    let message = assert_read(&dns::response(7, asked, dns::HTTPS, &answers));
+    assert_eq!(addresses(&message), ["203.0.113.5 300", "2001:db8::5 300", "203.0.113.6 60"]);
+    assert_eq!(message.service_targets().collect::<Vec<_>>(), [("svc.example", 60)]);
+    let [(config, 300)] = message.ech_configs().collect::<Vec<_>>()[..] else { panic!("one configuration") };
+    assert_eq!(*config, EchConfig { config_id: 77, public_name: "public.example".to_owned() });
+}
+
+#[test]
+fn an_alias_of_an_https_record_leads_on_like_a_cname() {
+    let chain = [
+        Answer::alias("www.openai.com", 60, "openai.com"),
+        Answer::https("openai.com", 60, 0, "svc.example", &[dns::hint("203.0.113.99")]),
+        Answer::https("svc.example", 20, 1, "", &[dns::hint("203.0.113.5")]),
+        Answer::https("stranger.example", 20, 1, "", &[dns::hint("203.0.113.98")]),
+    ];
+    let message = assert_read(&dns::response(7, "www.openai.com", dns::HTTPS, &chain));
+    assert_eq!(addresses(&message), ["203.0.113.5 20"], "an alias has no parameters");
+    assert_eq!(message.service_targets().collect::<Vec<_>>(), [("svc.example", 60)]);
+}
+
+#[test]
+fn the_host_of_a_question_for_another_port_is_without_it() {
+    for (name, kind, host) in [
+        ("_8443._https.api.openai.com", dns::HTTPS, "api.openai.com"),
+        ("_8443._https.api.openai.com", dns::A, "_8443._https.api.openai.com"),
+        ("_x._https.api.openai.com", dns::HTTPS, "_x._https.api.openai.com"),
+        ("api.openai.com", dns::HTTPS, "api.openai.com"),
+    ] {
+        assert_eq!(assert_read(&dns::query(7, name, kind)).host(), host);
+    }
+}
+
+/// A record that a large provider published in 2024 (net4people/bbs#393).
+#[test]
+fn a_configuration_as_providers_publish_it_is_read() {
+    let list = "AEX+DQBB8gAgACDCIaU3P6vz668J2oRRZtptSEwH+1IX8/3TOArEx0tRLAAEAAEAAQASY2xvdWRmbGFyZS1lY2guY29tAAA=";
+    let list = base64::engine::general_purpose::STANDARD.decode(list).unwrap();
+    let answers = [Answer::https("a.example", 1, 1, "", &[(5, list)])];
+    let message = assert_read(&dns::response(1, "a.example", dns::HTTPS, &answers));
+    let [(config, _)] = message.ech_configs().collect::<Vec<_>>()[..] else { panic!("one configuration") };
+    assert_eq!((config.config_id, config.public_name.as_str()), (0xf2, "cloudflare-ech.com"));
+}
+
+#[test]
+fn keys_of_other_versions_and_broken_ones_are_passed_over() {
+    let (_, good) = dns::ech(1, "public.example");
+    let mut other = good.clone();
+    other[3] = 0x0a;
+    let nameless = dns::ech(1, "").1;
+    let strange = dns::ech(1, "a b.example").1;
+    let both = [&[0, 2 * (good.len() - 2) as u8], &other[2..], &good[2..]].concat();
+    let count = |value: Vec<u8>| {
+        let answers = [Answer::https("a.example", 1, 1, "", &[(5, value)])];
+        assert_read(&dns::response(1, "a.example", dns::HTTPS, &answers)).ech_configs().count()
+    };
+    assert_eq!([good.clone(), other, nameless, strange, both].map(count), [1, 0, 0, 0, 1]);
+    for length in 0..good.len() {
+        assert_eq!(count(good[..length].to_vec()), 0, "{length} bytes");
+    }
+    let many = [&(30 * (good.len() as u16 - 2)).to_be_bytes()[..], &good[2..].repeat(30)].concat();
+    assert_eq!(count(many), MAX_ECH_CONFIGS);
 }
 
 #[test]

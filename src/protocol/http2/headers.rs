@@ -110,11 +110,28 @@ impl Blocks {
     }
 }
 
-/// Whether these bytes are a whole block with so many pseudo-header fields, whatever went before. Where a place in the
-/// stream is sought, this tells a header block from anything else.
-pub(super) fn is_block(bytes: &[u8], least_pseudo_fields: usize) -> bool {
+/// So much of a block is decoded to judge it. Places that may begin one can lie a dozen bytes apart, so all of it would be
+/// work out of proportion to the bytes; pseudo-header fields come first.
+const MAX_JUDGED_BYTES: usize = 256;
+
+/// How much bytes are like a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Likeness {
+    /// They are a whole one.
+    Whole,
+    /// They begin like one, and are too many to be judged to their end.
+    Begun,
+    No,
+}
+
+/// Whether these bytes are a block with so many pseudo-header fields, whatever went before. Where a place in the stream
+/// is sought, this tells a header block from anything else.
+pub(super) fn judge(bytes: &[u8], least_pseudo_fields: usize) -> Likeness {
     let (mut pseudo, mut odd, mut regular) = (0, false, false);
-    let decoded = Hpack::new(bytes.len().saturating_mul(2), false).decode(bytes, |(name, value)| {
+    let judged = bytes.get(..MAX_JUDGED_BYTES).unwrap_or(bytes);
+    #[cfg(test)]
+    tests::DECODED_BYTES.with(|count| count.set(count.get() + judged.len()));
+    let decoded = Hpack::new(2 * MAX_JUDGED_BYTES, false).decode(judged, |(name, value)| {
         let Some(name) = name else { return };
         let is_pseudo = name.first() == Some(&b':');
         // Pseudo-header fields come first, and names are in lower case (RFC 9113 §8.2 and §8.3).
@@ -124,7 +141,13 @@ pub(super) fn is_block(bytes: &[u8], least_pseudo_fields: usize) -> bool {
         regular |= !is_pseudo;
         pseudo += usize::from(is_pseudo);
     });
-    decoded.is_ok() && !odd && pseudo >= least_pseudo_fields
+    match decoded {
+        _ if odd || pseudo < least_pseudo_fields => Likeness::No,
+        Ok(()) if judged.len() == bytes.len() => Likeness::Whole,
+        // Where it is cut there is a field in which the rest is missing.
+        _ if judged.len() < bytes.len() => Likeness::Begun,
+        _ => Likeness::No,
+    }
 }
 
 /// What an extended CONNECT asks for.
@@ -287,5 +310,29 @@ impl Fields {
             content_length: self.content_length,
             bytes: self.wire_bytes,
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::testkit::http2::indexed_block;
+
+    thread_local! {
+        /// Bytes decoded to judge places.
+        pub(in super::super) static DECODED_BYTES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn a_long_block_is_judged_by_its_beginning() {
+        let cookie = "c".repeat(1000);
+        let block = indexed_block(&[(":method", "POST"), (":path", "/a"), ("cookie", &cookie)]);
+        assert_eq!(judge(&block, 2), Likeness::Begun);
+        assert_eq!(judge(&block, 3), Likeness::No);
+        let short = indexed_block(&[(":method", "POST"), (":path", "/a"), ("accept", "*/*")]);
+        assert_eq!(judge(&short, 2), Likeness::Whole);
+        assert_eq!(judge(&short[..short.len() - 1], 2), Likeness::No, "cut off");
     }
 }

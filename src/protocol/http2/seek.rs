@@ -1,12 +1,13 @@
 //! Where in the middle of a direction a frame begins. In: bytes, and which streams are open; out: the first place that
-//! fits. A header block that makes sense fits, or several frame headers that follow each other; where streams are
+//! fits. A short header block that makes sense fits, or several frame headers that follow each other; where streams are
 //! known, a frame of one of these fits by itself: nine bytes of which all are as they must be.
-//! Bounds: nothing behind [`MAX_SOUGHT_BYTES`] from a place is looked at, so what is not decided there is no place.
+//! Bounds: nothing behind [`MAX_SOUGHT_BYTES`] from a place is looked at, so what is not decided there is no place. Of a
+//! header block little is decoded, so that the work is linear in the bytes however many of them look like places.
 
 use memchr::{memchr, memmem};
 
 use super::frame::{self, END_HEADERS, END_STREAM, Frame, HEADER_BYTES, Header, Kind, PREFACE, Parsed};
-use super::headers;
+use super::headers::{self, Likeness};
 use crate::protocol::Found;
 
 /// Longest stretch that is looked at to judge a place.
@@ -116,7 +117,11 @@ fn block(header: &Header, bytes: &[u8], pseudo_fields: usize) -> Fit {
     let Some(whole) = bytes.get(..end) else { return Fit::Unsure };
     let Parsed::Frame(Frame { prefix, content, .. }) = frame::parse(whole) else { return Fit::No };
     let block = whole.get(prefix..prefix + content as usize).unwrap_or_default();
-    if headers::is_block(block, pseudo_fields) { Fit::Certain } else { Fit::No }
+    match headers::judge(block, pseudo_fields) {
+        Likeness::Whole => Fit::Certain,
+        Likeness::Begun => Fit::Yes,
+        Likeness::No => Fit::No,
+    }
 }
 
 /// Whether its type and length go together as they seldom do by chance. Numbers in binary bodies look like DATA.
@@ -128,4 +133,30 @@ fn is_telling(header: &Header) -> bool {
 fn may_begin(bytes: &[u8]) -> bool {
     // A longer frame is not usual, nor is one of another type.
     bytes.first().is_none_or(|length| *length == 0) && bytes.get(3).is_none_or(|kind| *kind <= 9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::http2::headers::tests::DECODED_BYTES;
+
+    /// A place for a frame of HEADERS in every 16 bytes: each of a block that goes on for kilobytes, for the frame headers of the
+    /// others stand in Huffman-coded values.
+    #[test]
+    fn the_work_is_linear_in_bytes_that_all_look_like_places() {
+        let unit = [0, 0x0f, 0xa0, 1, END_HEADERS, 0x7f, 0x7f, 0x7f, 0x7f, 0x82, 0x84, 0x10, 0x01, b'a', 0x8c, 0x1f];
+        for units in [500, 1000, 2000, 4000] {
+            let bytes = unit.repeat(units);
+            DECODED_BYTES.with(|count| count.set(0));
+            seek(&bytes, Proof::RESUMED, |_| false);
+            seek(&bytes, Proof::STRANGE, |_| false);
+            let decoded = DECODED_BYTES.with(std::cell::Cell::get);
+            assert!(decoded > bytes.len(), "{units} units: places are judged");
+            assert!(
+                decoded <= 2 * 16 * bytes.len() + 2 * MAX_SOUGHT_BYTES,
+                "{units} units: {decoded} of {}",
+                bytes.len()
+            );
+        }
+    }
 }

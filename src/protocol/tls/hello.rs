@@ -1,6 +1,6 @@
 //! TLS ClientHello from handshake bytes (RFC 8446 §4.1.2, RFC 6066 §3, RFC 7301), and the older form that SSLv2
 //! clients send (RFC 5246 §E.2). In: the whole handshake message without its four-byte header; out: [`ClientHello`].
-//! Does not: collect the message from records, look into encrypted_client_hello.
+//! Does not: collect the message from records, decrypt encrypted_client_hello.
 
 use tls_parser::{TlsClientHelloContents, TlsExtension};
 
@@ -46,12 +46,20 @@ fn name_things(contents: &TlsClientHelloContents<'_>, carrier: Carrier) -> Clien
                     hello.version = version;
                 }
             }
-            ENCRYPTED_CLIENT_HELLO => hello.ech = true,
+            ENCRYPTED_CLIENT_HELLO => hello.ech = config_id(content),
             _ => {}
         }
     }
     hello.ja4 = Some(offer.ja4(carrier));
     hello
+}
+
+/// Of an ECHClientHello of type outer: type, KDF, AEAD, config_id, encapsulated key, payload (RFC 9849 §5).
+fn config_id(content: &[u8]) -> Option<u8> {
+    let ([0, _, _, _, _, config_id], rest) = content.split_first_chunk::<6>()? else { return None };
+    let (key_bytes, rest) = split_u16(rest)?;
+    let (payload_bytes, payload) = split_u16(rest.get(usize::from(key_bytes)..)?)?;
+    (payload_bytes > 0 && payload.len() == usize::from(payload_bytes)).then_some(*config_id)
 }
 
 fn numbers(list: &[u8]) -> Vec<u16> {
@@ -161,6 +169,17 @@ mod tests {
         assert_eq!(highest_version(&[6, 0x7a, 0x7a, 3, 4, 3, 3]), Some(0x0304));
         assert_eq!(highest_version(&[2, 0x7f, 0x17]), Some(0x0304));
         assert_eq!(highest_version(&[2, 0x0a, 0x0a]), None);
+    }
+
+    #[test]
+    fn the_id_of_an_outer_encrypted_hello_is_read_and_of_nothing_else() {
+        let outer = [0, 0, 1, 0, 1, 77, 0, 2, 9, 9, 0, 3, 8, 8, 8];
+        assert_eq!(config_id(&outer), Some(77));
+        assert_eq!(config_id(&[0, 0, 1, 0, 1, 77, 0, 0, 0, 1, 8]), Some(77), "without a key, as after a retry");
+        assert_eq!(config_id(&[1]), None, "the inner one");
+        for length in 0..outer.len() {
+            assert_eq!(config_id(&outer[..length]), None, "{length} bytes");
+        }
     }
 
     #[test]

@@ -2,10 +2,14 @@
 //! Wire form: records of type, version, length (RFC 8446 §5.1); the hello may lie in several of them.
 //! Where the site gave the session's secrets, records are opened instead (`decrypt`), and what they protect is a child
 //! stream.
-//! In: stream bytes of both directions; out: one exchange: `Hello`, `Encrypted` counts, `Closed`.
-//! Bounds: `max_hello_bytes` waited for; nothing is held. A record's body is skipped by arithmetic.
-//! Does not: read certificates, tell application data of TLS 1.3 that it cannot open from the handshake that looks like it.
+//! In: stream bytes of both directions; out: one exchange: `Hello`, where that has no name the server's `Certificate`,
+//! `Encrypted` counts, `Closed`.
+//! Bounds: `max_hello_bytes` waited for; of the server's handshake its certificate is held where it is read at all. A
+//! record's body is skipped by arithmetic.
+//! Does not: read the certificates of named sessions, tell application data of TLS 1.3 that it cannot open from the handshake
+//! that looks like it.
 
+mod certificate;
 mod decrypt;
 pub(super) mod hello;
 pub(super) mod ja4;
@@ -24,6 +28,7 @@ use super::{
     ProtocolSink, Search, SessionKeys, Settings, Start,
 };
 use crate::{event::Direction, secrets::KeyLog};
+use certificate::{Flight, Flown};
 use decrypt::{Decryption, Fate};
 use ja4::Carrier;
 pub(in crate::protocol) use key_schedule::expand_label;
@@ -72,6 +77,7 @@ fn open(settings: &Settings, _: Start) -> Box<dyn Dissector> {
         decryption: None,
         sides: [Side::default(), Side::default()],
         told_hello: false,
+        flight: None,
         untold_cap: false,
         confirmed: false,
         reversed: false,
@@ -89,6 +95,8 @@ struct Tls {
     /// By direction of the flow.
     sides: [Side; 2],
     told_hello: bool,
+    /// The server's handshake, where the hello names nobody, until its certificate was read.
+    flight: Option<Flight>,
     /// A hello was too large; told once it is certain that this is TLS.
     untold_cap: bool,
     /// A hello was told, or two record headers followed each other as they must: this is TLS.
@@ -156,6 +164,7 @@ impl Tls {
             }
             let keys = self.ask_for_keys(direction, message);
             out.event(ProtocolEvent::Hello { exchange: SESSION, hello, keys });
+            self.flight = hello.server_name.is_none().then(Flight::default);
         }
         self.confirm(out);
     }
@@ -264,8 +273,10 @@ impl Tls {
                 let counted = if *application { u64::from(beyond) } else { 0 };
                 *overhead -= step - beyond;
                 *left -= step;
-                rest = rest.get(count..).unwrap_or_default();
+                let (body, behind) = rest.split_at(count);
+                rest = behind;
                 self.side(direction).untold += counted;
+                self.read_certificate(direction, body, out);
                 continue;
             }
             if self.decryption.is_some() {
@@ -282,6 +293,9 @@ impl Tls {
                 }
                 return self.lose_headers(direction, rest, out);
             };
+            if self.is_from_server(direction) {
+                self.flight = self.flight.take().and_then(|flight| flight.record(header.kind));
+            }
             let side = self.side(direction);
             side.headers = side.headers.saturating_add(1);
             let second = side.headers > 1;
@@ -323,7 +337,10 @@ impl Tls {
                 self.side(direction).begun = Some(length);
                 return Progress::NeedMore(length).after(bytes.len() - rest.len());
             };
-            if decryption.record(direction, record, out) == Fate::GivenUp {
+            let body = record.get(HEADER_BYTES..).unwrap_or_default();
+            self.read_certificate_of(direction, header.kind, body, out);
+            let fate = self.decryption.as_mut().map(|decryption| decryption.record(direction, record, out));
+            if fate == Some(Fate::GivenUp) {
                 self.decryption = None;
             }
             self.side(direction).begun = None;
@@ -363,6 +380,30 @@ impl Tls {
                 let side = self.side(direction);
                 side.reading = Reading::Raw;
                 self.lose_headers(direction, bytes, out)
+            }
+        }
+    }
+
+    fn is_from_server(&self, direction: Direction) -> bool {
+        (direction == Direction::ToClient) != self.reversed
+    }
+
+    /// A whole record.
+    fn read_certificate_of(&mut self, direction: Direction, kind: Kind, body: &[u8], out: &mut dyn ProtocolSink) {
+        if self.is_from_server(direction) {
+            self.flight = self.flight.take().and_then(|flight| flight.record(kind));
+        }
+        self.read_certificate(direction, body, out);
+    }
+
+    /// The next bytes of a record's body.
+    fn read_certificate(&mut self, direction: Direction, body: &[u8], out: &mut dyn ProtocolSink) {
+        let from_server = self.is_from_server(direction);
+        let Some(flight) = self.flight.as_mut().filter(|_| from_server) else { return };
+        if let Flown::Names(names) = flight.push(body) {
+            self.flight = None;
+            if !names.is_empty() {
+                out.event(ProtocolEvent::Certificate { exchange: SESSION, names: &names });
             }
         }
     }
@@ -488,6 +529,9 @@ impl Dissector for Tls {
             return Progress::Consumed(0);
         }
         let confirmed = self.confirmed;
+        if self.is_from_server(direction) {
+            self.flight = None;
+        }
         let side = self.side(direction);
         match &mut side.reading {
             Reading::Record { left, application, overhead } if lost <= u64::from(*left) => {
@@ -548,6 +592,8 @@ impl Dissector for Tls {
     }
 
     fn held_bytes(&self) -> usize {
-        self.decryption.as_ref().map_or(0, |decryption| size_of::<Decryption>() + decryption.held_bytes())
+        let decryption = self.decryption.as_ref();
+        decryption.map_or(0, |decryption| size_of::<Decryption>() + decryption.held_bytes())
+            + self.flight.as_ref().map_or(0, Flight::held_bytes)
     }
 }

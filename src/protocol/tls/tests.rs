@@ -4,6 +4,7 @@ use super::*;
 use crate::event::Direction::{ToClient, ToServer};
 use crate::flow::{Interest, StreamEvent};
 use crate::protocol::{PROTOCOLS, StreamTree};
+use crate::testkit::certificates::{Certificate, certificate_message};
 use crate::testkit::laws::{Bulk, Piece, Recorder, Sample, contract_is_kept};
 
 fn prefixed(length_bytes: usize, content: &[u8]) -> Vec<u8> {
@@ -45,8 +46,26 @@ fn usual_hello(name: &str) -> Vec<u8> {
         server_name(name),
         extension(16, &prefixed(2, &[&[2, 0x1a, 0x1a][..], &prefixed(1, b"h2"), &prefixed(1, b"http/1.1")].concat())),
         extension(43, &[4, 0x2a, 0x2a, 3, 4]),
-        extension(0xfe0d, &[0; 40]),
+        extension(0xfe0d, &[&[0, 0, 1, 0, 1, 77, 0, 0, 0, 30][..], &[7; 30]].concat()),
     ])
+}
+
+/// A session without a name up to TLS 1.2: the server's flight, in records of so many bytes, with its certificate.
+fn certified(names: &[&str], size: usize) -> Sample {
+    let certificate = Certificate { names, common_name: "" }.der();
+    let messages = [
+        [&[2, 0, 0, 40][..], &[3; 40]].concat(),
+        certificate_message(&[certificate.clone(), certificate]),
+        vec![14, 0, 0, 0],
+    ];
+    let mut server = records(&messages.concat(), size);
+    server.extend([record(20, &[1]), record(22, &[5; 40]), record(23, &[5; 117])].concat());
+    let client = [record(22, &[5; 70]), record(20, &[1]), record(22, &[5; 40]), record(23, &[5; 217])].concat();
+    let hello = record(22, &hello_message(&[]));
+    Sample::new(
+        "certified",
+        &[(Direction::ToServer, &hello), (Direction::ToClient, &server), (Direction::ToServer, &client)],
+    )
 }
 
 fn session(name: &str) -> Sample {
@@ -69,6 +88,7 @@ fn samples() -> Vec<Sample> {
     vec![
         session("api.openai.com"),
         Sample::new("hello in many records", &[(ToServer, &split), (ToClient, &record(21, &[2, 40]))]),
+        certified(&["*.openai.com", "openai.com"], 100),
         Sample::new("no hello", &[(ToClient, &midstream), (ToServer, &midstream)]),
     ]
 }
@@ -90,7 +110,7 @@ fn play(steps: &[(Direction, &[u8])]) -> Recorder {
 #[test]
 fn a_hello_names_what_it_says() {
     let recorder = play(&[(ToServer, &records(&usual_hello("API.OpenAI.com."), 1 << 14))]);
-    let expected = r#"name: Some("api.openai.com"), alpn: ["h2", "http/1.1"], 0x0304, ech: true, Some("t13d0304h2_5559582ccdc4_19db675bb9c5")"#;
+    let expected = r#"name: Some("api.openai.com"), alpn: ["h2", "http/1.1"], 0x0304, ech: Some(77), Some("t13d0304h2_5559582ccdc4_19db675bb9c5")"#;
     assert_eq!(recorder.events()[0], format!("0 Hello {{ exchange: ExchangeId(0), {expected}, Unknown }}"));
 }
 
@@ -104,6 +124,33 @@ fn a_hello_split_at_any_byte_and_in_records_of_any_size_gives_the_same_name() {
             assert_eq!(recorder.holding("split.example"), 1, "records of {size}, cut at {cut}");
         }
     }
+}
+
+#[test]
+fn a_certificate_names_a_session_whose_hello_names_nobody_in_records_of_any_size() {
+    for size in [1, 2, 9, 1000, 1 << 14] {
+        let sample = certified(&["*.openai.com", "openai.com"], size);
+        let steps: Vec<_> = sample.steps.iter().map(|(direction, bytes)| (*direction, &bytes[..])).collect();
+        let recorder = play(&steps);
+        assert_eq!(recorder.holding(r#"Certificate { ExchangeId(0), ["*.openai.com", "openai.com"] }"#), 1, "{size}");
+        assert_eq!(recorder.count(Bulk::Encrypted, ToServer), 200);
+        assert_eq!(recorder.count(Bulk::Encrypted, ToClient), 100);
+        let turned: Vec<_> = steps.iter().map(|(direction, bytes)| (direction.reverse(), *bytes)).collect();
+        assert_eq!(play(&turned).holding("Certificate"), 1);
+    }
+}
+
+#[test]
+fn a_certificate_of_a_named_session_or_of_a_client_or_behind_a_gap_is_not_read() {
+    let sample = certified(&["openai.com"], 1000);
+    let [(_, nameless), (_, server), _] = &sample.steps[..] else { panic!("three steps") };
+    let named = records(&usual_hello("news.example"), 1 << 14);
+    assert_eq!(play(&[(ToServer, &named), (ToClient, server)]).holding("Certificate"), 0);
+    assert_eq!(play(&[(ToServer, nameless), (ToServer, server)]).holding("Certificate"), 0);
+    let steps = [(ToServer, Piece::Bytes(nameless)), (ToClient, Piece::Gap(3)), (ToClient, Piece::Bytes(server))];
+    assert_eq!(contract_is_kept(&PROTOCOL, &steps, usize::MAX, End::Fin).holding("Certificate"), 0);
+    let resumed = [record(22, &[2, 0, 0, 1, 3]), record(20, &[1]), server.clone()].concat();
+    assert_eq!(play(&[(ToServer, nameless), (ToClient, &resumed)]).holding("Certificate"), 0);
 }
 
 #[test]

@@ -30,9 +30,29 @@ pub(super) struct Line<'a> {
     host: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pcap_filename: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "testkit", schemars(skip))]
+    metadata: Option<Metadata>,
     #[serde(flatten)]
     #[cfg_attr(feature = "testkit", schemars(skip))]
     object: Object<'a>,
+}
+
+/// Where EVE's closed lines have room for words of ours.
+#[derive(Serialize)]
+struct Metadata {
+    flowbits: Vec<&'static str>,
+}
+
+impl Metadata {
+    fn of(event: &Event) -> Option<Self> {
+        let flowbits = match &event.kind {
+            EventKind::Tls(tls) => &tls.flowbits,
+            EventKind::Quic(quic) => &quic.flowbits,
+            _ => return None,
+        };
+        (!flowbits.is_empty()).then(|| Self { flowbits: flowbits.iter().map(|bit| bit.name()).collect() })
+    }
 }
 
 #[derive(Serialize)]
@@ -109,6 +129,7 @@ impl<'a> Line<'a> {
             app_proto: event.app_proto.as_deref(),
             host: sensor,
             pcap_filename: event.pcap_filename.as_deref(),
+            metadata: Metadata::of(event),
             object,
         }
     }
@@ -124,6 +145,10 @@ impl<'a> Line<'a> {
         text(out, ",\"app_proto\":", self.app_proto)?;
         text(out, ",\"host\":", self.host)?;
         text(out, ",\"pcap_filename\":", self.pcap_filename)?;
+        if let Some(metadata) = &self.metadata {
+            out.extend_from_slice(b",\"metadata\":");
+            serde_json::to_writer(&mut *out, metadata)?;
+        }
         // The object comes in braces of its own: the first becomes a comma, the last ends the line.
         let start = out.len();
         serde_json::to_writer(&mut *out, &self.object)?;
@@ -237,7 +262,7 @@ fn community_id(flow: &FlowIdentity) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::event::{Stamp, Timestamp, TlsEvent};
+    use crate::event::{Flowbit, Stamp, Timestamp, TlsEvent};
 
     pub(in super::super) fn flow(client: &str, server: &str) -> FlowIdentity {
         FlowIdentity {
@@ -274,9 +299,8 @@ pub(super) mod tests {
                     about_ai: true,
                     kind: EventKind::Tls(TlsEvent {
                         sni: Some("chatgpt.com".into()),
-                        version: None,
-                        alpn: vec![],
-                        ja4: None,
+                        flowbits: interface.map(|_| Flowbit::NameHidden).into_iter().collect(),
+                        ..TlsEvent::default()
                     }),
                     pcap_filename: interface.map(str::to_owned),
                 };

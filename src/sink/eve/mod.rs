@@ -117,7 +117,7 @@ mod tests {
             flow: Some(flow("10.20.3.7:50123", "203.0.113.5:443")),
             app_proto: Some("tls".into()),
             about_ai: true,
-            kind: EventKind::Tls(TlsEvent { sni: Some("chatgpt.com".into()), version: None, alpn: vec![], ja4: None }),
+            kind: EventKind::Tls(TlsEvent { sni: Some("chatgpt.com".into()), ..TlsEvent::default() }),
             pcap_filename: None,
         };
         let mut lines = EveLines::new(Some("radiology-1".into()));
