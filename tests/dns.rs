@@ -322,7 +322,9 @@ fn an_upload_after_a_long_silence_is_told_within_a_second() {
     for second in 0..50 {
         packets.extend(at(vec![Packet::udp(client, server, &[0xc3; 20])], second * 1000));
     }
-    packets.extend(at(vec![Packet::udp(client, server, &[0xc3; 1400]); 1500], 50_300));
+    // No two alike: those would be a mirror's copies.
+    let uploaded = |number: u16| Packet::udp(client, server, &[&number.to_be_bytes()[..], &[0xc3; 1398]].concat());
+    packets.extend(at((0..1500).map(uploaded).collect(), 50_300));
     packets.extend(at(vec![Packet::udp(server, client, &[0xc3; 20])], 55_000));
     let config = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(config.path(), "assets: { unmanaged_networks: [10.20.0.0/16] }").expect("written");
