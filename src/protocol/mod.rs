@@ -9,6 +9,7 @@ mod debug;
 pub mod dns;
 pub mod http1;
 pub mod http2;
+pub mod icap;
 pub mod quic;
 mod settings;
 pub mod socks;

@@ -1,0 +1,4 @@
+//! ICAP (RFC 3507): what a proxy shows its content scanner.
+
+pub mod head;
+mod user;
