@@ -282,6 +282,7 @@ fn interpret_request(parts: &Parts<'_>, bytes: usize) -> (RequestHead, Framing) 
         user_agent: value("user-agent").map(|(_, value)| text(value)),
         header_names: parts.fields.iter().map(|(name, _)| text(name).to_ascii_lowercase()).collect(),
         bytes: bytes as u64,
+        proxied: None,
     };
     (head, common.framing)
 }
