@@ -25,7 +25,7 @@ use crate::{
     event::{Direction, Timestamp, Transport},
     packet::{self, Cargo, Decoded},
     policy::Policy,
-    protocol::{End, Protocol, dns, http1, http2, quic, socks, tls},
+    protocol::{End, Protocol, dns, http1, http2, icap, quic, socks, tls},
     yaml::{self, Fault, Source},
 };
 
@@ -41,6 +41,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("fragments", fragments),
     ("http1", http1),
     ("http2", http2),
+    ("icap", icap),
     ("json", json),
     ("multipart", multipart),
     ("packet", packet),
@@ -251,6 +252,10 @@ pub fn http1(data: &[u8]) {
 
 pub fn http2(data: &[u8]) {
     conversation(&http2::PROTOCOL, data);
+}
+
+pub fn icap(data: &[u8]) {
+    conversation(&icap::PROTOCOL, data);
 }
 
 pub fn socks(data: &[u8]) {
