@@ -54,7 +54,7 @@ pub const TARGETS: &[(&str, Target)] = &[
 ];
 
 /// The link types that the first byte of a [`packet()`] input chooses from.
-pub const LINKS: [LinkType; 8] = [
+pub const LINKS: [LinkType; 14] = [
     LinkType::Ethernet,
     LinkType::LinuxCooked,
     LinkType::LinuxCooked2,
@@ -63,6 +63,12 @@ pub const LINKS: [LinkType; 8] = [
     LinkType::ArcnetBsd,
     LinkType::ArcnetLinux,
     LinkType::Unsupported(147),
+    LinkType::Wireless,
+    LinkType::Radiotap,
+    LinkType::PerPacketInformation,
+    LinkType::Prism,
+    LinkType::Avs,
+    LinkType::NetfilterLog,
 ];
 
 /// The content types that the low bits of the first byte of a [`json`] input choose from.
