@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn nobody_is_nobody() {
-        for value in ["", " ", "-", "WinNT://", "Lg=", &"x".repeat(2000)] {
-            assert!(name(value).is_none_or(|name| name == "Lg="), "{value:?}");
+        for value in ["", " ", "-", "WinNT://", "LQ==", &"x".repeat(2000)] {
+            assert_eq!(name(value), None, "{value:?}");
         }
     }
 }
