@@ -3,6 +3,7 @@
 //! and policy. Every key has a default. A section is its module's own `Settings` and a field here and in `raw`.
 
 mod bounds;
+mod proxies;
 mod raw;
 #[cfg(feature = "testkit")]
 mod schema;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use proxies::Proxies;
 pub use raw::{Control, LogFormat, LogLevel, Mask, Metrics, Redaction, Signatures, Workers};
 
 #[cfg(feature = "testkit")]
@@ -23,6 +25,7 @@ use crate::{
     capture::{self, Filter},
     catalog::{self, Catalog},
     content,
+    correlate::KnownProxies,
     detect::{self, Detector},
     flow, packet,
     policy::{self, Policy},
@@ -49,6 +52,7 @@ pub struct Config {
     pub packet: packet::Settings,
     pub flow: flow::Settings,
     pub protocol: protocol::Settings,
+    pub proxies: Proxies,
     pub content: content::Settings,
     pub detect: detect::Settings,
     pub catalog: catalog::Settings,
@@ -104,6 +108,7 @@ pub struct Compiled {
     pub policy: Policy,
     /// `None` when `capture.bpf` is empty.
     pub filter: Option<Filter>,
+    pub proxies: KnownProxies,
 }
 
 impl Default for Config {
@@ -141,9 +146,11 @@ impl Config {
         let policy = kept(Policy::load(&self.policy, signatures, &self.source), &mut faults);
         let detector = kept(self.detector(&self.detect), &mut faults);
         let filter = kept(self.filter().map_err(|fault| vec![fault]), &mut faults);
-        match (catalog, assets, policy, detector, filter) {
-            (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter)) => {
-                Ok(Compiled { detector, catalog, assets, policy, filter })
+        let Proxies { addresses, recognise } = &self.proxies;
+        let proxies = kept(KnownProxies::load(addresses, *recognise, &self.source), &mut faults);
+        match (catalog, assets, policy, detector, filter, proxies) {
+            (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter), Some(proxies)) => {
+                Ok(Compiled { detector, catalog, assets, policy, filter, proxies })
             }
             _ => Err(faults),
         }
@@ -276,6 +283,7 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
         packet: raw.packet,
         flow: raw.flow,
         protocol: raw.protocol,
+        proxies: raw.proxies,
         content: raw.content,
         detect: raw.detect,
         catalog: catalog::Settings { registry: raw.catalog.registry.map(resolve) },

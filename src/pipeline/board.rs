@@ -53,6 +53,8 @@ pub struct TellingFigures {
     pub learned_names_evicted: u64,
     /// Sessions whose hello does not name them, and whether an answer of DNS does.
     pub hidden_names: BTreeMap<(HiddenName, bool), u64>,
+    pub unattributed_legs: u64,
+    pub unmatched_icap_answers: u64,
     /// Facts that wait for a watermark.
     pub waiting_facts: u64,
     /// Turns of the correlating thread.
@@ -140,6 +142,8 @@ impl Figures {
         *counters.entry("duplicates".to_owned()).or_default() += duplicates;
         *counters.entry("exchanges_over_cap".to_owned()).or_default() += self.telling.exchanges_over_cap;
         *counters.entry("learned_names_evicted".to_owned()).or_default() += self.telling.learned_names_evicted;
+        *counters.entry("unattributed_leg".to_owned()).or_default() += self.telling.unattributed_legs;
+        *counters.entry("unmatched_icap_answers".to_owned()).or_default() += self.telling.unmatched_icap_answers;
         counters
     }
 

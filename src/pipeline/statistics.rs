@@ -23,6 +23,7 @@ pub(super) fn sensor(figures: &Figures, rules: &Rules, generation: u64) -> Senso
         duplicates: figures.workers.iter().map(|worker| worker.flow.duplicates).sum(),
         open_flows: figures.workers.iter().map(|worker| worker.open_flows).sum(),
         open_exchanges: figures.telling.open_exchanges,
+        unattributed_leg: figures.telling.unattributed_legs,
         memory_bytes: figures.workers.iter().map(|worker| worker.memory_bytes).sum(),
         max_memory_bytes: figures.workers.iter().map(|worker| worker.max_memory_bytes).sum(),
         ..SensorEvent::default()

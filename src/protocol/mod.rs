@@ -9,6 +9,7 @@ mod debug;
 pub mod dns;
 pub mod http1;
 pub mod http2;
+pub mod icap;
 pub mod quic;
 pub mod realtime;
 mod settings;
@@ -20,12 +21,12 @@ pub mod websocket;
 pub use settings::Settings;
 pub use tree::{StreamInfo, StreamTree, TreeSink};
 
-use crate::event::{Direction, EvidenceKind};
+use crate::event::{Direction, EvidenceKind, Proxied};
 use crate::flow::StreamEvent;
 
 /// All protocols, tried in this order.
 pub static PROTOCOLS: &[Protocol] =
-    &[tls::PROTOCOL, http2::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL, dns::stream::PROTOCOL];
+    &[tls::PROTOCOL, http2::PROTOCOL, icap::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL, dns::stream::PROTOCOL];
 
 /// An exchange within its stream: a request with its response, or an encrypted session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,6 +165,8 @@ pub struct RequestHead {
     pub header_names: Vec<String>,
     /// Bytes of the head.
     pub bytes: u64,
+    /// What a proxy says of it, where the proxy shows it to a scanner.
+    pub proxied: Option<Box<Proxied>>,
 }
 
 #[derive(Clone, Default, PartialEq, Eq)]

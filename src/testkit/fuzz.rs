@@ -25,7 +25,7 @@ use crate::{
     event::{Direction, Timestamp, Transport},
     packet::{self, Cargo, Decoded},
     policy::Policy,
-    protocol::{End, Protocol, dns, http1, http2, quic, realtime, socks, tls, websocket},
+    protocol::{End, Protocol, dns, http1, http2, icap, quic, realtime, socks, tls, websocket},
     yaml::{self, Fault, Source},
 };
 
@@ -44,6 +44,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("grpc", grpc),
     ("http1", http1),
     ("http2", http2),
+    ("icap", icap),
     ("json", json),
     ("multipart", multipart),
     ("packet", packet),
@@ -297,6 +298,10 @@ pub fn http2(data: &[u8]) {
 
 pub fn websocket(data: &[u8]) {
     conversation(&websocket::PROTOCOL, data);
+}
+
+pub fn icap(data: &[u8]) {
+    conversation(&icap::PROTOCOL, data);
 }
 
 pub fn socks(data: &[u8]) {

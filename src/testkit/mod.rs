@@ -12,6 +12,7 @@ pub mod fuzz;
 pub mod grpc;
 pub mod hellos;
 pub mod http2;
+pub mod icap;
 pub mod laws;
 pub mod packets;
 pub mod quic;

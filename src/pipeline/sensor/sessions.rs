@@ -163,6 +163,8 @@ impl Handler<'_> {
             evidence: naming.evidence,
             hidden: naming.hidden,
             ech: None,
+            request: None,
+            proxied: None,
             client: Client::default(),
             operation: Operation::Other,
             encrypted: true,
