@@ -17,6 +17,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("packet", "src/packet/mod.rs", "Settings"),
     ("flow", "src/flow/settings.rs", "Settings"),
     ("protocol", "src/protocol/settings.rs", "Settings"),
+    ("proxies", "src/config/proxies.rs", "Proxies"),
     ("content", "src/content/settings.rs", "Settings"),
     ("detect", "src/detect/settings.rs", "Settings"),
     ("catalog", "src/catalog/mod.rs", "Settings"),

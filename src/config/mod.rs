@@ -3,6 +3,7 @@
 //! and policy. Every key has a default. A section is its module's own `Settings` and a field here and in `raw`.
 
 mod bounds;
+mod proxies;
 mod raw;
 #[cfg(feature = "testkit")]
 mod schema;
@@ -13,11 +14,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use proxies::Proxies;
 pub use raw::{Control, LogFormat, LogLevel, Mask, Metrics, Redaction, Signatures, Workers};
 
 #[cfg(feature = "testkit")]
 pub use schema::schema;
 
+#[cfg(feature = "pcap")]
+use crate::intake;
 use crate::{
     asset::{self, Assets},
     capture::{self, Filter},
@@ -48,6 +52,7 @@ pub struct Config {
     pub packet: packet::Settings,
     pub flow: flow::Settings,
     pub protocol: protocol::Settings,
+    pub proxies: Proxies,
     pub content: content::Settings,
     pub detect: detect::Settings,
     pub catalog: catalog::Settings,
@@ -193,6 +198,16 @@ impl Config {
         faults
     }
 
+    /// Faults of what the ICAP server needs: its certificate and key.
+    #[must_use]
+    pub fn check_proxies(&self) -> Vec<Fault> {
+        #[cfg(feature = "pcap")]
+        if let Some(Err(fault)) = self.proxies.icap_server.as_ref().map(intake::check) {
+            return vec![Fault::of_file(fault.file.display().to_string(), fault.why)];
+        }
+        Vec::new()
+    }
+
     /// The effective configuration as YAML, which reads back as itself.
     pub fn dump(&self) -> Result<String, String> {
         yaml::dump(self)
@@ -259,6 +274,7 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
         packet: raw.packet,
         flow: raw.flow,
         protocol: raw.protocol,
+        proxies: raw.proxies.resolved(resolve),
         content: raw.content,
         detect: raw.detect,
         catalog: catalog::Settings { registry: raw.catalog.registry.map(resolve) },

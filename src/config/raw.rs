@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Proxies;
 use crate::{
     asset, capture, catalog, content, detect, flow, packet, policy, protocol,
     sink::{EveType, Rotation},
@@ -13,8 +14,7 @@ use crate::{
 
 /// Sections that the design names and this version does not have yet. A key among them is told so, instead of being
 /// called unknown or, worse, taken and ignored.
-pub(super) const NOT_AVAILABLE: &[&str] =
-    &["proxies", "store", "console", "report", "retention", "evidence", "sandbox", "limits"];
+pub(super) const NOT_AVAILABLE: &[&str] = &["store", "console", "report", "retention", "evidence", "sandbox", "limits"];
 
 /// One field a section, in the order in which `--dump` shows them.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +29,7 @@ pub(super) struct RawConfig {
     pub(super) packet: packet::Settings,
     pub(super) flow: flow::Settings,
     pub(super) protocol: protocol::Settings,
+    pub(super) proxies: Proxies,
     pub(super) content: content::Settings,
     pub(super) detect: detect::Settings,
     pub(super) catalog: catalog::Settings,

@@ -14,7 +14,7 @@ pub(super) struct FlowKey {
     lower: [u64; 2],
     higher: [u64; 2],
     ports: u32,
-    /// Transport and IP version.
+    /// Transport, IP version, and whether the sensor accepted the connection itself.
     kind: u32,
 }
 
@@ -37,7 +37,7 @@ impl FlowKey {
             lower: lower.0,
             higher: higher.0,
             ports: u32::from(lower.1) << 16 | u32::from(higher.1),
-            kind: transport << 1 | u32::from(packet.source.is_ipv6()),
+            kind: u32::from(packet.is_accepted) << 9 | transport << 1 | u32::from(packet.source.is_ipv6()),
         };
         (key, source_is_lower)
     }

@@ -107,6 +107,8 @@ pub struct Decoded {
     pub wrong_checksum: bool,
     /// It came in fragments that overlapped with different bytes.
     pub fragments_differ: bool,
+    /// Of a connection that this sensor itself accepted. Its copy in the mirror is another flow.
+    pub is_accepted: bool,
 }
 
 impl Decoded {
@@ -261,5 +263,6 @@ fn assemble(
         tunnel,
         wrong_checksum,
         fragments_differ: false,
+        is_accepted: false,
     }
 }

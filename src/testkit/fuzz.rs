@@ -23,6 +23,7 @@ use crate::{
     config::Config,
     content,
     event::{Direction, Timestamp, Transport},
+    intake::icap,
     packet::{self, Cargo, Decoded},
     policy::Policy,
     protocol::{End, Protocol, dns, http1, http2, quic, socks, tls},
@@ -41,6 +42,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("fragments", fragments),
     ("http1", http1),
     ("http2", http2),
+    ("icap_server", icap_server),
     ("json", json),
     ("multipart", multipart),
     ("packet", packet),
@@ -251,6 +253,33 @@ pub fn http1(data: &[u8]) {
 
 pub fn http2(data: &[u8]) {
     conversation(&http2::PROTOCOL, data);
+}
+
+/// What a client sends to the ICAP server; the first byte says how it is cut. Answers are the same however it is, and not
+/// much longer than what came and a head for each request.
+pub fn icap_server(data: &[u8]) {
+    let Some((cut, input)) = data.split_first() else { return };
+    let answer = |length: usize| {
+        let (mut connection, mut out) = (icap::Connection::new(icap::Service { max_connections: 9 }), Vec::new());
+        let mut counts = icap::Counts::default();
+        let mut next = icap::Next::Open;
+        for piece in input.chunks(length) {
+            next = connection.push(piece, &mut out, &mut counts);
+        }
+        (out, next, counts)
+    };
+    let whole = answer(input.len().max(1));
+    let (out, _, counts) = &whole;
+    let heads = counts.options + counts.reqmod + counts.respmod + counts.faults;
+    // The shortest request has more than 20 bytes, an answer's head less than 400.
+    assert!(heads <= input.len() as u64 / 20 + 1, "{heads} requests in {} bytes", input.len());
+    assert!(
+        out.len() as u64 <= input.len() as u64 + 400 * heads,
+        "{} bytes are answered by {}",
+        input.len(),
+        out.len()
+    );
+    assert!(answer(usize::from(*cut % 32) + 1) == whole, "cuts change the answer");
 }
 
 pub fn socks(data: &[u8]) {
