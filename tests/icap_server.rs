@@ -97,18 +97,45 @@ fn every_way_to_ask_brings_the_message_back_and_its_patient_to_light() {
     let rest_of_it = format!("{second}{last}");
     talk(&mut sensor.connect(), &[(&begun, &same_again(&http, &first)), (&rest_of_it, &rest_of_it)]);
 
-    // Three in a row on one connection, sent at once.
-    let several: Vec<_> = ["10000005", "10000006", "10000007"].into_iter().map(chat).collect();
-    let asked: String = several
-        .iter()
-        .map(|(http, first, second)| reqmod("10.20.3.5", "Allow: 204\r\n", http, &format!("{first}{second}{last}")))
-        .collect();
-    talk(&mut sensor.connect(), &[(&asked, &unchanged().repeat(3))]);
+    // Three on one connection, the last two sent at once.
+    let asked = ["10000005", "10000006", "10000007"].map(|patient| {
+        let (http, first, second) = chat(patient);
+        reqmod("10.20.3.5", "Allow: 204\r\n", &http, &format!("{first}{second}{last}"))
+    });
+    let [first, second, third] = &asked;
+    let two = unchanged().repeat(2);
+    talk(&mut sensor.connect(), &[(first, &unchanged()), (&format!("{second}{third}"), &two)]);
 
     let events = sensor.stop();
     let flows: Vec<&Value> = events.iter().filter(|event| event["event_type"] == "flow").collect();
     assert_eq!(flows.len(), 5, "{events:#?}");
     assert!(flows.iter().all(|flow| flow["in_iface"] == "icap" && flow["flow"]["reason"] == "shutdown"), "{flows:#?}");
+    let clients = ["10.20.3.1", "10.20.3.2", "10.20.3.3", "10.20.3.4", "10.20.3.5", "10.20.3.5", "10.20.3.5"];
+    assert_eq!(chats(&events), clients.map(str::to_owned), "{events:#?}");
+    assert_eq!(alerts(&events), 7, "{events:#?}");
+}
+
+/// Clients of the chats with patient data, each read whole, sorted.
+fn chats(events: &[Value]) -> Vec<String> {
+    let ended = events.iter().filter(|event| event["event_type"] == "ai_activity" && event["ai"]["final"] == true);
+    let client = |event: &Value| {
+        let ai = &event["ai"];
+        assert_eq!(ai["service"]["id"], "openai-api", "{ai:#}");
+        let content = &ai["content"];
+        assert_eq!(content["classification"], "phi", "{ai:#}");
+        assert_eq!(content["findings"]["mrn"], 1, "{ai:#}");
+        assert_eq!(content["scanned_bytes"], content["body_bytes"], "{ai:#}");
+        assert_eq!(content["flags"].as_array().map_or(0, Vec::len), 0, "{ai:#}");
+        ai["device"]["address"].as_str().expect("a client").to_owned()
+    };
+    let mut clients: Vec<String> = ended.map(client).collect();
+    clients.sort();
+    clients
+}
+
+fn alerts(events: &[Value]) -> usize {
+    let last = |event: &&Value| event["alert"]["context"]["shadowtap"]["final"] == true;
+    events.iter().filter(|event| event["event_type"] == "alert").filter(last).count()
 }
 
 #[test]

@@ -12,18 +12,21 @@ import time
 WORDS = "the ward asks for beds and linen on monday while rounds go on as planned in the north wing today ".split()
 
 
-def body(size, generator):
-    """A chat request of `size` bytes; somewhere in it, a patient."""
-    filler = []
-    length = 0
+def filler(size, generator):
+    """Harmless text."""
+    words, length = [], 0
     while length < size:
-        word = generator.choice(WORDS)
-        filler.append(word)
-        length += len(word) + 1
-    text = " ".join(filler)[:size - 200]
+        words.append(generator.choice(WORDS))
+        length += len(words[-1]) + 1
+    return " ".join(words)[:size]
+
+
+def body(text, generator):
+    """A chat request of that text from a random place on; at another, a patient."""
     number = generator.randrange(10_000_000, 99_999_999)
     patient = f" Discharge summary. Patient MRN: {number}, diagnosis of heart failure. "
-    at = generator.randrange(len(text))
+    begin, at = generator.randrange(len(text)), generator.randrange(len(text))
+    text = text[begin:] + text[:begin]
     text = text[:at] + patient + text[at:]
     return ('{"model": "gpt-4o", "messages": [{"role": "user", "content": "' + text + '"}]}').encode()
 
@@ -50,7 +53,8 @@ async def upload(port, payload):
 async def main():
     ports, rounds, concurrent, size = sys.argv[1].split(","), *map(int, sys.argv[2:5])
     generator = random.Random(7)
-    payloads = [body(size, generator) for _ in range(concurrent)]
+    text = filler(size - 200, generator)
+    payloads = [body(text, generator) for _ in range(concurrent)]
     for number in range(rounds):
         for port in ports if number % 2 == 0 else reversed(ports):
             for took, status in await asyncio.gather(*(upload(int(port), payload) for payload in payloads)):

@@ -68,11 +68,15 @@ ip netns exec "$space" curl -s http://127.0.0.1:9470/metrics | grep '^shadowtap_
 ./figures.py "$folder/times" "$folder/eve.jsonl" "$before"
 cat "$folder/metrics"
 
-echo "killed after 0.3 s of $concurrent uploads:"
+uploads() {
+    ip netns exec "$space" curl -s http://127.0.0.1:9470/metrics | awk '/^shadowtap_icap_requests_total.*REQMOD/ { print $2 }'
+}
+before=$(uploads)
 ip netns exec "$space" ./load.py 3130 1 "$concurrent" "$bytes" >"$folder/killed" &
 load=$!
-sleep 0.8
+until [ "$(uploads)" -ge $((before + concurrent / 2)) ]; do :; done
 kill -9 "$sensor"
+echo "killed while half of the uploads were on their way:"
 wait "$load"
 ./figures.py "$folder/killed"
 echo "after the kill:"

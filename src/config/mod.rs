@@ -27,6 +27,7 @@ use crate::{
     capture::{self, Filter},
     catalog::{self, Catalog},
     content,
+    correlate::KnownProxies,
     detect::{self, Detector},
     flow, packet,
     policy::{self, Policy},
@@ -108,6 +109,7 @@ pub struct Compiled {
     pub policy: Policy,
     /// `None` when `capture.bpf` is empty.
     pub filter: Option<Filter>,
+    pub proxies: KnownProxies,
 }
 
 impl Default for Config {
@@ -145,9 +147,11 @@ impl Config {
         let policy = kept(Policy::load(&self.policy, signatures, &self.source), &mut faults);
         let detector = kept(self.detector(&self.detect), &mut faults);
         let filter = kept(self.filter().map_err(|fault| vec![fault]), &mut faults);
-        match (catalog, assets, policy, detector, filter) {
-            (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter)) => {
-                Ok(Compiled { detector, catalog, assets, policy, filter })
+        let Proxies { addresses, recognise, .. } = &self.proxies;
+        let proxies = kept(KnownProxies::load(addresses, *recognise, &self.source), &mut faults);
+        match (catalog, assets, policy, detector, filter, proxies) {
+            (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter), Some(proxies)) => {
+                Ok(Compiled { detector, catalog, assets, policy, filter, proxies })
             }
             _ => Err(faults),
         }

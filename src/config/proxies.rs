@@ -4,15 +4,27 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::intake::IcapServer;
+use crate::{intake::IcapServer, yaml::Located};
 
 /// The `proxies` section.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Proxies {
+    /// Addresses of the site's proxies, or networks of them (CIDR). What they send to AI services is never an activity
+    /// of its own: the client's side of the proxy must be in the mirror, or the proxy's ICAP.
+    pub addresses: Vec<Located<String>>,
+    /// Whether who is asked for an AI service by CONNECT, SOCKS or a whole URI, or shows such a request by ICAP, is
+    /// taken for a proxy too, for an hour.
+    pub recognise: bool,
     /// Where proxies send what no tap shows; without it nobody is listened to.
     pub icap_server: Option<IcapServer>,
+}
+
+impl Default for Proxies {
+    fn default() -> Self {
+        Self { addresses: Vec::new(), recognise: true, icap_server: None }
+    }
 }
 
 impl Proxies {

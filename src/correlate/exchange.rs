@@ -7,13 +7,13 @@ use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use super::{
-    Telling,
+    Telling, Told,
     windows::{ServiceKey, Windows},
 };
 use crate::{
     event::{
         Ai, Alert, Bytes, Client, Content, ContentKind, Device, EventKind, Evidence, ExchangeKey, Finding, HostRole,
-        IdentifierType, MAX_ALERT_FINDINGS, Opening, Operation, Progress, Service, Severity, Timestamp,
+        IdentifierType, Leg, MAX_ALERT_FINDINGS, Opening, Operation, Progress, Service, Severity, Timestamp, User,
     },
     policy::{self, Policy},
 };
@@ -38,6 +38,14 @@ pub(super) struct OpenExchange {
     evidence: Vec<Evidence>,
     client: Client,
     device: Device,
+    user: Option<User>,
+    legs: Vec<Leg>,
+    /// Whose events they are: of the flow that shows it, or of the client's own leg.
+    told_of: Told,
+    /// What goes through it is read on another leg, which tells of it.
+    is_covered: bool,
+    /// Bytes of an answer that was shown apart.
+    answer_bytes: u64,
     operation: Operation,
     encrypted: bool,
     model: Option<String>,
@@ -68,8 +76,8 @@ struct Raised {
 }
 
 impl OpenExchange {
-    pub(super) fn new(opening: Opening, role: HostRole, service: Service, device: Device) -> Self {
-        let Opening { key, generation, evidence, client, operation, encrypted, service: _ } = opening;
+    pub(super) fn new(opening: Opening, role: HostRole, service: Service, device: Device, told_of: Told) -> Self {
+        let Opening { key, generation, evidence, client, operation, encrypted, proxied, .. } = opening;
         let id = digest(&[&key.flow.to_be_bytes(), &key.stream.to_be_bytes(), &key.exchange.to_be_bytes()]);
         Self {
             key,
@@ -82,6 +90,11 @@ impl OpenExchange {
             evidence,
             client,
             device,
+            user: proxied.and_then(|proxied| proxied.user),
+            legs: Vec::new(),
+            told_of,
+            is_covered: false,
+            answer_bytes: 0,
             operation,
             encrypted,
             model: None,
@@ -111,6 +124,58 @@ impl OpenExchange {
         }
     }
 
+    /// With whose flow its events are told.
+    pub(super) fn told_of(&self) -> &Told {
+        &self.told_of
+    }
+
+    /// It was seen here too.
+    pub(super) fn seen_on(&mut self, leg: Leg, evidence: &[Evidence], user: Option<User>) {
+        if let Err(place) = self.legs.binary_search(&leg) {
+            self.legs.insert(place, leg);
+        }
+        for known in evidence {
+            if !self.evidence.contains(known) {
+                self.evidence.push(known.clone());
+            }
+        }
+        self.user = self.user.take().or(user);
+    }
+
+    /// It went through the client's encrypted session `session`, which from now on tells nothing of its own. What was
+    /// told of the session already, its id and its alerts, goes on as this exchange's.
+    pub(super) fn went_through(&mut self, session: &mut Self) {
+        let own = std::mem::replace(&mut self.evidence, session.evidence.clone());
+        self.seen_on(Leg::Client, &[], None);
+        self.seen_on(Leg::Icap, &own, None);
+        self.device = session.device.clone();
+        self.told_of = session.told_of.clone();
+        if !session.is_covered && session.part == 1 {
+            self.id.clone_from(&session.id);
+            self.alerts = std::mem::take(&mut session.alerts);
+        }
+        session.is_covered = true;
+    }
+
+    /// Another leg tells of what goes through it.
+    pub(super) fn cover(&mut self) {
+        self.is_covered = true;
+    }
+
+    pub(super) fn is_covered(&self) -> bool {
+        self.is_covered
+    }
+
+    /// Whether a part of it is told: of a covered session only the last, where others went before.
+    pub(super) fn is_told(&self, last: bool) -> bool {
+        !self.is_covered || last && self.part > 1
+    }
+
+    /// So many bytes of its answer were shown apart.
+    pub(super) fn answered(&mut self, bytes: u64) {
+        self.answer_bytes = bytes;
+    }
+
     /// Keeps the first findings. When there is no room, the first few of a type take that of the type with most: a
     /// list of codes must not crowd out the numbers of the people.
     pub(super) fn found(&mut self, finding: Finding) {
@@ -132,6 +197,9 @@ impl OpenExchange {
     }
 
     pub(super) fn progress(&mut self, progress: &Progress, time: Timestamp, policy: &Policy, windows: &mut Windows) {
+        if self.is_covered {
+            return;
+        }
         let grown = progress.bytes.up.saturating_sub(self.bytes.up);
         if grown > 0 {
             windows.sent(self.device.address, self.service_key, time, grown, policy.longest_window());
@@ -147,6 +215,9 @@ impl OpenExchange {
 
     /// Asks the policy and tells what changed. `last`: nothing more comes of this exchange.
     pub(super) fn judge(&mut self, policy: &Policy, windows: &mut Windows, last: bool, telling: &mut Telling<'_>) {
+        if self.is_covered {
+            return self.end_alerts(last, telling);
+        }
         let now = telling.stamp.time;
         let window_bytes: SmallVec<[u64; 8]> = policy
             .rules()
@@ -176,6 +247,11 @@ impl OpenExchange {
         for verdict in verdicts {
             self.verdict(policy, verdict, windows, last, telling);
         }
+        self.end_alerts(last, telling);
+    }
+
+    /// The last revision of all alerts that stand.
+    fn end_alerts(&mut self, last: bool, telling: &mut Telling<'_>) {
         if last {
             for mut raised in std::mem::take(&mut self.alerts).into_values().filter(|raised| !raised.ended) {
                 raised.revision += 1;
@@ -261,11 +337,11 @@ impl OpenExchange {
     pub(super) fn tell_part(&mut self, last: bool, telling: &mut Telling<'_>) {
         let part = Bytes {
             up: self.bytes.up - self.told.up.min(self.bytes.up),
-            down: self.bytes.down - self.told.down.min(self.bytes.down),
+            down: (self.bytes.down + self.answer_bytes).saturating_sub(self.told.down),
             body: self.bytes.body - self.told.body.min(self.bytes.body),
         };
         telling.event(EventKind::AiActivity(Box::new(self.ai(part, last))));
-        self.told = self.bytes;
+        self.told = Bytes { down: self.bytes.down + self.answer_bytes, ..self.bytes };
         self.part += 1;
     }
 
@@ -278,6 +354,8 @@ impl OpenExchange {
             evidence: self.evidence.clone(),
             client: self.client.clone(),
             device: self.device.clone(),
+            user: self.user.clone(),
+            legs: if self.legs.len() > 1 { self.legs.clone() } else { Vec::new() },
             operation: self.operation,
             model: self.model.clone(),
             bytes,

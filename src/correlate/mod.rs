@@ -1,22 +1,30 @@
 //! Where facts of all workers meet, in their order. In: [`Fact`]s sorted by stamp; out: [`Event`]s. The one owner of
-//! every state that outlives a flow: names of addresses, open exchanges, windows, alert revisions. Deterministic: it
-//! knows no clock, only stamps.
+//! every state that outlives a flow: names of addresses, open exchanges, legs, windows, alert revisions. Deterministic:
+//! it knows no clock, only stamps.
 
 mod exchange;
+mod legs;
 mod names;
+mod proxies;
 mod windows;
 
 use std::sync::Arc;
 
 use hashbrown::{HashMap, hash_map::Entry};
 
-use self::{exchange::OpenExchange, names::Names, windows::Windows};
+pub use self::proxies::KnownProxies;
+use self::{
+    exchange::OpenExchange,
+    legs::{ClientLeg, Due, Joined, Legs, Role},
+    names::Names,
+    windows::Windows,
+};
 use crate::{
     asset::Assets,
     catalog::Catalog,
     event::{
-        AboutAi, Event, EventKind, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowIdentity, Opening,
-        ProgressState, Stamp,
+        AboutAi, Event, EventKind, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowIdentity, Leg, Opening,
+        Progress, ProgressState, Stamp, Timestamp,
     },
     policy::Policy,
     redact::wire,
@@ -30,6 +38,7 @@ pub struct Rules {
     pub policy: Arc<Policy>,
     /// Names of addresses that are kept.
     pub max_learned_names: usize,
+    pub proxies: KnownProxies,
 }
 
 /// Exchanges that may be open at once; the oldest facts of more are dropped and counted.
@@ -50,22 +59,31 @@ pub struct Correlator {
     pcap_filename: Option<String>,
     names: Names,
     open: HashMap<ExchangeKey, OpenExchange, ahash::RandomState>,
+    legs: Legs,
     windows: Windows,
     over_cap: u64,
+    /// Of the last fact.
+    now: Stamp,
 }
+
+/// With which flow and protocol an exchange's events are told.
+type Told = (Arc<FlowIdentity>, Option<&'static str>);
 
 impl Correlator {
     #[must_use]
     pub fn new(rules: Rules, pcap_filename: Option<String>) -> Self {
         let names = Names::new(rules.max_learned_names);
+        let legs = Legs::new(rules.proxies.clone());
         Self {
             current: Generation { number: 0, rules },
             previous: None,
             pcap_filename,
             names,
             open: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)),
+            legs,
             windows: Windows::default(),
             over_cap: 0,
+            now: Stamp::default(),
         }
     }
 
@@ -81,6 +99,12 @@ impl Correlator {
         (self.names.len(), self.names.evicted())
     }
 
+    /// Legs from proxies to services that joined no exchange of a client, and answers shown by ICAP that did not.
+    #[must_use]
+    pub fn unattributed_legs(&self) -> (u64, u64) {
+        (self.legs.unattributed(), self.legs.unmatched_answers())
+    }
+
     /// Exchanges that found no room.
     #[must_use]
     pub fn over_cap(&self) -> u64 {
@@ -94,6 +118,7 @@ impl Correlator {
             return;
         }
         self.names.bound(rules.max_learned_names);
+        self.legs.configure(rules.proxies.clone());
         let previous = std::mem::replace(&mut self.current, Generation { number, rules });
         self.open.values_mut().for_each(|exchange| exchange.outlive(previous.number, number));
         self.previous = Some(previous);
@@ -120,9 +145,41 @@ impl Correlator {
         self.open.len()
     }
 
+    /// No fact stamped before `until` comes any more: tells what waited for one.
+    pub fn advance(&mut self, until: Timestamp, tell: &mut dyn FnMut(Event)) {
+        while let Some((at, due)) = self.legs.due(until) {
+            // The end of all facts comes before what was to be waited for.
+            let time = if until == Timestamp(u64::MAX) { self.now.time } else { at };
+            match due {
+                Some(Due::Tell(key)) => {
+                    let Some(mut exchange) = self.open.remove(&key) else { continue };
+                    let (flow, app_proto) = exchange.told_of().clone();
+                    let stamp = Stamp { time, ..self.now };
+                    let pcap_filename = self.pcap_filename.as_deref();
+                    exchange.tell_part(true, &mut Telling::new(stamp, &flow, app_proto, pcap_filename, tell));
+                }
+                Some(Due::Join(joined)) => self.joined(&joined),
+                None => {}
+            }
+        }
+    }
+
+    /// An origin leg is one of these exchanges'.
+    fn joined(&mut self, joined: &Joined) {
+        for key in &joined.exchanges {
+            if let Some(exchange) = self.open.get_mut(key) {
+                exchange.seen_on(Leg::Origin, &joined.evidence, None);
+            }
+        }
+    }
+
     /// Takes the next fact and tells what follows from it.
     pub fn take(&mut self, fact: Fact, tell: &mut dyn FnMut(Event)) {
         let Fact { stamp, flow, app_proto, about_ai, body } = fact;
+        if self.legs.due_at().is_some_and(|at| at <= stamp.time) {
+            self.advance(stamp.time, tell);
+        }
+        self.now = stamp;
         let is_about_ai = match about_ai {
             AboutAi::Yes => true,
             AboutAi::No => false,
@@ -148,23 +205,7 @@ impl Correlator {
                 }
                 return;
             }
-            FactBody::Progress(progress) => {
-                let Entry::Occupied(mut entry) = self.open.entry(progress.key) else { return };
-                let previous = self.previous.as_ref().filter(|known| known.number == entry.get().generation());
-                let policy = &previous.unwrap_or(&self.current).rules.policy;
-                let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
-                let exchange = entry.get_mut();
-                exchange.progress(&progress, stamp.time, policy, &mut self.windows);
-                let last = progress.state == ProgressState::Ended;
-                exchange.judge(policy, &mut self.windows, last, &mut telling);
-                if progress.state != ProgressState::Running {
-                    exchange.tell_part(last, &mut telling);
-                }
-                if last {
-                    entry.remove();
-                }
-                return;
-            }
+            FactBody::Progress(progress) => return self.progress(&progress, stamp, tell),
             FactBody::Tls(event) => EventKind::Tls(event),
             FactBody::Quic(event) => EventKind::Quic(event),
             FactBody::Http(event) => EventKind::Http(event),
@@ -200,11 +241,89 @@ impl Correlator {
             return;
         }
         let Some(known) = rules.catalog.service(service.service, stamp.time) else { return };
-        let device = rules.assets.device(flow.client.ip(), flow.client_mac);
-        let mut exchange = OpenExchange::new(opening, service.role, known, device);
-        let mut telling = Telling::new(stamp, flow, app_proto, self.pcap_filename.as_deref(), tell);
+        let leg = self.legs.role(&opening, flow, stamp.time);
+        let shown_for = opening.proxied.as_ref().and_then(|proxied| proxied.client);
+        let client = shown_for.map_or(flow.client.ip(), |address| address.to_canonical());
+        let client_leg = match leg {
+            Role::Answer => return self.legs.answered(client, &opening),
+            Role::Origin => return self.legs.origin_opened(opening, stamp.time),
+            Role::Icap => self.legs.client_leg(client, &opening, stamp.time),
+            Role::Client | Role::Direct => None,
+        };
+        if let Some(ClientLeg::Readable(key)) = &client_leg
+            && let Some(exchange) = self.open.get_mut(key)
+        {
+            // What is read on the client's own leg is not read twice.
+            exchange.seen_on(Leg::Client, &[], None);
+            exchange.seen_on(Leg::Icap, &opening.evidence, opening.proxied.and_then(|proxied| proxied.user));
+            return;
+        }
+        self.legs.opened(leg, client, &opening, stamp.time);
+        // The frames of another's flow carry the proxy's hardware address.
+        let mac = flow.client_mac.filter(|_| client == flow.client.ip());
+        let device = rules.assets.device(client, mac);
+        let told_of = (Arc::clone(flow), app_proto);
+        let mut exchange = OpenExchange::new(opening, service.role, known, device, told_of);
+        match (leg, client_leg) {
+            (Role::Client, _) => exchange.seen_on(Leg::Client, &[], None),
+            (Role::Icap, Some(ClientLeg::Sessions(sessions))) => self.join_sessions(&mut exchange, &sessions),
+            (Role::Icap, _) => exchange.seen_on(Leg::Icap, &[], None),
+            _ => {}
+        }
+        let (flow, app_proto) = exchange.told_of().clone();
+        let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
         exchange.judge(&rules.policy, &mut self.windows, false, &mut telling);
         self.open.insert(exchange.key(), exchange);
+    }
+
+    /// What ICAP shows of a client's encrypted sessions is told in their stead.
+    fn join_sessions(&mut self, shown: &mut OpenExchange, sessions: &[ExchangeKey]) {
+        shown.seen_on(Leg::Icap, &[], None);
+        let Some((first, others)) = sessions.split_first() else { return };
+        self.legs.went_through(shown.key(), *first);
+        if let Some(session) = self.open.get_mut(first) {
+            shown.went_through(session);
+        }
+        for other in others {
+            if let Some(session) = self.open.get_mut(other) {
+                session.cover();
+            }
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress, stamp: Stamp, tell: &mut dyn FnMut(Event)) {
+        let key = progress.key;
+        let last = progress.state == ProgressState::Ended;
+        self.legs.grown(&key, progress.bytes.up);
+        if self.legs.is_origin(&key) {
+            if last && let Some(joined) = self.legs.origin_ended(key, stamp.time) {
+                self.joined(&joined);
+            }
+            return;
+        }
+        if let Some(asked) = self.legs.asked(&key, last) {
+            if let Some(exchange) = self.open.get_mut(&asked) {
+                exchange.answered(progress.bytes.down);
+            }
+            return;
+        }
+        let Entry::Occupied(mut entry) = self.open.entry(key) else { return };
+        let previous = self.previous.as_ref().filter(|known| known.number == entry.get().generation());
+        let policy = &previous.unwrap_or(&self.current).rules.policy;
+        let exchange = entry.get_mut();
+        let (flow, app_proto) = exchange.told_of().clone();
+        let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
+        exchange.progress(progress, stamp.time, policy, &mut self.windows);
+        exchange.judge(policy, &mut self.windows, last, &mut telling);
+        let mut joined = Vec::new();
+        let waits = last && self.legs.ended(key, stamp.time, &mut joined) && !exchange.is_covered();
+        if !waits && progress.state != ProgressState::Running && exchange.is_told(last) {
+            exchange.tell_part(last, &mut telling);
+        }
+        if last && !waits {
+            entry.remove();
+        }
+        joined.iter().for_each(|joined| self.joined(joined));
     }
 }
 

@@ -162,6 +162,8 @@ pub struct SensorEvent {
     pub interfaces: Vec<InterfaceState>,
     pub open_flows: u64,
     pub open_exchanges: u64,
+    /// Connections from proxies to AI services that fit no client's exchange, so far.
+    pub unattributed_leg: u64,
     /// Bytes of the flow tables, and the cap on them.
     pub memory_bytes: u64,
     pub max_memory_bytes: u64,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Classification, Client, Deidentified, Device, Evidence, IdentifierType, Service};
+use super::{Classification, Client, Deidentified, Device, Evidence, IdentifierType, Service, User};
 
 /// Names an exchange in all facts: its flow, the stream within it (0: the flow's own), its number in that stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,6 +80,19 @@ pub struct Content {
     pub flags: Vec<ContentFlag>,
 }
 
+/// A place where what goes through a proxy is seen (`ai.legs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Leg {
+    /// From the client to the proxy.
+    Client,
+    /// From the proxy to its scanner.
+    Icap,
+    /// From the proxy to the service.
+    Origin,
+}
+
 /// The `ai` object: one exchange, or one part of an encrypted session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ai {
@@ -91,6 +104,10 @@ pub struct Ai {
     pub evidence: Vec<Evidence>,
     pub client: Client,
     pub device: Device,
+    /// Where a proxy names one.
+    pub user: Option<User>,
+    /// Where it was seen, when it went through a proxy.
+    pub legs: Vec<Leg>,
     pub operation: Operation,
     pub model: Option<String>,
     pub bytes: Bytes,

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     AnomalyEvent, Bytes, Client, Content, DnsEvent, Evidence, ExchangeKey, Finding, FlowEvent, FlowIdentity, HostRole,
-    HttpEvent, Operation, QuicEvent, ServiceIndex, Stamp, Timestamp, TlsEvent,
+    HttpEvent, Operation, QuicEvent, ServiceIndex, Stamp, Timestamp, TlsEvent, User,
 };
 
 /// One fact.
@@ -68,6 +68,20 @@ pub struct Opening {
     pub client: Client,
     pub operation: Operation,
     pub encrypted: bool,
+    /// Hash of method, host and path: the same wherever this request is seen. `None` where it cannot be read.
+    pub request: Option<u64>,
+    /// What a proxy says of it, where the proxy shows it to a scanner.
+    pub proxied: Option<Box<Proxied>>,
+}
+
+/// Of whom a proxy speaks when it shows a request (ICAP, RFC 3507): who asks is not the flow's client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxied {
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    pub user: Option<User>,
+    /// The request was shown before; what follows is the answer to it.
+    pub is_answer: bool,
 }
 
 /// What the catalogue answered for a name.

@@ -120,6 +120,24 @@ pub struct Device {
     pub reasons: Vec<String>,
 }
 
+/// The `ai.user` object: the person, as far as somebody names one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+pub struct User {
+    /// The account, `DOMAIN\name` where it has a domain.
+    pub name: String,
+    pub source: UserSource,
+}
+
+/// Who names the user: the header of a proxy that it stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UserSource {
+    XAuthenticatedUser,
+    XClientUsername,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

@@ -54,6 +54,8 @@ pub struct TellingFigures {
     /// Names of addresses that are known, and those that had to go for others.
     pub learned_names: u64,
     pub learned_names_evicted: u64,
+    pub unattributed_legs: u64,
+    pub unmatched_icap_answers: u64,
     /// Facts that wait for a watermark.
     pub waiting_facts: u64,
     /// Turns of the correlating thread.
@@ -143,6 +145,8 @@ impl Figures {
         self.workers.iter().for_each(|worker| worker.sensor.add_to(&mut counters));
         *counters.entry("exchanges_over_cap".to_owned()).or_default() += self.telling.exchanges_over_cap;
         *counters.entry("learned_names_evicted".to_owned()).or_default() += self.telling.learned_names_evicted;
+        *counters.entry("unattributed_leg".to_owned()).or_default() += self.telling.unattributed_legs;
+        *counters.entry("unmatched_icap_answers".to_owned()).or_default() += self.telling.unmatched_icap_answers;
         counters
     }
 

@@ -67,6 +67,7 @@ impl<'a> Correlating<'a> {
         let Self { correlator, merge, writer, .. } = self;
         let spare =
             merge.take(worker, facts, watermark, |fact| correlator.take(fact, &mut |event| writer.append(&event)));
+        correlator.advance(merge.released().time, &mut |event| writer.append(&event));
         self.spare_facts.give(spare);
     }
 
@@ -77,6 +78,7 @@ impl<'a> Correlating<'a> {
             figures.learned_names = known as u64;
             figures.learned_names_evicted = evicted;
             figures.exchanges_over_cap = self.correlator.over_cap();
+            (figures.unattributed_legs, figures.unmatched_icap_answers) = self.correlator.unattributed_legs();
             figures.waiting_facts = self.merge.waiting() as u64;
             figures.turns += 1;
         });

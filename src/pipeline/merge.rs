@@ -14,6 +14,11 @@ impl Merge {
         Self { watermarks: vec![Stamp::default(); workers], waiting: Vec::new(), released: Stamp::default() }
     }
 
+    /// Up to where no worker tells anything any more.
+    pub(super) fn released(&self) -> Stamp {
+        self.released
+    }
+
     /// Facts that wait for the slowest worker.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()

@@ -84,7 +84,7 @@ impl Rules {
     /// # Errors
     /// Every fault of every file that the configuration names.
     pub fn load(config: &Config) -> Result<Self, Vec<Fault>> {
-        let Compiled { catalog, assets, policy, detector, filter } = config.compile()?;
+        let Compiled { catalog, assets, policy, detector, filter, proxies } = config.compile()?;
         let catalog = Arc::new(catalog);
         Ok(Self {
             catalog: Arc::clone(&catalog),
@@ -100,6 +100,7 @@ impl Rules {
                 assets: Arc::new(assets),
                 policy: Arc::new(policy),
                 max_learned_names: config.protocol.max_learned_names,
+                proxies,
             },
         })
     }

@@ -49,6 +49,8 @@ impl Opaque {
             operation: Operation::Other,
             // Answers whose questions were not seen are cleartext all the same.
             encrypted: !matches!(app_proto, Some("http" | "http2")),
+            request: None,
+            proxied: None,
         };
         log.tell(flow, app_proto, FactBody::Opened(Box::new(opening)));
         Self { key, app_proto, told_up: 0, told_at: now, part_began: now }

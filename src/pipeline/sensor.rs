@@ -480,6 +480,8 @@ impl Handler<'_> {
             client: Client::default(),
             operation: Operation::Other,
             encrypted: true,
+            request: None,
+            proxied: None,
         };
         self.bench.log.tell(self.bench.flow, Some("tls"), FactBody::Opened(Box::new(opening)));
         let session = Session::new(key, self.bench.log.now().time);
@@ -507,7 +509,9 @@ impl Handler<'_> {
             self.exchanges.about_ai = true;
             self.bench.log.tell(self.bench.flow, Some(stream.protocol), FactBody::Opened(Box::new(opening)));
         }
-        let read = scan_plan(service.as_ref()) == ScanPlan::Full;
+        // An answer that a proxy shows has no body to search.
+        let is_answer = head.proxied.as_ref().is_some_and(|proxied| proxied.is_answer);
+        let read = !is_answer && scan_plan(service.as_ref()) == ScanPlan::Full;
         let transaction = Transaction::new(key, stream.protocol, head, service, read, &mut self.bench);
         self.exchanges.open.insert((stream.id, exchange), Exchange::Transaction(Box::new(transaction)));
     }
@@ -533,6 +537,8 @@ impl Handler<'_> {
             client: client::of_request(head.user_agent.as_deref(), &head.header_names),
             operation: catalog.operation(Some(&found), &head.method, &head.path),
             encrypted: false,
+            request: head.host.as_deref().map(|host| same_request(&head.method, host, &head.path)),
+            proxied: head.proxied.clone(),
         })
     }
 
@@ -556,6 +562,11 @@ impl Handler<'_> {
             exchange.close(self.notes(), &mut self.bench);
         }
     }
+}
+
+/// What tells that two requests are the same one, seen in two places.
+fn same_request(method: &str, host: &str, path: &str) -> u64 {
+    ahash::RandomState::with_seeds(13, 14, 15, 16).hash_one((method, host, path))
 }
 
 /// EVE's spelling of a TLS version.

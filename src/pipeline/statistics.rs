@@ -22,6 +22,7 @@ pub(super) fn sensor(figures: &Figures, rules: &Rules, generation: u64) -> Senso
         engine: rules.detector.engine_report().engine.to_owned(),
         open_flows: figures.workers.iter().map(|worker| worker.open_flows).sum(),
         open_exchanges: figures.telling.open_exchanges,
+        unattributed_leg: figures.telling.unattributed_legs,
         memory_bytes: figures.workers.iter().map(|worker| worker.memory_bytes).sum(),
         max_memory_bytes: figures.workers.iter().map(|worker| worker.max_memory_bytes).sum(),
         ..SensorEvent::default()

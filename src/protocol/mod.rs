@@ -9,6 +9,7 @@ mod debug;
 pub mod dns;
 pub mod http1;
 pub mod http2;
+pub mod icap;
 pub mod quic;
 mod settings;
 pub mod socks;
@@ -18,11 +19,11 @@ mod tree;
 pub use settings::Settings;
 pub use tree::{StreamInfo, StreamTree, TreeSink};
 
-use crate::event::{Direction, EvidenceKind};
+use crate::event::{Direction, EvidenceKind, Proxied};
 use crate::flow::StreamEvent;
 
 /// All protocols, tried in this order.
-pub static PROTOCOLS: &[Protocol] = &[tls::PROTOCOL, http2::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL];
+pub static PROTOCOLS: &[Protocol] = &[tls::PROTOCOL, http2::PROTOCOL, icap::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL];
 
 /// An exchange within its stream: a request with its response, or an encrypted session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,6 +137,8 @@ pub struct RequestHead {
     pub header_names: Vec<String>,
     /// Bytes of the head.
     pub bytes: u64,
+    /// What a proxy says of it, where the proxy shows it to a scanner.
+    pub proxied: Option<Box<Proxied>>,
 }
 
 #[derive(Clone, Default, PartialEq, Eq)]

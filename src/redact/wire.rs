@@ -73,6 +73,30 @@ static ALPN_IDS: LazyLock<Words> = LazyLock::new(|| {
     radius/1.0 radius/1.1 coap co grpc-exp apns-security-v3 apns-pack-v1"])
 });
 
+/// Longest account name that is kept, in characters.
+const MAX_ACCOUNT_CHARS: usize = 64;
+
+/// An account of the site's staff, as a proxy names it. Analysts need it as it is, so only what no directory has in an
+/// account goes: controls and marks become `*`, and so does all of a name that is a number like a person's.
+#[must_use]
+pub fn account(name: &str) -> String {
+    let is_kept = |c: char| c.is_alphanumeric() || "._-@\\+$' ".contains(c);
+    let name = name.trim();
+    if is_social_security_number(name) {
+        return "*".to_owned();
+    }
+    name.chars().take(MAX_ACCOUNT_CHARS).map(|c| if is_kept(c) { c } else { '*' }).collect()
+}
+
+/// `NNN-NN-NNNN`, the one number of people that somebody may have chosen for an account.
+fn is_social_security_number(name: &str) -> bool {
+    let mut groups = name.split(['-', ' ', '.']);
+    let lengths = [3, 2, 4].map(|digits| {
+        groups.next().is_some_and(|group| group.len() == digits && group.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    lengths == [true; 3] && groups.next().is_none()
+}
+
 /// A request path without its query. Segments that are no word of a public API become `*`.
 #[must_use]
 pub fn path(target: &str, known: impl Fn(&str) -> bool) -> String {

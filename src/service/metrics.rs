@@ -276,6 +276,18 @@ impl Page {
             &[],
             [(vec![], telling.learned_names_evicted)],
         );
+        self.counter(
+            "shadowtap_unattributed_legs_total",
+            "Connections from proxies to AI services that fit no client's exchange.",
+            &[],
+            [(vec![], telling.unattributed_legs)],
+        );
+        self.counter(
+            "shadowtap_unmatched_icap_answers_total",
+            "Answers that a proxy showed by ICAP without their request.",
+            &[],
+            [(vec![], telling.unmatched_icap_answers)],
+        );
         self.gauge(
             "shadowtap_waiting_facts",
             "Facts that wait for the slowest worker.",

@@ -349,7 +349,7 @@ fn needs_restart(running: &Config, config: &Config) -> Vec<&'static str> {
         ("capture", running.capture != config.capture),
         ("packet", running.packet != config.packet),
         ("flow", running.flow != config.flow),
-        ("proxies", running.proxies != config.proxies),
+        ("proxies.icap_server", running.proxies.icap_server != config.proxies.icap_server),
         ("outputs", running.outputs != config.outputs),
         ("metrics", running.metrics != config.metrics),
         ("control", running.control != config.control),

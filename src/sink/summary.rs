@@ -35,7 +35,7 @@ struct Row {
 }
 
 /// What limits what was seen, in words: told when it is not zero.
-const REMARKS: [(&str, &str); 13] = [
+const REMARKS: [(&str, &str); 15] = [
     ("frames_filtered", "frames left out by capture.bpf"),
     ("frames_cut", "frames shorter than on the wire: a snaplen cut them"),
     ("clock_back", "frames stamped earlier than the one before; they were given its time"),
@@ -48,6 +48,8 @@ const REMARKS: [(&str, &str); 13] = [
     ("panics", "flows given up because a parser failed; please report it"),
     ("exchanges_over_cap", "exchanges not followed: too many were open"),
     ("learned_names_evicted", "names out of DNS answers given up early: protocol.max_learned_names was reached"),
+    ("unattributed_leg", "connections from proxies to AI services that fit no client's exchange: told nowhere"),
+    ("unmatched_icap_answers", "answers that a proxy showed by ICAP without their request"),
     ("memory_overdrawn", "times that capture.max_batch_memory_bytes was overstepped"),
 ];
 

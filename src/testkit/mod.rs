@@ -8,6 +8,7 @@ pub mod extractors;
 pub mod fragments;
 pub mod fuzz;
 pub mod http2;
+pub mod icap;
 pub mod laws;
 pub mod packets;
 pub mod quic;

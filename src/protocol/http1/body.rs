@@ -17,7 +17,7 @@ const MAX_SIZE_BLANKS: usize = 15;
 
 /// How the rest of a body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub(in crate::protocol) enum Body {
     /// So many bytes follow.
     Length(u64),
     Chunked(Chunk),
@@ -30,7 +30,7 @@ pub(super) enum Body {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunk {
+pub(in crate::protocol) enum Chunk {
     /// A size line is due.
     Size,
     /// So many bytes of the chunk follow.
@@ -43,7 +43,7 @@ pub(super) enum Chunk {
 
 /// What was made of some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::protocol) enum Step {
     /// `consumed` bytes are done with, of which those in `content` are the body's.
     Read {
         consumed: usize,
@@ -63,10 +63,10 @@ fn framing(consumed: usize) -> Step {
 }
 
 /// Which start line ends a body of lost framing: the next of the same direction.
-pub(super) type Seek = fn(&[u8]) -> Found;
+pub(in crate::protocol) type Seek = fn(&[u8]) -> Found;
 
 impl Body {
-    pub(super) fn advance(&mut self, bytes: &[u8], max_trailer_bytes: usize, seek: Seek) -> Step {
+    pub(in crate::protocol) fn advance(&mut self, bytes: &[u8], max_trailer_bytes: usize, seek: Seek) -> Step {
         match self {
             Self::Length(left) => {
                 let count = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
@@ -111,7 +111,7 @@ impl Body {
     }
 
     /// So many bytes are lost. Returns how many of them were the body's, and whether the body goes on after them.
-    pub(super) fn lose(&mut self, lost: u64) -> (u64, bool) {
+    pub(in crate::protocol) fn lose(&mut self, lost: u64) -> (u64, bool) {
         match self {
             Self::Length(left) => {
                 let here = lost.min(*left);

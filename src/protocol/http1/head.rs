@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
+use memchr::memchr;
 use smallvec::SmallVec;
 
 use super::host::{self, Authority};
@@ -17,7 +18,7 @@ const FAST_FIELDS: usize = 64;
 
 /// How the length of a message's body is known (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Framing {
+pub(in crate::protocol) struct Framing {
     pub(super) chunked: bool,
     /// Transfer-Encoding is there, and not chunked.
     pub(super) coded: bool,
@@ -35,7 +36,8 @@ pub(super) enum Length {
     Invalid,
 }
 
-type Fields<'a> = SmallVec<[(&'a [u8], Cow<'a, [u8]>); 24]>;
+/// Names and values, in order.
+pub(in crate::protocol) type Fields<'a> = SmallVec<[(&'a [u8], Cow<'a, [u8]>); 24]>;
 
 /// A head taken apart, nothing interpreted.
 struct Parts<'a> {
@@ -47,12 +49,31 @@ struct Parts<'a> {
     fields: Fields<'a>,
 }
 
-pub(super) fn request(bytes: &[u8]) -> Option<(RequestHead, Framing)> {
+/// The position after the empty line that ends a head. `checked` bytes hold none.
+pub fn head_end(bytes: &[u8], checked: &mut usize) -> Option<usize> {
+    let mut place = *checked;
+    loop {
+        let end = place + memchr(b'\n', bytes.get(place..)?)?;
+        match bytes.get(end + 1..)? {
+            [b'\n', ..] => return Some(end + 2),
+            [b'\r', b'\n', ..] => return Some(end + 3),
+            [] | [b'\r'] => {
+                // What follows this line end is not there yet.
+                *checked = end;
+                return None;
+            }
+            _ => place = end + 1,
+        }
+        *checked = place;
+    }
+}
+
+pub(in crate::protocol) fn request(bytes: &[u8]) -> Option<(RequestHead, Framing)> {
     let parts = fast_request(bytes).or_else(|| lenient_request(bytes))?;
     Some(interpret_request(&parts, bytes.len()))
 }
 
-pub(super) fn response(bytes: &[u8]) -> Option<(ResponseHead, Framing)> {
+pub(in crate::protocol) fn response(bytes: &[u8]) -> Option<(ResponseHead, Framing)> {
     let parts = fast_response(bytes).or_else(|| lenient_response(bytes))?;
     let common = Common::of(&parts.fields);
     let head = ResponseHead {
@@ -115,14 +136,15 @@ fn lenient_response(bytes: &[u8]) -> Option<Parts<'_>> {
 }
 
 /// The first line without its end, and what follows.
-fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
+pub(in crate::protocol) fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b'\n', bytes) {
         Some(end) => (bytes.get(..end).unwrap_or_default().trim_ascii_end(), bytes.get(end + 1..).unwrap_or_default()),
         None => (bytes.trim_ascii_end(), &[]),
     }
 }
 
-fn lenient_fields(mut rest: &[u8]) -> Fields<'_> {
+/// The fields of a head after its start line, however they are written.
+pub(in crate::protocol) fn lenient_fields(mut rest: &[u8]) -> Fields<'_> {
     let mut fields = Fields::new();
     while !rest.is_empty() {
         let (line, next) = split_line(rest);
@@ -260,6 +282,7 @@ fn interpret_request(parts: &Parts<'_>, bytes: usize) -> (RequestHead, Framing) 
         user_agent: value("user-agent").map(|(_, value)| text(value)),
         header_names: parts.fields.iter().map(|(name, _)| text(name).to_ascii_lowercase()).collect(),
         bytes: bytes as u64,
+        proxied: None,
     };
     (head, common.framing)
 }

@@ -4,7 +4,7 @@
 //! Bounds: `max_head_bytes` of a head waited for, `max_open_exchanges`; no byte of a body is held.
 //! Does not: undo content codings, read HTTP/0.9 (it has no heads), tell HTTP/2 (`http2` does).
 
-mod body;
+pub(super) mod body;
 mod exchange;
 pub(super) mod head;
 pub(super) mod host;
@@ -17,8 +17,6 @@ mod tests;
 
 use std::mem;
 
-use memchr::memchr;
-
 use super::{
     Cap, Dissector, DoneReason, End, ExchangeId, Found, Probe, Progress, Protocol, ProtocolEvent, ProtocolSink, Search,
     Settings, Start,
@@ -27,7 +25,7 @@ use crate::event::Direction;
 use crate::flow::StreamEvent;
 use body::{Body, Chunk, Seek, Step};
 use exchange::{Exchanges, Method, Part};
-use head::{Framing, Length};
+use head::{Framing, Length, head_end};
 use line::{Line, MAX_SOUGHT_LINE_BYTES};
 
 pub const PROTOCOL: Protocol = Protocol { name: "http", probe, find, open };
@@ -439,25 +437,6 @@ fn other(role: Role) -> Role {
     match role {
         Role::Client => Role::Server,
         Role::Server => Role::Client,
-    }
-}
-
-/// The position after the empty line that ends a head. `checked` bytes hold none.
-fn head_end(bytes: &[u8], checked: &mut usize) -> Option<usize> {
-    let mut place = *checked;
-    loop {
-        let end = place + memchr(b'\n', bytes.get(place..)?)?;
-        match bytes.get(end + 1..)? {
-            [b'\n', ..] => return Some(end + 2),
-            [b'\r', b'\n', ..] => return Some(end + 3),
-            [] | [b'\r'] => {
-                // What follows this line end is not there yet.
-                *checked = end;
-                return None;
-            }
-            _ => place = end + 1,
-        }
-        *checked = place;
     }
 }
 

@@ -255,6 +255,7 @@ impl Fields {
             user_agent: self.user_agent,
             header_names: self.names,
             bytes: self.wire_bytes,
+            proxied: None,
         }
     }
 

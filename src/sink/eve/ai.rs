@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::event::{
     Ai, Alert, Bytes, Client, ClientKind, Confidence, Content, Device, DeviceState, Evidence, Finding, IdentifierType,
-    Operation, Service,
+    Leg, Operation, Service, User,
 };
 
 #[derive(Serialize)]
@@ -20,6 +20,10 @@ pub(super) struct AiObject<'a> {
     evidence: &'a [Evidence],
     client: ClientObject<'a>,
     device: DeviceObject<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a User>,
+    #[serde(skip_serializing_if = "<[Leg]>::is_empty")]
+    legs: &'a [Leg],
     operation: Operation,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
@@ -38,6 +42,8 @@ impl<'a> AiObject<'a> {
             evidence: &ai.evidence,
             client: ClientObject::of(&ai.client),
             device: DeviceObject::of(&ai.device),
+            user: ai.user.as_ref(),
+            legs: &ai.legs,
             operation: ai.operation,
             model: ai.model.as_deref(),
             bytes: ai.bytes,

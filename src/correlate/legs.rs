@@ -1,0 +1,433 @@
+//! Legs: what goes through a proxy is seen up to three times, from client to proxy, from proxy to its scanner (ICAP),
+//! from proxy to service. In: how exchanges begin, grow and end; out: which of them are one, and who may be told now.
+//! A client's leg and ICAP's join by client address, host and time; an origin leg joins a client's exchange when it is
+//! the only one by host, start within [`START_APART`] and size within 2 %, else it stays counted. Who waits for
+//! another leg waits [`PATIENCE`] at most. Bounds: exchanges open in `correlate`, and [`MAX_ORIGINS`].
+//! Does not: tell anything, touch alerts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::proxies::{KnownProxies, Proxies};
+use crate::event::{Evidence, EvidenceKind, ExchangeKey, FlowIdentity, Opening, Timestamp};
+
+/// Exchanges wait so long for their other legs after they ended.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Legs of one exchange begin within so long of each other.
+const START_APART: Duration = Duration::from_secs(2);
+
+/// Origin legs that are open or wait for their exchange. More are counted as unattributed at once.
+const MAX_ORIGINS: usize = 100_000;
+
+/// Exchanges shown by ICAP that one client's session is remembered for.
+const MAX_SHOWN: usize = 64;
+
+/// What an exchange is, seen from the proxies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// No proxy has a part in it, as far as is known.
+    Direct,
+    Client,
+    Icap,
+    /// The answer to a request that ICAP showed before.
+    Answer,
+    Origin,
+}
+
+/// Names of hosts, as hashes.
+type Hosts = SmallVec<[u64; 2]>;
+
+/// A client's exchange.
+struct Exchange {
+    role: Role,
+    client: IpAddr,
+    hosts: Hosts,
+    opened: Timestamp,
+    ended: Option<Timestamp>,
+    /// Bytes up.
+    size: u64,
+    encrypted: bool,
+    request: Option<u64>,
+    /// It is the same as a client's leg that is here too.
+    has_client_leg: bool,
+    has_origin: bool,
+    /// What ICAP showed of this session.
+    shown: Vec<ExchangeKey>,
+}
+
+struct Origin {
+    hosts: Hosts,
+    opened: Timestamp,
+    size: u64,
+    has_ended: bool,
+    evidence: Vec<Evidence>,
+}
+
+/// Where an exchange that ICAP shows was seen already.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ClientLeg {
+    /// As a readable request.
+    Readable(ExchangeKey),
+    /// In one of these encrypted sessions; the first is taken for it.
+    Sessions(Vec<ExchangeKey>),
+}
+
+/// An origin leg found its exchange.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Joined {
+    /// The exchanges that it is a leg of.
+    pub(super) exchanges: Vec<ExchangeKey>,
+    pub(super) evidence: Vec<Evidence>,
+}
+
+/// Whose time of waiting is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Waiting {
+    Exchange(ExchangeKey),
+    Origin(ExchangeKey),
+}
+
+/// What is due.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// This exchange waits for nothing any more.
+    Tell(ExchangeKey),
+    Join(Joined),
+}
+
+pub(super) struct Legs {
+    proxies: Proxies,
+    exchanges: HashMap<ExchangeKey, Exchange, ahash::RandomState>,
+    by_client: BTreeSet<(IpAddr, u64, Timestamp, ExchangeKey)>,
+    by_host: BTreeSet<(u64, Timestamp, ExchangeKey)>,
+    origins: HashMap<ExchangeKey, Origin, ahash::RandomState>,
+    origins_by_host: BTreeSet<(u64, Timestamp, ExchangeKey)>,
+    waiting: BTreeSet<(Timestamp, Waiting)>,
+    /// The exchange that each shown answer belongs to.
+    answers: BTreeMap<ExchangeKey, ExchangeKey>,
+    unattributed: u64,
+    unmatched_answers: u64,
+}
+
+impl Legs {
+    pub(super) fn new(known: KnownProxies) -> Self {
+        let hasher = || ahash::RandomState::with_seeds(21, 22, 23, 24);
+        Self {
+            proxies: Proxies::new(known),
+            exchanges: HashMap::with_hasher(hasher()),
+            by_client: BTreeSet::new(),
+            by_host: BTreeSet::new(),
+            origins: HashMap::with_hasher(hasher()),
+            origins_by_host: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            unattributed: 0,
+            unmatched_answers: 0,
+        }
+    }
+
+    pub(super) fn configure(&mut self, known: KnownProxies) {
+        self.proxies.configure(known);
+    }
+
+    /// Origin legs that joined no exchange.
+    pub(super) fn unattributed(&self) -> u64 {
+        self.unattributed
+    }
+
+    /// Answers shown by ICAP whose request was not seen, or was told already.
+    pub(super) fn unmatched_answers(&self) -> u64 {
+        self.unmatched_answers
+    }
+
+    /// What begins with `opening` on `flow`. Who acts as a proxy in it is one from now on.
+    pub(super) fn role(&mut self, opening: &Opening, flow: &FlowIdentity, now: Timestamp) -> Role {
+        let (from, to) = (flow.client.ip(), flow.server.ip());
+        if let Some(proxied) = &opening.proxied {
+            self.proxies.works(from, now);
+            return if proxied.is_answer { Role::Answer } else { Role::Icap };
+        }
+        let asks_a_proxy = opening.evidence.iter().any(|evidence| {
+            use EvidenceKind::{AbsoluteUri, ConnectTarget, SocksTarget};
+            matches!(evidence.kind, ConnectTarget | AbsoluteUri | SocksTarget)
+        });
+        // A proxy on the client's own machine: the address says nothing of which of the two it is.
+        let is_own = from == to && asks_a_proxy;
+        if !is_own && self.proxies.is_any() && self.proxies.is_one(from, now) {
+            return Role::Origin;
+        }
+        if asks_a_proxy {
+            self.proxies.works(to, now);
+            return Role::Client;
+        }
+        if self.proxies.is_any() && self.proxies.is_one(to, now) { Role::Client } else { Role::Direct }
+    }
+
+    /// A client's exchange begins. Direct ones count too, as a proxy may sit in their way unseen.
+    pub(super) fn opened(&mut self, role: Role, client: IpAddr, opening: &Opening, now: Timestamp) {
+        if role == Role::Direct && !self.proxies.is_any() {
+            return;
+        }
+        let hosts = hosts(&opening.evidence);
+        for host in &hosts {
+            self.by_client.insert((client, *host, now, opening.key));
+            self.by_host.insert((*host, now, opening.key));
+        }
+        let exchange = Exchange {
+            role,
+            client,
+            hosts,
+            opened: now,
+            ended: None,
+            size: 0,
+            encrypted: opening.encrypted,
+            request: opening.request,
+            has_client_leg: false,
+            has_origin: false,
+            shown: Vec::new(),
+        };
+        self.exchanges.insert(opening.key, exchange);
+    }
+
+    /// An origin leg begins.
+    pub(super) fn origin_opened(&mut self, opening: Opening, now: Timestamp) {
+        if self.origins.len() >= MAX_ORIGINS {
+            self.unattributed += 1;
+            return;
+        }
+        let hosts = hosts(&opening.evidence);
+        self.origins_by_host.extend(hosts.iter().map(|host| (*host, now, opening.key)));
+        let origin = Origin { hosts, opened: now, size: 0, has_ended: false, evidence: opening.evidence };
+        self.origins.insert(opening.key, origin);
+    }
+
+    pub(super) fn is_origin(&self, key: &ExchangeKey) -> bool {
+        !self.origins.is_empty() && self.origins.contains_key(key)
+    }
+
+    /// Where the client's own leg is of what ICAP shows.
+    pub(super) fn client_leg(&self, client: IpAddr, opening: &Opening, now: Timestamp) -> Option<ClientLeg> {
+        let seen: Vec<_> = self.of_client(client, &hosts(&opening.evidence)).collect();
+        let recent = |time: Timestamp| now.since(time) <= START_APART;
+        let is_same = |exchange: &Exchange| exchange.request.is_some() && exchange.request == opening.request;
+        let is_leg = |exchange: &Exchange| matches!(exchange.role, Role::Client | Role::Direct);
+        let readable = seen.iter().rev().find(|(_, exchange)| {
+            is_leg(exchange) && !exchange.encrypted && recent(exchange.opened) && is_same(exchange)
+        });
+        if let Some((key, _)) = readable {
+            return Some(ClientLeg::Readable(*key));
+        }
+        let sessions = || seen.iter().filter(|(_, exchange)| is_leg(exchange) && exchange.encrypted);
+        let open: Vec<_> = sessions().filter(|(_, exchange)| exchange.ended.is_none()).collect();
+        let mut sessions = match open.is_empty() {
+            false => open,
+            true => sessions().filter(|(_, exchange)| exchange.ended.is_some_and(recent)).collect(),
+        };
+        // Whom nothing was shown of yet is first; of the others, the newest.
+        sessions.sort_by_key(|(key, exchange)| {
+            let shown = !exchange.shown.is_empty();
+            (shown, if shown { u64::MAX - exchange.opened.0 } else { exchange.opened.0 }, *key)
+        });
+        let keys: Vec<_> = sessions.into_iter().map(|(key, _)| *key).collect();
+        (!keys.is_empty()).then_some(ClientLeg::Sessions(keys))
+    }
+
+    /// `shown`, which ICAP shows, went through the client's session `session`.
+    pub(super) fn went_through(&mut self, shown: ExchangeKey, session: ExchangeKey) {
+        if let Some(session) = self.exchanges.get_mut(&session)
+            && session.shown.len() < MAX_SHOWN
+        {
+            session.shown.push(shown);
+        }
+        if let Some(shown) = self.exchanges.get_mut(&shown) {
+            shown.has_client_leg = true;
+        }
+    }
+
+    /// An answer that ICAP shows: the exchange that it belongs to is remembered until the answer ends.
+    pub(super) fn answered(&mut self, client: IpAddr, opening: &Opening) {
+        let hosts = hosts(&opening.evidence);
+        let asked = self.of_client(client, &hosts).filter(|(_, exchange)| exchange.role == Role::Icap);
+        let asked = asked.filter(|(_, exchange)| exchange.request == opening.request).map(|(key, _)| key).last();
+        match asked {
+            Some(asked) => {
+                self.answers.insert(opening.key, asked);
+            }
+            None => self.unmatched_answers += 1,
+        }
+    }
+
+    /// The exchange that a shown answer belongs to; `last`: it ends.
+    pub(super) fn asked(&mut self, answer: &ExchangeKey, last: bool) -> Option<ExchangeKey> {
+        if self.answers.is_empty() {
+            return None;
+        }
+        if last { self.answers.remove(answer) } else { self.answers.get(answer).copied() }
+    }
+
+    fn of_client(&self, client: IpAddr, hosts: &Hosts) -> impl Iterator<Item = (ExchangeKey, &Exchange)> {
+        let mut keys: Vec<_> = hosts
+            .iter()
+            .flat_map(|host| {
+                let first = (client, *host, Timestamp(0), ExchangeKey::default());
+                self.by_client.range(first..).take_while(move |(c, h, ..)| (*c, *h) == (client, *host))
+            })
+            .map(|(_, _, opened, key)| (*opened, *key))
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.into_iter().filter_map(|(_, key)| Some((key, self.exchanges.get(&key)?)))
+    }
+
+    /// An exchange or origin leg has come to so many bytes up.
+    pub(super) fn grown(&mut self, key: &ExchangeKey, size: u64) {
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.size = size;
+        } else if let Some(origin) = self.origins.get_mut(key) {
+            origin.size = size;
+        }
+    }
+
+    /// A client's exchange ended. True when it is to wait for other legs.
+    pub(super) fn ended(&mut self, key: ExchangeKey, now: Timestamp, out: &mut Vec<Joined>) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(&key) else { return false };
+        if exchange.role == Role::Direct {
+            self.forget(&key);
+            return false;
+        }
+        exchange.ended = Some(now);
+        self.waiting.insert((now.after(PATIENCE), Waiting::Exchange(key)));
+        let hosts = exchange.hosts.clone();
+        let opened = exchange.opened;
+        for origin in near(&self.origins_by_host, &hosts, opened) {
+            out.extend(self.join(origin, false));
+        }
+        true
+    }
+
+    /// An origin leg ended.
+    pub(super) fn origin_ended(&mut self, key: ExchangeKey, now: Timestamp) -> Option<Joined> {
+        self.origins.get_mut(&key)?.has_ended = true;
+        let joined = self.join(key, false);
+        if joined.is_none() {
+            self.waiting.insert((now.after(PATIENCE), Waiting::Origin(key)));
+        }
+        joined
+    }
+
+    /// When the first is due.
+    pub(super) fn due_at(&self) -> Option<Timestamp> {
+        self.waiting.first().map(|(at, _)| *at)
+    }
+
+    /// Who is due up to `now`, one at a time: its deadline, and what there is to do.
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<(Timestamp, Option<Due>)> {
+        let (at, waiting) = self.waiting.first().copied().filter(|(at, _)| *at <= now)?;
+        match waiting {
+            Waiting::Exchange(key) => {
+                // Whoever ended too and may be its leg is judged by what is known now.
+                let exchange = self.exchanges.get(&key);
+                let origins = exchange.map(|exchange| near(&self.origins_by_host, &exchange.hosts, exchange.opened));
+                for origin in origins.unwrap_or_default() {
+                    if self.origins.get(&origin).is_some_and(|origin| origin.has_ended)
+                        && let Some(joined) = self.join(origin, true)
+                    {
+                        return Some((at, Some(Due::Join(joined))));
+                    }
+                }
+                self.waiting.remove(&(at, waiting));
+                self.forget(&key);
+                Some((at, Some(Due::Tell(key))))
+            }
+            Waiting::Origin(key) => {
+                self.waiting.remove(&(at, waiting));
+                // It may have joined meanwhile.
+                if !self.origins.contains_key(&key) {
+                    return Some((at, None));
+                }
+                let joined = self.join(key, true);
+                if joined.is_none() {
+                    self.unattributed += 1;
+                    self.forget_origin(&key);
+                }
+                Some((at, joined.map(Due::Join)))
+            }
+        }
+    }
+
+    /// The one exchange that an origin leg can be of. Before `finally`, nobody is chosen while others may still fit.
+    fn join(&mut self, key: ExchangeKey, finally: bool) -> Option<Joined> {
+        let origin = self.origins.get(&key)?;
+        let candidates = near(&self.by_host, &origin.hosts, origin.opened);
+        let candidates: Vec<_> = candidates
+            .into_iter()
+            .filter_map(|key| Some((key, self.exchanges.get(&key)?)))
+            .filter(|(_, exchange)| exchange.role != Role::Direct && !exchange.has_client_leg && !exchange.has_origin)
+            .collect();
+        let all_ended = origin.has_ended && candidates.iter().all(|(_, exchange)| exchange.ended.is_some());
+        if !finally && !all_ended {
+            return None;
+        }
+        let mut fitting = candidates.iter().filter(|(_, exchange)| is_near(exchange.size, origin.size));
+        let (Some((of, _)), None) = (fitting.next(), fitting.next()) else { return None };
+        let of = *of;
+        let origin = self.forget_origin(&key)?;
+        let exchange = self.exchanges.get_mut(&of)?;
+        exchange.has_origin = true;
+        let exchanges = if exchange.shown.is_empty() { vec![of] } else { exchange.shown.clone() };
+        Some(Joined { exchanges, evidence: origin.evidence })
+    }
+
+    fn forget(&mut self, key: &ExchangeKey) {
+        let Some(exchange) = self.exchanges.remove(key) else { return };
+        for host in exchange.hosts {
+            self.by_client.remove(&(exchange.client, host, exchange.opened, *key));
+            self.by_host.remove(&(host, exchange.opened, *key));
+        }
+    }
+
+    fn forget_origin(&mut self, key: &ExchangeKey) -> Option<Origin> {
+        let origin = self.origins.remove(key)?;
+        for host in &origin.hosts {
+            self.origins_by_host.remove(&(*host, origin.opened, *key));
+        }
+        Some(origin)
+    }
+}
+
+/// Who began around `opened`, by host.
+fn near(index: &BTreeSet<(u64, Timestamp, ExchangeKey)>, hosts: &Hosts, opened: Timestamp) -> Vec<ExchangeKey> {
+    let first = Timestamp(opened.0.saturating_sub(START_APART.as_nanos() as u64));
+    let last = opened.after(START_APART);
+    let mut keys: Vec<_> = hosts
+        .iter()
+        .flat_map(|host| {
+            let range = (*host, first, ExchangeKey::default())..;
+            index.range(range).take_while(move |(of, at, _)| of == host && *at <= last)
+        })
+        .map(|(.., key)| *key)
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// Within 2 % of the larger.
+fn is_near(one: u64, other: u64) -> bool {
+    u128::from(one.abs_diff(other)) * 50 <= u128::from(one.max(other))
+}
+
+fn hosts(evidence: &[Evidence]) -> Hosts {
+    let hasher = ahash::RandomState::with_seeds(25, 26, 27, 28);
+    let mut hosts: Hosts = evidence.iter().map(|evidence| hasher.hash_one(evidence.value.as_str())).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    hosts
+}

@@ -1,0 +1,136 @@
+//! The proxies of a site: those that the configuration names, and those that are seen at work. In: the configuration,
+//! and who was asked for an AI service on a client's behalf; out: whether an address is a proxy's. Bounds:
+//! [`MAX_RECOGNISED`] addresses, each for [`RECOGNISED_FOR`] after it was last at work.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use hashbrown::HashMap;
+use ipnet::IpNet;
+
+use crate::{
+    event::Timestamp,
+    yaml::{Fault, Located, Source},
+};
+
+/// Proxies that are remembered beside those of the configuration.
+const MAX_RECOGNISED: usize = 4096;
+
+/// Who was not at work for so long, in packet time, is a proxy no more: an address may become another's, and what a
+/// proxy sends is no activity of its own.
+const RECOGNISED_FOR: Duration = Duration::from_secs(3600);
+
+/// What the configuration says of proxies. Immutable: a reload makes a new one.
+#[derive(Clone, Debug, Default)]
+pub struct KnownProxies {
+    networks: Arc<[IpNet]>,
+    recognises: bool,
+}
+
+impl KnownProxies {
+    /// Reads `addresses`, each an address or a network in CIDR form. `config` is the file they came from, for faults.
+    ///
+    /// # Errors
+    /// A fault for each that is neither.
+    pub fn load(addresses: &[Located<String>], recognises: bool, config: &Source) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut networks = Vec::new();
+        for written in addresses {
+            let address = written.parse::<IpAddr>().map(IpNet::from);
+            match address.or_else(|_| written.parse::<IpNet>()) {
+                Ok(network) if network == network.trunc() => networks.push(network),
+                _ => {
+                    let message = format!(
+                        "{:?} is no proxy's address such as 10.20.0.9, nor a network of them such as 10.20.0.0/28",
+                        written.value
+                    );
+                    faults.push(config.fault(written.at, message));
+                }
+            }
+        }
+        if faults.is_empty() { Ok(Self { networks: networks.into(), recognises }) } else { Err(faults) }
+    }
+}
+
+/// All that are known.
+pub(super) struct Proxies {
+    known: KnownProxies,
+    /// When each was at work last.
+    recognised: HashMap<IpAddr, Timestamp, ahash::RandomState>,
+}
+
+impl Proxies {
+    pub(super) fn new(known: KnownProxies) -> Self {
+        Self { known, recognised: HashMap::with_hasher(ahash::RandomState::with_seeds(17, 18, 19, 20)) }
+    }
+
+    /// From here on the configuration says this.
+    pub(super) fn configure(&mut self, known: KnownProxies) {
+        self.known = known;
+    }
+
+    /// Whether there is any.
+    pub(super) fn is_any(&self) -> bool {
+        !self.known.networks.is_empty() || !self.recognised.is_empty()
+    }
+
+    /// `address` was asked for a service, or shows a client's request.
+    pub(super) fn works(&mut self, address: IpAddr, now: Timestamp) {
+        if !self.known.recognises {
+            return;
+        }
+        if self.recognised.len() >= MAX_RECOGNISED && !self.recognised.contains_key(&address) {
+            self.recognised.retain(|_, last| now.since(*last) < RECOGNISED_FOR);
+            if self.recognised.len() >= MAX_RECOGNISED {
+                return;
+            }
+        }
+        self.recognised.insert(address, now);
+    }
+
+    pub(super) fn is_one(&self, address: IpAddr, now: Timestamp) -> bool {
+        self.known.networks.iter().any(|network| network.contains(&address))
+            || self.recognised.get(&address).is_some_and(|last| now.since(*last) < RECOGNISED_FOR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(addresses: &[&str], recognises: bool) -> Result<KnownProxies, Vec<Fault>> {
+        let written: Vec<_> = addresses.iter().map(|text| Located::from((*text).to_owned())).collect();
+        KnownProxies::load(&written, recognises, &Source::new("", ""))
+    }
+
+    #[test]
+    fn addresses_and_networks_of_the_configuration_are_proxies() {
+        let proxies = Proxies::new(load(&["10.20.0.9", "10.30.0.0/24", "2001:db8::9"], false).unwrap());
+        for (address, is_one) in
+            [("10.20.0.9", true), ("10.20.0.8", false), ("10.30.0.77", true), ("2001:db8::9", true)]
+        {
+            assert_eq!(proxies.is_one(address.parse().unwrap(), Timestamp(0)), is_one, "{address}");
+        }
+        assert_eq!(load(&["10.20.0.9/24", "proxy.example"], true).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn who_was_seen_at_work_is_a_proxy_for_an_hour() {
+        let mut proxies = Proxies::new(load(&[], true).unwrap());
+        let address = "10.20.0.9".parse().unwrap();
+        proxies.works(address, Timestamp(0));
+        assert!(proxies.is_one(address, Timestamp(0).after(RECOGNISED_FOR - Duration::from_secs(1))));
+        assert!(!proxies.is_one(address, Timestamp(0).after(RECOGNISED_FOR)));
+        let mut deaf = Proxies::new(load(&[], false).unwrap());
+        deaf.works(address, Timestamp(0));
+        assert!(!deaf.is_one(address, Timestamp(0)));
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut proxies = Proxies::new(load(&[], true).unwrap());
+        for n in 0..2 * MAX_RECOGNISED as u32 {
+            proxies.works(IpAddr::V4(n.into()), Timestamp(0));
+        }
+        assert_eq!(proxies.recognised.len(), MAX_RECOGNISED);
+    }
+}
