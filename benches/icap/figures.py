@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Figures of what load.py timed. usage: figures.py TIMES [EVE.jsonl FIRST_LINE]"""
+"""Figures of what load.py timed. usage: figures.py TIMES [EVE.jsonl]"""
 import collections
 import json
 import statistics
@@ -19,10 +19,7 @@ for port, of_port in sorted(times.items()):
 if {"3129", "3130"} <= times.keys():
     print(f"difference of medians {statistics.median(times['3130']) - statistics.median(times['3129']):+.1f} ms")
 if len(sys.argv) > 2:
-    found = all_of_them = 0
-    for line in open(sys.argv[2]).readlines()[int(sys.argv[3]):]:
-        event = json.loads(line)
-        if event["event_type"] == "ai_activity" and event["ai"].get("final"):
-            all_of_them += 1
-            found += event["ai"].get("content", {}).get("findings", {}).get("mrn", 0) > 0
-    print(f"patients found in {found} of {len(times['3130'])} uploads to shadowtap ({all_of_them} exchanges told)")
+    events = [json.loads(line) for line in open(sys.argv[2])]
+    told = [event["ai"] for event in events if event["event_type"] == "ai_activity" and event["ai"].get("final")]
+    found = sum(ai.get("content", {}).get("findings", {}).get("mrn", 0) > 0 for ai in told)
+    print(f"exchanges told: {len(told)}, with the patient found: {found} (of all REQMOD below, the first round included)")

@@ -3,6 +3,7 @@
 # server the same in turns. Then the sensor is killed while uploads go on. Needs root (a network namespace), Squid
 # (apt-get install squid-openssl, or squid) and Python 3.
 # usage: benches/icap/run.sh [SHADOWTAP]     ROUNDS=10 CONCURRENT=100 BYTES=1048576
+# With APART=1 the ICAP servers have the second processor to themselves, and all else the first: as if on another machine.
 set -euo pipefail
 cd "$(dirname "$0")"
 shadowtap=${1:-../../target/release/shadowtap}
@@ -11,6 +12,7 @@ folder=$(mktemp -d)
 chmod 777 "$folder" # Squid is a user of its own.
 space=shadowtap-icap-$$
 started=()
+all=0-$(($(nproc) - 1)) here=${APART:+0} there=${APART:+1}
 
 finish() {
     for process in "${started[@]}"; do kill "$process" 2>/dev/null || true; done
@@ -21,8 +23,9 @@ finish() {
 }
 trap finish EXIT
 
+# On these processors: a command.
 start() {
-    ip netns exec "$space" "$@" >>"$folder/log" 2>&1 &
+    ip netns exec "$space" taskset -c "$@" >>"$folder/log" 2>&1 &
     started+=($!)
 }
 
@@ -37,7 +40,7 @@ wait_for() {
 }
 
 start_sensor() {
-    start "$shadowtap" run --config "$folder/shadowtap.yaml"
+    start "${there:-$all}" "$shadowtap" run --config "$folder/shadowtap.yaml"
     sensor=${started[-1]}
     wait_for 1344
 }
@@ -46,33 +49,36 @@ ip netns add "$space"
 ip -n "$space" link set lo up
 sed "s|@FOLDER@|$folder|" squid.conf >"$folder/squid.conf"
 cat >"$folder/shadowtap.yaml" <<YAML
-proxies: { icap_server: { listen: "127.0.0.1:1344", max_waiting_bytes: 536870912 } }
+proxies: { icap_server: { listen: "127.0.0.1:1344" } }
 outputs: [{ type: eve, path: $folder/eve.jsonl }]
 metrics: { listen: "127.0.0.1:9470" }
 YAML
-start ./origin.py 8080
-start ./null.py 1345
+start "${here:-$all}" ./origin.py 8080
+start "${there:-$all}" ./null.py 1345
 start_sensor
 wait_for 8080
 wait_for 1345
-start squid -N -f "$folder/squid.conf"
+start "${here:-$all}" squid -N -f "$folder/squid.conf"
 wait_for 3130
 sleep 3
 
-ip netns exec "$space" ./load.py 3128,3129,3130 1 "$concurrent" "$bytes" >/dev/null
-sleep 3
-before=$(wc -l <"$folder/eve.jsonl")
-ip netns exec "$space" ./load.py 3129,3130 "$rounds" "$concurrent" "$bytes" >"$folder/times"
-sleep 5
+ip netns exec "$space" taskset -c "${here:-$all}" ./load.py 3128,3129,3130 1 "$concurrent" "$bytes" >/dev/null
+ip netns exec "$space" taskset -c "${here:-$all}" ./load.py 3129,3130 "$rounds" "$concurrent" "$bytes" >"$folder/times"
+# Scanning goes on behind the answers.
+told=-1
+until [ "$told" = "$(wc -l <"$folder/eve.jsonl")" ]; do
+    told=$(wc -l <"$folder/eve.jsonl")
+    sleep 4
+done
 ip netns exec "$space" curl -s http://127.0.0.1:9470/metrics | grep '^shadowtap_icap' >"$folder/metrics"
-./figures.py "$folder/times" "$folder/eve.jsonl" "$before"
+./figures.py "$folder/times" "$folder/eve.jsonl"
 cat "$folder/metrics"
 
 uploads() {
     ip netns exec "$space" curl -s http://127.0.0.1:9470/metrics | awk '/^shadowtap_icap_requests_total.*REQMOD/ { print $2 }'
 }
 before=$(uploads)
-ip netns exec "$space" ./load.py 3130 1 "$concurrent" "$bytes" >"$folder/killed" &
+ip netns exec "$space" taskset -c "${here:-$all}" ./load.py 3130 1 "$concurrent" "$bytes" >"$folder/killed" &
 load=$!
 until [ "$(uploads)" -ge $((before + concurrent / 2)) ]; do :; done
 kill -9 "$sensor"
@@ -80,5 +86,5 @@ echo "killed while half of the uploads were on their way:"
 wait "$load"
 ./figures.py "$folder/killed"
 echo "after the kill:"
-ip netns exec "$space" ./load.py 3130 1 "$concurrent" "$bytes" >"$folder/after"
+ip netns exec "$space" taskset -c "${here:-$all}" ./load.py 3130 1 "$concurrent" "$bytes" >"$folder/after"
 ./figures.py "$folder/after"

@@ -38,5 +38,5 @@ fn max_connections() -> usize {
 }
 
 fn max_waiting_bytes() -> usize {
-    128 << 20
+    256 << 20
 }

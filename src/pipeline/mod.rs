@@ -215,7 +215,13 @@ pub fn run(
                 spare_packets: spare_packets.clone(),
                 spare_facts: spare_facts.clone(),
             };
-            working.push(spawn(scope, format!("worker-{index}"), move || worker.run())?);
+            let is_modest = run.accepted.is_some();
+            working.push(spawn(scope, format!("worker-{index}"), move || {
+                if is_modest {
+                    worker.stand_back();
+                }
+                worker.run();
+            })?);
         }
         drop(told_sender);
         let sensing = Correlating::new(run, Merge::new(workers), spare_facts, writer);
