@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 
 use super::{
     gather::{Gatherer, Streams},
-    icap::{self, Next},
+    icap::{self, Answers, Next},
     transport::Transport,
 };
 use crate::event::Direction;
@@ -39,8 +39,8 @@ pub(super) struct Connection {
     transport: Transport,
     icap: icap::Connection,
     streams: Streams,
-    unsent: Vec<u8>,
-    /// Of `unsent`, what is sent already.
+    answers: Answers,
+    /// Of the answers, what is sent already.
     sent: usize,
     /// When all is sent, it is closed.
     is_ending: bool,
@@ -66,7 +66,7 @@ impl Connection {
             transport: Transport::new(socket, tls)?,
             icap: icap::Connection::new(service),
             streams,
-            unsent: Vec::new(),
+            answers: Answers::default(),
             sent: 0,
             is_ending: false,
             active: Instant::now(),
@@ -80,7 +80,7 @@ impl Connection {
 
     /// Nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
-        self.icap.is_idle() && self.unsent.is_empty()
+        self.icap.is_idle() && self.answers.sent.is_empty()
     }
 
     /// Reads and writes as far as the socket goes. `None`: it has ended.
@@ -99,7 +99,7 @@ impl Connection {
             if self.is_ending {
                 return Ok((!is_sent).then_some(Waits::ForRoom));
             }
-            if self.unsent.len() - self.sent > MAX_UNSENT_BYTES {
+            if self.answers.sent.len() - self.sent > MAX_UNSENT_BYTES {
                 return Ok(Some(Waits::ForRoom));
             }
             let read = match self.transport.read(scratch) {
@@ -124,16 +124,15 @@ impl Connection {
 
     fn take(&mut self, bytes: &[u8], gatherer: &mut Gatherer) {
         gatherer.copy(&mut self.streams, Direction::ToServer, bytes);
-        let before = self.unsent.len();
-        let next = self.icap.push(bytes, &mut self.unsent, &mut gatherer.counters.requests);
+        let next = self.icap.push(bytes, &mut self.answers, &mut gatherer.counters.requests);
         self.is_ending = next == Next::Close;
-        let answer = self.unsent.get(before..).unwrap_or_default();
-        gatherer.copy(&mut self.streams, Direction::ToClient, answer);
+        gatherer.copy(&mut self.streams, Direction::ToClient, &self.answers.told);
+        self.answers.told.clear();
     }
 
     /// Sends answers; true when nothing of them is left.
     fn send(&mut self) -> io::Result<bool> {
-        while let Some(rest) = self.unsent.get(self.sent..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = self.answers.sent.get(self.sent..).filter(|rest| !rest.is_empty()) {
             match self.transport.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
@@ -141,7 +140,7 @@ impl Connection {
                     self.active = Instant::now();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.unsent.drain(..self.sent);
+                    self.answers.sent.drain(..self.sent);
                     self.sent = 0;
                     return Ok(false);
                 }
@@ -149,10 +148,10 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        self.unsent.clear();
+        self.answers.sent.clear();
         self.sent = 0;
         // One large answer must not hold its memory for as long as the connection is open.
-        self.unsent.shrink_to(MAX_UNSENT_BYTES);
+        self.answers.sent.shrink_to(MAX_UNSENT_BYTES);
         match self.transport.flush() {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),

@@ -260,7 +260,8 @@ pub fn http2(data: &[u8]) {
 pub fn icap_server(data: &[u8]) {
     let Some((cut, input)) = data.split_first() else { return };
     let answer = |length: usize| {
-        let (mut connection, mut out) = (icap::Connection::new(icap::Service { max_connections: 9 }), Vec::new());
+        let (mut connection, mut out) =
+            (icap::Connection::new(icap::Service { max_connections: 9 }), icap::Answers::default());
         let mut counts = icap::Counts::default();
         let mut next = icap::Next::Open;
         for piece in input.chunks(length) {
@@ -269,7 +270,7 @@ pub fn icap_server(data: &[u8]) {
         (out, next, counts)
     };
     let whole = answer(input.len().max(1));
-    let (out, _, counts) = &whole;
+    let (icap::Answers { sent: out, told }, _, counts) = &whole;
     let heads = counts.options + counts.reqmod + counts.respmod + counts.faults;
     // The shortest request has more than 20 bytes, an answer's head less than 400.
     assert!(heads <= input.len() as u64 / 20 + 1, "{heads} requests in {} bytes", input.len());
@@ -279,6 +280,7 @@ pub fn icap_server(data: &[u8]) {
         input.len(),
         out.len()
     );
+    assert!(told.len() as u64 <= 400 * heads, "{} bytes are told of {heads} requests", told.len());
     assert!(answer(usize::from(*cut % 32) + 1) == whole, "cuts change the answer");
 }
 

@@ -55,6 +55,22 @@ pub struct Counts {
     pub faults: u64,
 }
 
+/// What a connection answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// To the client.
+    pub sent: Vec<u8>,
+    /// To whoever reads along: a message that goes back as it came is told as the word for it, 204.
+    pub told: Vec<u8>,
+}
+
+impl Answers {
+    fn say(&mut self, answer: impl Fn(&mut Vec<u8>)) {
+        answer(&mut self.sent);
+        answer(&mut self.told);
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -122,7 +138,7 @@ impl Connection {
 
     /// Takes what the client sent, and appends to `out` what it is answered: at most what came, what was held, and an
     /// answer's head for each request that ended.
-    pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>, counts: &mut Counts) -> Next {
+    pub fn push(&mut self, mut input: &[u8], out: &mut Answers, counts: &mut Counts) -> Next {
         while !input.is_empty() {
             match self.step(&mut input, out, counts) {
                 Ok(Next::Open) => {}
@@ -130,7 +146,7 @@ impl Connection {
                 Err(fault) => {
                     counts.faults += 1;
                     if !self.is_sending_back() {
-                        answer::fault(fault, out);
+                        out.say(|out| answer::fault(fault, out));
                     }
                     return self.close();
                 }
@@ -149,7 +165,7 @@ impl Connection {
         matches!(&self.state, State::Request(request, _) if matches!(request.answer, Answer::Back))
     }
 
-    fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>, counts: &mut Counts) -> Result<Next, Fault> {
+    fn step(&mut self, input: &mut &[u8], out: &mut Answers, counts: &mut Counts) -> Result<Next, Fault> {
         let State::Request(request, part) = &mut self.state else {
             return if matches!(self.state, State::Closed) { Ok(Next::Close) } else { self.begin(input, out, counts) };
         };
@@ -194,7 +210,7 @@ impl Connection {
     }
 
     /// Takes a line of the head, and begins the request with the last of them.
-    fn begin(&mut self, input: &mut &[u8], out: &mut Vec<u8>, counts: &mut Counts) -> Result<Next, Fault> {
+    fn begin(&mut self, input: &mut &[u8], out: &mut Answers, counts: &mut Counts) -> Result<Next, Fault> {
         let before = self.line.len();
         let begins_line = before == 0 || self.line.ends_with(b"\n");
         let is_whole = take_line(&mut self.line, input, MAX_HEAD_BYTES)?;
@@ -226,7 +242,7 @@ impl Connection {
         Ok(if has_headers { Next::Open } else { self.after_headers(out) })
     }
 
-    fn after_headers(&mut self, out: &mut Vec<u8>) -> Next {
+    fn after_headers(&mut self, out: &mut Answers) -> Next {
         match &mut self.state {
             State::Request(request, part) if request.head.encapsulated.has_body => *part = Part::ChunkSize,
             _ => return self.end(out),
@@ -235,7 +251,7 @@ impl Connection {
     }
 
     /// The body ended, or the preview of one that goes on.
-    fn after_body(&mut self, out: &mut Vec<u8>) -> Next {
+    fn after_body(&mut self, out: &mut Answers) -> Next {
         match &mut self.state {
             State::Request(request, part) if *part == Part::Trailer { is_whole: false } => {
                 request.go_on(out);
@@ -246,36 +262,36 @@ impl Connection {
         }
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) -> Next {
+    fn end(&mut self, out: &mut Answers) -> Next {
         let State::Request(request, _) = mem::replace(&mut self.state, State::Idle) else { return Next::Open };
         match (request.head.method, request.answer) {
-            (_, Answer::Back) => {}
-            (Method::Options, _) => self.service.options(request.head.service, out),
-            (_, Answer::AtEnd | Answer::Held(_)) => answer::unchanged(out),
+            (_, Answer::Back) => answer::unchanged(&mut out.told),
+            (Method::Options, _) => out.say(|out| self.service.options(request.head.service, out)),
+            (_, Answer::AtEnd | Answer::Held(_)) => out.say(answer::unchanged),
         }
         if request.head.closes { Next::Close } else { Next::Open }
     }
 }
 
 impl Request {
-    fn begin(head: Head, out: &mut Vec<u8>) -> Self {
+    fn begin(head: Head, out: &mut Answers) -> Self {
         let in_preview = head.has_preview && head.encapsulated.has_body;
         let answer = if head.method == Method::Options || head.allows_204 {
             Answer::AtEnd
         } else if head.has_preview {
             Answer::Held(Vec::new())
         } else {
-            answer::same_again(&head.encapsulated, out);
+            answer::same_again(&head.encapsulated, &mut out.sent);
             Answer::Back
         };
         Self { head, answer, in_preview }
     }
 
     /// Bytes of the message.
-    fn pass(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn pass(&mut self, bytes: &[u8], out: &mut Answers) -> Result<(), Fault> {
         match &mut self.answer {
             Answer::AtEnd => {}
-            Answer::Back => out.extend_from_slice(bytes),
+            Answer::Back => out.sent.extend_from_slice(bytes),
             Answer::Held(held) if held.len() + bytes.len() > MAX_HELD_BYTES => return Err(Fault::TooLong),
             Answer::Held(held) => held.extend_from_slice(bytes),
         }
@@ -283,12 +299,12 @@ impl Request {
     }
 
     /// The preview ended, and the body goes on.
-    fn go_on(&mut self, out: &mut Vec<u8>) {
+    fn go_on(&mut self, out: &mut Answers) {
         self.in_preview = false;
-        out.extend_from_slice(answer::CONTINUE);
+        out.say(|out| out.extend_from_slice(answer::CONTINUE));
         if let Answer::Held(held) = &mut self.answer {
-            answer::same_again(&self.head.encapsulated, out);
-            out.append(held);
+            answer::same_again(&self.head.encapsulated, &mut out.sent);
+            out.sent.append(held);
             self.answer = Answer::Back;
         }
     }

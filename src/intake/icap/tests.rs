@@ -8,8 +8,8 @@ const SERVICE: Service = Service { max_connections: 100 };
 const HTTP: &str = "POST /v1/chat HTTP/1.1\r\nHost: api.openai.com\r\n\r\n";
 
 /// The whole answer to `input` in pieces of these lengths, again and again, and whether the connection goes on.
-fn answer_in(input: &[u8], lengths: &[usize]) -> (Vec<u8>, Next, Counts) {
-    let (mut connection, mut out, mut counts) = (Connection::new(SERVICE), Vec::new(), Counts::default());
+fn all_answers_in(input: &[u8], lengths: &[usize]) -> (Answers, Next, Counts) {
+    let (mut connection, mut out, mut counts) = (Connection::new(SERVICE), Answers::default(), Counts::default());
     let mut next = Next::Open;
     let mut rest = input;
     for length in lengths.iter().cycle() {
@@ -21,6 +21,11 @@ fn answer_in(input: &[u8], lengths: &[usize]) -> (Vec<u8>, Next, Counts) {
         }
     }
     (out, next, counts)
+}
+
+fn answer_in(input: &[u8], lengths: &[usize]) -> (Vec<u8>, Next, Counts) {
+    let (answers, next, counts) = all_answers_in(input, lengths);
+    (answers.sent, next, counts)
 }
 
 fn answer(input: &str) -> String {
@@ -161,6 +166,16 @@ fn a_fault_within_a_message_that_goes_back_adds_nothing_to_it() {
     assert_eq!((String::from_utf8(out).unwrap(), next), (back, Next::Close));
 }
 
+#[test]
+fn what_goes_back_is_told_in_a_word_and_all_else_as_it_is_sent() {
+    let back = reqmod("", "3\r\nabc\r\n0\r\n\r\n");
+    let held = reqmod("Preview: 1\r\n", "3\r\nabc\r\n0\r\n\r\n3\r\ndef\r\n0\r\n\r\n");
+    let options = "OPTIONS icap://st/reqmod ICAP/1.0\r\n\r\n";
+    let (answers, ..) = all_answers_in(format!("{back}{held}{options}").as_bytes(), &[usize::MAX]);
+    let told = format!("{}{GO_ON}{}{}", unchanged(), unchanged(), answer(options));
+    assert_eq!(String::from_utf8(answers.told).unwrap(), told);
+}
+
 fn body() -> impl Strategy<Value = String> {
     prop::collection::vec("[a-z]{1,40}", 1..5)
         .prop_map(|chunks| chunks.iter().map(|data| format!("{:x}\r\n{data}\r\n", data.len())).collect())
@@ -186,11 +201,11 @@ proptest! {
         lengths in prop::collection::vec(1_usize..40, 1..20),
     ) {
         let input = requests.concat();
-        let whole = answer_in(input.as_bytes(), &[usize::MAX]);
+        let whole = all_answers_in(input.as_bytes(), &[usize::MAX]);
         prop_assert_eq!(whole.1, Next::Open);
         let sum = whole.2.options + whole.2.reqmod;
         prop_assert_eq!(sum, requests.len() as u64);
-        prop_assert_eq!(answer_in(input.as_bytes(), &lengths), whole);
+        prop_assert_eq!(all_answers_in(input.as_bytes(), &lengths), whole);
     }
 
     #[test]
@@ -198,6 +213,6 @@ proptest! {
         input in prop::collection::vec(any::<u8>(), 0..300),
         lengths in prop::collection::vec(1_usize..20, 1..20),
     ) {
-        prop_assert_eq!(answer_in(&input, &lengths), answer_in(&input, &[usize::MAX]));
+        prop_assert_eq!(all_answers_in(&input, &lengths), all_answers_in(&input, &[usize::MAX]));
     }
 }
