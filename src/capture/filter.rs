@@ -104,6 +104,12 @@ mod programs {
             LinkType::Loopback => 0,
             LinkType::ArcnetBsd => 7,
             LinkType::ArcnetLinux => 129,
+            LinkType::Wireless => 105,
+            LinkType::Radiotap => 127,
+            LinkType::PerPacketInformation => 192,
+            LinkType::Prism => 119,
+            LinkType::Avs => 163,
+            LinkType::NetfilterLog => 239,
             LinkType::Unsupported(number) => i32::try_from(number).unwrap_or(1),
         };
         Capture::dead(Linktype(number))?.compile(expression, true)

@@ -59,6 +59,18 @@ pub enum LinkType {
     ArcnetBsd,
     /// LINKTYPE_ARCNET_LINUX, 129.
     ArcnetLinux,
+    /// LINKTYPE_IEEE802_11, 105: Wi-Fi frames as such.
+    Wireless,
+    /// LINKTYPE_IEEE802_11_RADIOTAP, 127.
+    Radiotap,
+    /// LINKTYPE_PPI, 192.
+    PerPacketInformation,
+    /// LINKTYPE_IEEE802_11_PRISM, 119.
+    Prism,
+    /// LINKTYPE_IEEE802_11_AVS, 163.
+    Avs,
+    /// LINKTYPE_NFLOG, 239: what a Linux firewall logged.
+    NetfilterLog,
     Unsupported(u32),
 }
 
@@ -74,6 +86,12 @@ impl LinkType {
             0 | 108 => Self::Loopback,
             7 => Self::ArcnetBsd,
             129 => Self::ArcnetLinux,
+            105 => Self::Wireless,
+            127 => Self::Radiotap,
+            192 => Self::PerPacketInformation,
+            119 => Self::Prism,
+            163 => Self::Avs,
+            239 => Self::NetfilterLog,
             other => Self::Unsupported(other),
         }
     }

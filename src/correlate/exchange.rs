@@ -124,6 +124,10 @@ impl OpenExchange {
         }
     }
 
+    pub(super) fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
     /// With whose flow its events are told.
     pub(super) fn told_of(&self) -> &Told {
         &self.told_of

@@ -258,6 +258,10 @@ impl Correlator {
             exchange.seen_on(Leg::Icap, &opening.evidence, opening.proxied.and_then(|proxied| proxied.user));
             return;
         }
+        let shown_before = match leg {
+            Role::Client => self.legs.shown_before(client, &opening, stamp.time),
+            _ => Vec::new(),
+        };
         self.legs.opened(leg, client, &opening, stamp.time);
         // The frames of another's flow carry the proxy's hardware address.
         let mac = flow.client_mac.filter(|_| client == flow.client.ip());
@@ -269,6 +273,13 @@ impl Correlator {
             (Role::Icap, Some(ClientLeg::Sessions(sessions))) => self.join_sessions(&mut exchange, &sessions),
             (Role::Icap, _) => exchange.seen_on(Leg::Icap, &[], None),
             _ => {}
+        }
+        for shown in shown_before {
+            self.legs.went_through(shown, exchange.key());
+            if let Some(shown) = self.open.get_mut(&shown) {
+                shown.seen_on(Leg::Client, exchange.evidence(), None);
+                exchange.cover();
+            }
         }
         let (flow, app_proto) = exchange.told_of().clone();
         let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);

@@ -160,6 +160,10 @@ fn link_name(link: LinkType) -> String {
         LinkType::RawIp => "raw IP".into(),
         LinkType::Loopback => "loopback".into(),
         LinkType::ArcnetBsd | LinkType::ArcnetLinux => "ARCnet".into(),
+        LinkType::Wireless | LinkType::Radiotap | LinkType::PerPacketInformation | LinkType::Prism | LinkType::Avs => {
+            "802.11".into()
+        }
+        LinkType::NetfilterLog => "netfilter log".into(),
         LinkType::Unsupported(number) => format!("link type {number} (not read)"),
     }
 }

@@ -159,6 +159,8 @@ pub struct SensorEvent {
     pub processed: u64,
     /// Frames by cause of loss: `ring` (no room in the kernel's ring), `nic` (dropped by card or driver).
     pub lost: std::collections::BTreeMap<String, u64>,
+    /// Packets that were copies of others, as a mirror of two ports makes them: counted nowhere else.
+    pub duplicates: u64,
     pub interfaces: Vec<InterfaceState>,
     pub open_flows: u64,
     pub open_exchanges: u64,

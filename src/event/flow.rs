@@ -56,10 +56,13 @@ pub struct Tunnel {
     pub depth: u8,
     /// Source and destination of the outermost IP header around the packet.
     pub outer: Option<(IpAddr, IpAddr)>,
+    /// The virtual network that the innermost of VXLAN, GENEVE and NVGRE names: its VNI, 24 bits.
+    pub network: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TunnelKind {
+    Ayiya,
     BackboneBridging,
     ETag,
     Erspan,
@@ -86,6 +89,7 @@ impl TunnelKind {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Ayiya => "AYIYA",
             Self::BackboneBridging => "802.1ah",
             Self::ETag => "802.1BR",
             Self::Erspan => "ERSPAN",

@@ -88,6 +88,8 @@ pub(super) struct Arrival<'a> {
     pub(super) time: Timestamp,
     pub(super) packet: &'a Decoded,
     pub(super) payload: &'a [u8],
+    /// A mirror made it of a packet that came before.
+    pub(super) is_copy: bool,
     pub(super) interface: Option<&'a Arc<str>>,
     pub(super) source_is_lower: bool,
 }
@@ -296,7 +298,9 @@ impl<S> Flow<S> {
     #[inline]
     pub(super) fn take<C: StreamConsumer<State = S>>(&mut self, arrival: &Arrival<'_>, shared: &mut Shared<'_, C>) {
         let packet = arrival.packet;
-        self.record.last = arrival.time;
+        if !arrival.is_copy {
+            self.record.last = arrival.time;
+        }
         self.last_frame = arrival.number;
         if let Some(tcp) = &packet.tcp {
             if tcp.syn {
@@ -308,12 +312,18 @@ impl<S> Flow<S> {
         } else {
             let direction = self.direction_of(arrival.source_is_lower);
             self.count(arrival, direction);
-            self.take_datagram(arrival, direction, shared);
+            if !arrival.is_copy {
+                self.take_datagram(arrival, direction, shared);
+            }
         }
         self.ask_wake(arrival.time, shared);
     }
 
     fn count(&mut self, arrival: &Arrival<'_>, direction: Direction) {
+        if arrival.is_copy {
+            self.record.notes.duplicates = true;
+            return;
+        }
         let packet = arrival.packet;
         let index = direction.index();
         let counters = &mut self.record.counters;
@@ -408,7 +418,9 @@ impl<S> Flow<S> {
     ) {
         let own = tcp.sequence_number.wrapping_add(1);
         let half = self.half(direction);
-        if half.delivered_any() && !half.could_begin_at(own, shared.settings) {
+        // A server that has answered one SYN takes no other: it may have been sent to blind a sensor.
+        let is_settled = half.delivered_any() || self.record.established;
+        if is_settled && !half.could_begin_at(own, shared.settings) {
             return;
         }
         self.record.notes.midstream = false;

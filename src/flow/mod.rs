@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod budget;
+mod duplicates;
 mod entry;
 mod half;
 mod history;
@@ -87,12 +88,14 @@ pub struct FlowNotes {
     pub tampered: bool,
     /// Such overlaps of IP fragments, among them; what came second is in no event.
     pub fragments_differ: bool,
+    /// Packets came twice; the copies are counted nowhere else.
+    pub duplicates: bool,
     /// A memory cap took bytes.
     pub cap: bool,
 }
 
 /// Packets and bytes (TCP or UDP payload as announced, also what the capture lacks of it) per direction, by
-/// [`Direction::index`], retransmissions included.
+/// [`Direction::index`], retransmissions included, copies that a mirror made left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCounters {
     pub packets: [u64; 2],

@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_reassembly_bytes_total: usize,
     /// Delivered bytes not yet acknowledged that are kept to compare retransmissions with.
     pub max_history_bytes_per_direction: usize,
+    /// The same packet once more within so long is a copy that the mirror made, not the sender. 0: all packets count.
+    pub duplicate_window_milliseconds: u64,
     /// Segments farther than this from what is expected are taken only when three follow each other.
     pub max_window_bytes: u32,
     /// Bytes of the whole table. At the cap the flow that was idle longest is evicted.
@@ -46,6 +48,7 @@ impl Default for Settings {
             max_reassembly_bytes_per_flow: 1 << 20,
             max_reassembly_bytes_total: 256 << 20,
             max_history_bytes_per_direction: 64 << 10,
+            duplicate_window_milliseconds: 50,
             max_window_bytes: 16 << 20,
             max_memory_bytes: 512 << 20,
         }
@@ -82,6 +85,10 @@ impl Settings {
 
     pub(super) fn hole_timeout(&self) -> Duration {
         Duration::from_millis(self.hole_timeout_milliseconds)
+    }
+
+    pub(super) fn duplicate_window(&self) -> Duration {
+        Duration::from_millis(self.duplicate_window_milliseconds)
     }
 
     pub(super) fn midstream_timeout(&self) -> Duration {

@@ -13,6 +13,7 @@ use hashbrown::HashTable;
 use super::{
     CloseReason, Settings, StreamConsumer,
     budget::Budget,
+    duplicates::Duplicates,
     entry::{Arrival, Belongs, Flow, Ordinals, Shared},
     key::FlowKey,
     slab::{Handle, Slab},
@@ -24,6 +25,8 @@ use crate::{event::Timestamp, packet::Decoded};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowTableCounters {
     pub packets: u64,
+    /// Copies that a mirror made of other packets.
+    pub duplicates: u64,
     pub flows: u64,
     /// Flows that `max_memory_bytes` evicted.
     pub evicted_flows: u64,
@@ -53,6 +56,7 @@ pub struct FlowTable<C: StreamConsumer> {
     hasher: RandomState,
     timers: Timers,
     budget: Budget,
+    duplicates: Duplicates,
     counters: FlowTableCounters,
     now: Timestamp,
     interface: Option<Arc<str>>,
@@ -73,6 +77,7 @@ impl<C: StreamConsumer> FlowTable<C> {
     #[must_use]
     pub fn new(settings: Settings, consumer: C) -> Self {
         let budget = Budget::new(settings.max_reassembly_bytes_total);
+        let duplicates = Duplicates::new(settings.duplicate_window());
         Self {
             consumer,
             settings,
@@ -81,6 +86,7 @@ impl<C: StreamConsumer> FlowTable<C> {
             hasher: RandomState::new(),
             timers: Timers::default(),
             budget,
+            duplicates,
             counters: FlowTableCounters::default(),
             now: Timestamp::default(),
             interface: None,
@@ -129,11 +135,20 @@ impl<C: StreamConsumer> FlowTable<C> {
     pub fn ingest(&mut self, number: u64, time: Timestamp, packet: &Decoded, payload: &[u8]) {
         self.advance(time);
         self.counters.packets += 1;
+        let is_copy = self.duplicates.came_before(self.now, packet, payload);
+        self.counters.duplicates += u64::from(is_copy);
         let (key, source_is_lower) = FlowKey::of(packet);
         // Lent to the packet: a count of references for each would cost more than all else here.
         let interface = self.interface.take();
-        let arrival =
-            Arrival { number, time: self.now, packet, payload, interface: interface.as_ref(), source_is_lower };
+        let arrival = Arrival {
+            number,
+            time: self.now,
+            packet,
+            payload,
+            is_copy,
+            interface: interface.as_ref(),
+            source_is_lower,
+        };
         let handle = match self.find(&key) {
             Some(handle) => self.take(handle, key, &arrival),
             None => self.begin(key, &arrival, None, None),

@@ -18,7 +18,7 @@ use super::{Batch, Counters, Segment};
 use crate::{
     capture::{FrameMemory, LiveShared, Pool},
     event::{Direction, Timestamp, Transport},
-    packet::{Decoded, TcpHeader},
+    packet::{Decoded, Marks, TcpHeader},
 };
 
 /// What goes to workers at once.
@@ -93,6 +93,8 @@ impl Streams {
                 rst: false,
                 psh: bytes > 0,
             }),
+            // No two segments of a stream are alike without them.
+            marks: Marks::default(),
             payload: 0..bytes,
             missing_payload: missing,
             vlans: [0; 3],
@@ -100,6 +102,7 @@ impl Streams {
             tunnel: None,
             wrong_checksum: false,
             fragments_differ: false,
+            network: 0,
             is_accepted: true,
         }
     }

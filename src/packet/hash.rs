@@ -41,5 +41,5 @@ pub fn symmetric_hash(packet: &Decoded) -> u64 {
         Transport::Tcp => 6,
         Transport::Udp => 17,
     };
-    mix(mix(source.min(destination), source.max(destination)), transport)
+    mix(mix(source.min(destination), source.max(destination)), transport | u64::from(packet.network) << 8)
 }

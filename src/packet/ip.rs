@@ -34,6 +34,8 @@ pub(super) struct Ip {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
     pub(super) protocol: u8,
+    /// Of IPv4; 0 for IPv6.
+    pub(super) identification: u16,
     pub(super) transport_at: usize,
     /// End of the packet as far as the capture holds it.
     pub(super) captured_end: usize,
@@ -105,7 +107,7 @@ fn ipv4(bytes: &[u8], ip_at: usize, wire_len: u32) -> Result<Ip, DropReason> {
 #[inline]
 fn ipv4_header(bytes: &[u8], ip_at: usize, wire_len: u32) -> Result<(Ip, u16), DropReason> {
     let header = array::<20>(bytes, ip_at)?;
-    let [first, _, length_high, length_low, _, _, fragment_high, fragment_low, _, protocol, ..] = header;
+    let [first, _, length_high, length_low, i0, i1, fragment_high, fragment_low, _, protocol, ..] = header;
     let header_bytes = usize::from(first & 0x0f) * 4;
     let total = usize::from(u16::from_be_bytes([length_high, length_low]));
     if header_bytes < 20 || (total != 0 && total < header_bytes) {
@@ -117,6 +119,7 @@ fn ipv4_header(bytes: &[u8], ip_at: usize, wire_len: u32) -> Result<(Ip, u16), D
         source: IpAddr::V4(Ipv4Addr::new(s0, s1, s2, s3)),
         destination: IpAddr::V4(Ipv4Addr::new(d0, d1, d2, d3)),
         protocol,
+        identification: u16::from_be_bytes([i0, i1]),
         transport_at: ip_at + header_bytes,
         captured_end: 0,
         announced_end: 0,
@@ -142,6 +145,7 @@ fn ipv6_header(bytes: &[u8], ip_at: usize, wire_len: u32) -> Result<Ip, DropReas
         source: IpAddr::V6(Ipv6Addr::from(array::<16>(&header, 8)?)),
         destination: IpAddr::V6(Ipv6Addr::from(array::<16>(&header, 24)?)),
         protocol,
+        identification: 0,
         transport_at: ip_at + 40,
         captured_end: 0,
         announced_end: 0,

@@ -1,11 +1,11 @@
 //! Link layers down to IP. Ethernet II and IEEE 802.3 with LLC or SNAP, 802.1Q and stacked tags (802.1ad, 0x9100),
-//! Linux cooked v1 and v2, loopback, ARCnet, PPP, raw IP. In: a frame; out: where IP begins, the tags, the source's MAC.
+//! Linux cooked v1 and v2, loopback, ARCnet, PPP, the firewall's log, raw IP; 802.11 in [`wireless`]. In: a frame; out: where IP begins, the tags, the source's MAC.
 //! Bounds: at most [`MAX_TAGS`] tags, of which three are remembered.
 
 use super::{
     DropReason,
     reader::{array, u8_at, u16_at},
-    tunnel,
+    tunnel, wireless,
 };
 use crate::capture::LinkType;
 
@@ -48,6 +48,11 @@ pub(super) fn peel(link: LinkType, bytes: &[u8]) -> Result<Link, DropReason> {
         LinkType::Loopback => loopback(bytes),
         LinkType::ArcnetBsd => arcnet(bytes, 2),
         LinkType::ArcnetLinux => arcnet(bytes, 4),
+        LinkType::Wireless => wireless::data(bytes, 0, false),
+        LinkType::Radiotap => wireless::radiotap(bytes),
+        LinkType::PerPacketInformation => wireless::ppi(bytes),
+        LinkType::Prism | LinkType::Avs => wireless::prism(bytes),
+        LinkType::NetfilterLog => netfilter_log(bytes),
         LinkType::Unsupported(_) => Err(DropReason::UnsupportedLink),
     }
 }
@@ -84,7 +89,7 @@ fn after_type(bytes: &[u8], type_at: usize, source_mac: Option<[u8; 6]>) -> Resu
 
 /// IP without anything that names it: its own first byte tells the version.
 #[inline]
-fn bare_ip(ip_at: usize) -> Link {
+pub(super) fn bare_ip(ip_at: usize) -> Link {
     Link { ethertype: ETHERTYPE_IPV4, ip_at, vlans: [0; 3], source_mac: None }
 }
 
@@ -115,6 +120,12 @@ pub(super) fn untag(
             _ => return Ok(Link { ethertype, ip_at: at, vlans, source_mac }),
         }
     }
+}
+
+/// A packet behind an LLC header at `at`.
+pub(super) fn llc(bytes: &[u8], at: usize, source_mac: Option<[u8; 6]>) -> Result<Link, DropReason> {
+    let (ethertype, at) = after_llc(bytes, at)?;
+    untag(bytes, ethertype, at, source_mac)
 }
 
 /// The EtherType that an LLC header (IEEE 802.2) stands for, and where its payload begins. Never a length again.
@@ -161,6 +172,30 @@ fn arcnet(bytes: &[u8], type_at: usize) -> Result<Link, DropReason> {
         _ => return Err(DropReason::NotIp),
     };
     Ok(bare_ip(ip_at))
+}
+
+/// What the kernel's firewall logged (LINKTYPE_NFLOG): fields of length and type, of which one is the packet.
+fn netfilter_log(bytes: &[u8]) -> Result<Link, DropReason> {
+    const MAX_FIELDS: usize = 64;
+    const PAYLOAD: u16 = 9;
+    const TYPE: u16 = 0x7fff;
+    let mut at = 4;
+    for _ in 0..MAX_FIELDS {
+        // In the byte order of the machine that logged; all types are below 256.
+        let [length, kind] = [array::<2>(bytes, at)?, array::<2>(bytes, at + 2)?];
+        let (length, kind) = match kind {
+            [0, kind] if kind != 0 => (u16::from_be_bytes(length), u16::from(kind)),
+            kind => (u16::from_le_bytes(length), u16::from_le_bytes(kind)),
+        };
+        if kind & TYPE == PAYLOAD {
+            return Ok(bare_ip(at + 4));
+        }
+        if length < 4 {
+            return Err(DropReason::Malformed);
+        }
+        at += usize::from(length).next_multiple_of(4);
+    }
+    Err(DropReason::Malformed)
 }
 
 /// Address families of the BSDs, macOS, Linux and Windows, written in the byte order of the machine that captured.

@@ -18,6 +18,7 @@ mod survey;
 mod tests;
 mod transport;
 mod tunnel;
+mod wireless;
 
 use std::{ops::Range, time::Duration};
 
@@ -86,6 +87,15 @@ pub struct TcpHeader {
     pub psh: bool,
 }
 
+/// What tells a packet from one that looks the same: all that a copy of it has too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Marks {
+    /// Of IPv4; 0 for IPv6.
+    pub identification: u16,
+    /// Of TCP or UDP, as sent.
+    pub checksum: u16,
+}
+
 /// A packet, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {
@@ -94,6 +104,7 @@ pub struct Decoded {
     pub transport: Transport,
     /// `None` for UDP.
     pub tcp: Option<TcpHeader>,
+    pub marks: Marks,
     /// Within the frame.
     pub payload: Range<u32>,
     /// Payload bytes that the headers announce but the capture does not hold (snaplen, slicing).
@@ -103,6 +114,8 @@ pub struct Decoded {
     pub source_mac: Option<[u8; 6]>,
     /// The envelopes that it came in.
     pub tunnel: Option<Box<Tunnel>>,
+    /// The virtual network that is part of its flow's key; 0 where `packet.vni_separates_flows` is off, or there is none.
+    pub network: u32,
     /// A checksum that was there and did not fit. Noted, never required: offloading NICs leave them wrong.
     pub wrong_checksum: bool,
     /// It came in fragments that overlapped with different bytes.
@@ -129,6 +142,9 @@ pub struct Settings {
     pub verify_checksums: bool,
     /// UDP ports that VXLAN goes to.
     pub vxlan_ports: Vec<u16>,
+    /// Flows with the same addresses in different virtual networks (VXLAN, GENEVE, NVGRE) are different flows. Off by
+    /// default: a routed conversation may be seen in two networks, and is then one.
+    pub vni_separates_flows: bool,
     /// A datagram in fragments is given up so long after its first fragment, in packet time.
     pub fragment_timeout_seconds: u64,
     /// Datagrams in fragments that may be under way. At the cap the one begun first is given up.
@@ -144,6 +160,7 @@ impl Default for Settings {
         Self {
             verify_checksums: false,
             vxlan_ports: vec![4789, 8472],
+            vni_separates_flows: false,
             fragment_timeout_seconds: 15,
             max_fragmented_datagrams: 8192,
             max_fragment_bytes_total: 32 << 20,
@@ -183,7 +200,7 @@ impl<'a> Innermost<'a> {
             if self.ip.is_none() {
                 if !self.link.carries_ip() {
                     let (kind, inner) = tunnel::in_link(self.bytes, &self.link)?.ok_or(DropReason::NotIp)?;
-                    self.enter(kind, inner);
+                    self.enter(kind, inner, None);
                     continue;
                 }
                 match ip::decode(self.bytes, &self.link, self.wire_len) {
@@ -198,21 +215,23 @@ impl<'a> Innermost<'a> {
             }
             let within = self.bytes.get(..ip.captured_end).unwrap_or(self.bytes);
             let Some((kind, inner)) = tunnel::in_ip(within, ip, &self.link, settings)? else { return Ok(self) };
+            let network = tunnel::network(within, ip, kind);
             self.wire_len = u32::try_from(ip.announced_end).unwrap_or(u32::MAX);
             self.bytes = within;
-            self.enter(kind, inner);
+            self.enter(kind, inner, network);
         }
         Err(DropReason::Malformed)
     }
 
     #[cold]
-    fn enter(&mut self, kind: TunnelKind, inner: Link) {
+    fn enter(&mut self, kind: TunnelKind, inner: Link, network: Option<u32>) {
         self.link = inner;
         let outer = self.ip.take().map(|ip| (ip.source, ip.destination));
-        let tunnel = self.tunnel.get_or_insert_with(|| Box::new(Tunnel { kind, depth: 0, outer }));
+        let tunnel = self.tunnel.get_or_insert_with(|| Box::new(Tunnel { kind, depth: 0, outer, network }));
         tunnel.kind = kind;
         tunnel.depth = tunnel.depth.saturating_add(1);
         tunnel.outer = tunnel.outer.or(outer);
+        tunnel.network = network.or(tunnel.network);
     }
 
     #[inline]
@@ -220,7 +239,11 @@ impl<'a> Innermost<'a> {
         let Some(ip) = self.ip else { return Err(DropReason::Fragment) };
         let segment = transport::decode(self.bytes, &ip)?;
         let wrong_checksum = settings.verify_checksums && checksum::wrong(self.bytes, &ip);
-        Ok(assemble(self.link.vlans, self.link.source_mac, self.tunnel, &ip, segment, wrong_checksum))
+        let network =
+            if settings.vni_separates_flows { self.tunnel.as_ref().and_then(|tunnel| tunnel.network) } else { None };
+        let mut decoded = assemble(self.link.vlans, self.link.source_mac, self.tunnel, &ip, segment, wrong_checksum);
+        decoded.network = network.unwrap_or(0);
+        Ok(decoded)
     }
 }
 
@@ -255,12 +278,14 @@ fn assemble(
         destination: Endpoint::new(ip.destination, segment.destination_port),
         transport: segment.transport,
         tcp: segment.tcp,
+        marks: Marks { identification: ip.identification, checksum: segment.checksum },
         missing_payload: u32::try_from(segment.missing_payload).unwrap_or(u32::MAX),
         // Frames are shorter than 4 GiB: their batches are.
         payload: u32::try_from(payload.start).unwrap_or(u32::MAX)..u32::try_from(payload.end).unwrap_or(u32::MAX),
         vlans,
         source_mac,
         tunnel,
+        network: 0,
         wrong_checksum,
         fragments_differ: false,
         is_accepted: false,

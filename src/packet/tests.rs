@@ -114,6 +114,58 @@ fn loopback_families_are_read_in_either_byte_order() {
 }
 
 #[test]
+fn frames_of_the_air_are_read_where_nothing_encrypts_them() {
+    let frame = hello().frame(LinkType::Wireless);
+    let decoded = decode(LinkType::Wireless, &frame, frame.len() as u32).unwrap();
+    assert_eq!((decoded.payload_of(&frame), decoded.source_mac), (&b"hello"[..], Some([2, 0, 0, 0, 0, 1])));
+    for (at, value, refused) in [
+        (1, 0x41, DropReason::NotIp),
+        (0, 0x80, DropReason::NotIp),
+        (0, 0xc8, DropReason::NotIp),
+        (1, 0x05, DropReason::OtherTransport),
+        (22, 0x11, DropReason::OtherTransport),
+        (24, 0x80, DropReason::OtherTransport),
+    ] {
+        let mut other = frame.clone();
+        other[at] = value;
+        assert_eq!(decode(LinkType::Wireless, &other, 99), Err(refused), "byte {at} {value:#x}");
+    }
+    // From the access point the sender's address is the third, between two of them the fourth.
+    let (llc, source) = (&frame[26..], [2, 9, 9, 9, 9, 9]);
+    let down = [&[0x08, 0x02, 0, 0][..], &[1; 12], &source, &[0, 0], llc].concat();
+    let bridged = [&[0x08, 0x03, 0, 0][..], &[1; 18], &[0, 0], &source, llc].concat();
+    for frame in [down, bridged] {
+        assert_eq!(decode(LinkType::Wireless, &frame, 99).unwrap().source_mac, Some(source));
+    }
+}
+
+#[test]
+fn a_firewalls_log_is_read_in_either_byte_order() {
+    let little = hello().frame(LinkType::NetfilterLog);
+    let mut big = little.clone();
+    for at in [4, 6, 12, 14] {
+        big.swap(at, at + 1);
+    }
+    for frame in [little, big] {
+        assert_eq!(decode(LinkType::NetfilterLog, &frame, 99).unwrap().payload_of(&frame), b"hello");
+    }
+    let endless = [&[2, 0, 0, 0][..], &[0, 0, 10, 0].repeat(9)].concat();
+    assert_eq!(decode(LinkType::NetfilterLog, &endless, 99), Err(DropReason::Malformed));
+}
+
+#[test]
+fn ayiya_is_opened_where_its_header_fits() {
+    let [client, broker] = ["10.0.0.1:50000", "192.0.2.9:5072"].map(|end| end.parse::<SocketAddr>().unwrap());
+    let header = [&[0x42, 0x52, 0x11, 41][..], &[0; 4 + 16 + 20]].concat();
+    let frame = Packet::udp(client, broker, &[&header[..], &six().ip()].concat()).ethernet();
+    let decoded = on_ethernet(&frame).unwrap();
+    assert_eq!((decoded.destination.port(), decoded.payload_of(&frame)), (53, &b"hello"[..]));
+    assert_eq!(decoded.tunnel.unwrap().kind.name(), "AYIYA");
+    let heartbeat = Packet::udp(client, broker, &[0x42, 0x52, 0x10, 59, 0, 0, 0, 0]).ethernet();
+    assert_eq!(on_ethernet(&heartbeat).unwrap().destination.port(), 5072);
+}
+
+#[test]
 fn a_packet_that_offloading_left_without_a_length_is_all_payload() {
     let frame = spliced(&hello().ethernet(), 16..18, &[0, 0]);
     // Nothing tells the padding from the payload then.

@@ -16,6 +16,7 @@ pub(super) struct Segment {
     pub(super) source_port: u16,
     pub(super) destination_port: u16,
     pub(super) tcp: Option<TcpHeader>,
+    pub(super) checksum: u16,
     pub(super) payload: Range<usize>,
     pub(super) missing_payload: usize,
 }
@@ -40,7 +41,7 @@ fn header<const N: usize>(bytes: &[u8], ip: &Ip) -> Result<[u8; N], DropReason> 
 
 #[inline]
 fn tcp(bytes: &[u8], ip: &Ip) -> Result<Segment, DropReason> {
-    let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, ..] = header::<20>(bytes, ip)?;
+    let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, _, _, c0, c1, ..] = header::<20>(bytes, ip)?;
     let header_bytes = usize::from(offset >> 4) * 4;
     let start = ip.transport_at + header_bytes;
     if header_bytes < 20 || start > ip.announced_end {
@@ -62,6 +63,7 @@ fn tcp(bytes: &[u8], ip: &Ip) -> Result<Segment, DropReason> {
             psh: flags & 0x08 != 0,
             ack: flags & 0x10 != 0,
         }),
+        checksum: u16::from_be_bytes([c0, c1]),
         payload: start..ip.captured_end,
         missing_payload: ip.announced_end - ip.captured_end,
     })
@@ -69,7 +71,7 @@ fn tcp(bytes: &[u8], ip: &Ip) -> Result<Segment, DropReason> {
 
 #[inline]
 fn udp(bytes: &[u8], ip: &Ip) -> Result<Segment, DropReason> {
-    let [s0, s1, d0, d1, l0, l1, ..] = header::<8>(bytes, ip)?;
+    let [s0, s1, d0, d1, l0, l1, c0, c1] = header::<8>(bytes, ip)?;
     let announced_end = match usize::from(u16::from_be_bytes([l0, l1])) {
         // Jumbograms (RFC 2675) and offloaded datagrams: as long as IP says.
         0 => ip.announced_end,
@@ -83,6 +85,7 @@ fn udp(bytes: &[u8], ip: &Ip) -> Result<Segment, DropReason> {
         source_port: u16::from_be_bytes([s0, s1]),
         destination_port: u16::from_be_bytes([d0, d1]),
         tcp: None,
+        checksum: u16::from_be_bytes([c0, c1]),
         payload: start..end,
         missing_payload: announced_end.saturating_sub(end),
     })

@@ -8,6 +8,7 @@ use super::{
     ip::{self, Ip},
     link::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Link},
     reader::{array, u8_at, u16_at},
+    wireless,
 };
 use crate::event::TunnelKind;
 
@@ -36,6 +37,7 @@ enum Content {
     Ip,
     Ppp,
     EtherType(u16),
+    Wireless,
 }
 
 /// Where an envelope leads.
@@ -81,6 +83,23 @@ pub(super) fn in_ip(
     enter(bytes, content, at, link).map(|inner| Some((kind, inner)))
 }
 
+/// The virtual network that an envelope names: VXLAN (RFC 7348 §5), GENEVE (RFC 8926 §3.4), NVGRE (RFC 7637 §3.2).
+#[cold]
+pub(super) fn network(bytes: &[u8], outer: &Ip, kind: TunnelKind) -> Option<u32> {
+    const KEY_ALONE: u16 = 0x2000;
+    const UDP_HEADER_BYTES: usize = 8;
+    let at = match kind {
+        TunnelKind::Vxlan | TunnelKind::Geneve => outer.transport_at + UDP_HEADER_BYTES,
+        TunnelKind::Gre => {
+            let header = [u16_at(bytes, outer.transport_at).ok()?, u16_at(bytes, outer.transport_at + 2).ok()?];
+            (header == [KEY_ALONE, TRANSPARENT_BRIDGING]).then_some(outer.transport_at)?
+        }
+        _ => return None,
+    };
+    let [high, middle, low] = array::<3>(bytes, at + 4).ok()?;
+    Some(u32::from_be_bytes([0, high, middle, low]))
+}
+
 /// The link within an envelope. Tags of an Ethernet frame within are its own; a bare packet keeps those around it. The
 /// outer frame's MAC is that of a tunnel's end.
 fn enter(bytes: &[u8], content: Content, at: usize, outer: &Link) -> Result<Link, DropReason> {
@@ -92,6 +111,7 @@ fn enter(bytes: &[u8], content: Content, at: usize, outer: &Link) -> Result<Link
             6 => Ok(bare(ETHERTYPE_IPV6, at)),
             _ => Err(DropReason::NotIp),
         },
+        Content::Wireless => wireless::data(bytes, at, false),
         Content::Ppp => link::ppp(bytes, at).map(|inner| bare(inner.ethertype, inner.ip_at)),
         Content::EtherType(ethertype) => {
             let inner = link::untag(bytes, ethertype, at, None)?;
@@ -160,6 +180,8 @@ fn gre(bytes: &[u8], at: usize) -> Result<Option<Opened>, DropReason> {
             let content = if u8_at(bytes, after + 10)? >> 2 & 0x1f == 2 { Content::Ip } else { Content::Ethernet };
             Some((TunnelKind::Erspan, content, after + 12 + usize::from(last & 1) * 8))
         }
+        // Between access points of Aruba and their controller.
+        0x8200..=0x8210 => Some((TunnelKind::Gre, Content::Wireless, after)),
         // Keepalives are answers to themselves.
         0 => None,
         ethertype => Some((TunnelKind::Gre, Content::EtherType(ethertype), after)),
@@ -186,6 +208,7 @@ fn in_udp(bytes: &[u8], at: usize, settings: &Settings) -> Option<Opened> {
         1701 => l2tp(bytes, at),
         _ if [source, destination].contains(&2152) => gtp(bytes, at),
         _ if [source, destination].contains(&3544) => teredo(bytes, at),
+        _ if [source, destination].contains(&5072) => ayiya(bytes, at),
         _ => None,
     }
 }
@@ -267,6 +290,15 @@ fn teredo(bytes: &[u8], mut at: usize) -> Option<Opened> {
         at += 8;
     }
     (u8_at(bytes, at).ok()? >> 4 == 6).then_some((TunnelKind::Teredo, Content::Ip, at))
+}
+
+/// Anything In Anything (draft-massar-v6ops-ayiya): IPv6 behind an identity and a signature.
+fn ayiya(bytes: &[u8], at: usize) -> Option<Opened> {
+    const FORWARD: u8 = 1;
+    let [identity, signature, authentication, next, ..] = array::<8>(bytes, at).ok()?;
+    let after = at + 8 + (1 << (identity >> 4)) + usize::from(signature >> 4) * 4;
+    let is_ip = u8_at(bytes, after).ok()? >> 4 == 6;
+    (authentication & 0x0f == FORWARD && next == 41 && is_ip).then_some((TunnelKind::Ayiya, Content::Ip, after))
 }
 
 /// L2TPv2 data (RFC 2661 §3.1).

@@ -143,6 +143,8 @@ impl Figures {
             counters.insert("icap_unscanned_bytes".to_owned(), icap.unscanned_bytes);
         }
         self.workers.iter().for_each(|worker| worker.sensor.add_to(&mut counters));
+        let duplicates = self.workers.iter().map(|worker| worker.flow.duplicates).sum::<u64>();
+        *counters.entry("duplicates".to_owned()).or_default() += duplicates;
         *counters.entry("exchanges_over_cap".to_owned()).or_default() += self.telling.exchanges_over_cap;
         *counters.entry("learned_names_evicted".to_owned()).or_default() += self.telling.learned_names_evicted;
         *counters.entry("unattributed_leg".to_owned()).or_default() += self.telling.unattributed_legs;

@@ -20,6 +20,7 @@ pub(super) fn sensor(figures: &Figures, rules: &Rules, generation: u64) -> Senso
         uptime_seconds: figures.until().0.since(figures.began()).as_secs(),
         generation,
         engine: rules.detector.engine_report().engine.to_owned(),
+        duplicates: figures.workers.iter().map(|worker| worker.flow.duplicates).sum(),
         open_flows: figures.workers.iter().map(|worker| worker.open_flows).sum(),
         open_exchanges: figures.telling.open_exchanges,
         unattributed_leg: figures.telling.unattributed_legs,

@@ -204,6 +204,7 @@ impl Transaction {
             (notes.one_way, ContentFlag::OneWay),
             (notes.sliced, ContentFlag::Sliced),
             (notes.tampered, ContentFlag::Tampered),
+            (notes.duplicates, ContentFlag::Duplicates),
             (notes.cap, ContentFlag::Cap),
         ] {
             if noted {

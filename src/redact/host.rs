@@ -67,7 +67,7 @@ fn is_persons(number: &Number, host: &[u8]) -> bool {
             2 => number.digits > MAX_DIGITS_OF_PAIR,
             _ => number.digits > MAX_DIGITS_OF_GROUPS,
         };
-    (long && !is_quad(number, host)) || (number.digits >= MAX_RUN && is_labelled(host))
+    (long && !is_quad(number, host) && !is_by_chance(number, host)) || (number.digits >= MAX_RUN && is_labelled(host))
 }
 
 /// An IPv4 address within a name, as in `ec2-54-231-10-3`: a group that ends a word may stand before it.
@@ -81,6 +81,24 @@ fn is_quad(number: &Number, host: &[u8]) -> bool {
     let ends_a_word = usize::from(before.is_some_and(u8::is_ascii_alphabetic));
     number.groups.checked_sub(4).is_some_and(|more| more <= ends_a_word)
         && groups(number.text(host)).skip(number.groups - 4).all(octet)
+}
+
+/// Within a label of chance, as in `usllpic075kxfkhmw5mck7gc5qlppz6wu3`: long, and digits and letters take turns more
+/// often than in anything that a person wrote.
+fn is_by_chance(number: &Number, host: &[u8]) -> bool {
+    const MIN_BYTES: usize = 24;
+    const MIN_GROUPS: usize = 6;
+    // Numbers of persons have 7 and more.
+    const MAX_DIGITS: usize = 6;
+    let (before, rest) = host.split_at_checked(number.place.start).unwrap_or((host, b""));
+    let start = before.iter().rposition(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
+    let end = number.place.start + rest.iter().position(|byte| *byte == b'.').unwrap_or(rest.len());
+    let label = host.get(start..end).unwrap_or_default();
+    number.groups == 1
+        && number.digits <= MAX_DIGITS
+        && label.len() >= MIN_BYTES
+        && label.iter().all(u8::is_ascii_alphanumeric)
+        && groups(label).count() >= MIN_GROUPS
 }
 
 fn is_labelled(host: &[u8]) -> bool {
@@ -118,6 +136,7 @@ mod tests {
             ("00412345.openai.azure.com", "*.openai.azure.com"),
             ("x12345.example.com", "*.example.com"),
             ("mrn00412345.example.com", "*.example.com"),
+            ("a1b2c3d4e5f6quackenbush0041234.example.com", "*.example.com"),
             ("MRN.4123.example.com", "MRN.*.example.com"),
             ("patient-1962.example.com", "*.example.com"),
             ("jane testcase.example.com", "*.example.com"),
@@ -145,6 +164,7 @@ mod tests {
             "ec2-54-231-110-203.compute-1.amazonaws.com",
             "scontent-iad3-2.xx.fbcdn.net",
             "e1234.dscb.akamaiedge.net",
+            "usllpic075kxfkhmw5mck7gc5qlppz6wu3fmludm693c473e896033f0sac.d.aa.online-metrix.net",
             "repo42.cursor.sh",
             "api.360.cn",
             "api.nextbit256.com",

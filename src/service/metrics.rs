@@ -212,8 +212,11 @@ impl Page {
         let each = |count: fn(&WorkerFigures) -> u64| {
             names.iter().zip(&figures.workers).map(move |(name, worker)| (vec![name.as_str()], count(worker)))
         };
-        let counters: [Named; 10] = [
+        let counters: [Named; 11] = [
             ("shadowtap_packets_total", "Packets taken into flows.", |worker| worker.flow.packets),
+            ("shadowtap_duplicate_packets_total", "Packets that were copies of others.", |worker| {
+                worker.flow.duplicates
+            }),
             ("shadowtap_flows_total", "Flows that began.", |worker| worker.sensor.flows),
             ("shadowtap_requests_total", "Exchanges that began, with AI services and others.", |worker| {
                 worker.sensor.exchanges

@@ -35,7 +35,7 @@ struct Row {
 }
 
 /// What limits what was seen, in words: told when it is not zero.
-const REMARKS: [(&str, &str); 15] = [
+const REMARKS: [(&str, &str); 16] = [
     ("frames_filtered", "frames left out by capture.bpf"),
     ("frames_cut", "frames shorter than on the wire: a snaplen cut them"),
     ("clock_back", "frames stamped earlier than the one before; they were given its time"),
@@ -43,6 +43,7 @@ const REMARKS: [(&str, &str); 15] = [
     ("ipv4_fragment_conflicts", "IPv4 fragments that overlap others with different bytes: the first were read"),
     ("ipv6_fragment_conflicts", "IPv6 fragments that overlap others with different bytes: they were not read"),
     ("gaps", "holes in streams: bytes that the capture does not have"),
+    ("duplicates", "packets came twice, as a mirror of two ports shows them: counted once"),
     ("conflicts", "overlaps with different data: both copies were read"),
     ("evicted_flows", "flows given up early: flow.max_memory_bytes was reached"),
     ("panics", "flows given up because a parser failed; please report it"),

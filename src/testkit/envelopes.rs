@@ -31,6 +31,8 @@ pub const ENVELOPES: &[Envelope] = &[
     ("PPTP", |frame| {
         ip(47, &[&[0x30, 0x81, 0x88, 0x0b, 0, 9, 0, 1][..], &[0; 8], &[0xff, 3], &ppp(frame), &frame[14..]].concat())
     }),
+    // Between an access point of Aruba and its controller: a Wi-Fi frame.
+    ("GRE", |frame| ip(47, &[&[0, 0, 0x82, 0][..], &wireless(frame)].concat())),
     ("IP in IP", |frame| ip(if frame[12] == 8 { 4 } else { 41 }, &frame[14..])),
     ("EtherIP", |frame| ip(97, &[&[0x30, 0][..], frame].concat())),
     ("VXLAN", |frame| udp([50_001, 4789], &[&[8, 0, 0, 0, 0, 0, 42, 0][..], frame].concat())),
@@ -43,6 +45,12 @@ pub const ENVELOPES: &[Envelope] = &[
     ("LISP", |frame| udp([50_001, 4341], &[&[0; 8][..], &frame[14..]].concat())),
     ("L2TP", |frame| udp([50_001, 1701], &[&[0, 2, 0, 1, 0, 1, 0xff, 3][..], &ppp(frame), &frame[14..]].concat())),
 ];
+
+/// An 802.11 data frame with what an Ethernet frame carries.
+fn wireless(frame: &[u8]) -> Vec<u8> {
+    let addresses = [&[2, 0, 0, 0, 0, 9][..], &frame[6..12], &frame[..6]].concat();
+    [&[0x08, 0x01, 0, 0][..], &addresses, &[0x10, 0, 0xaa, 0xaa, 3, 0, 0, 0], &frame[12..]].concat()
+}
 
 /// The protocol number of PPP for what a frame carries.
 fn ppp(frame: &[u8]) -> [u8; 2] {

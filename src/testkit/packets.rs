@@ -122,6 +122,21 @@ impl Packet {
             LinkType::ArcnetBsd => vec![0xbe, 0x50, arcnet_type, 0, 0, 1],
             LinkType::ArcnetLinux => vec![0xbe, 0x50, 0, 0, arcnet_type, 0, 0, 1],
             LinkType::Ppp => vec![0xff, 0x03, 0x00, if self.source.is_ipv4() { 0x21 } else { 0x57 }],
+            LinkType::Wireless => wireless(ethertype),
+            // Flags, of which one says that the header is filled up, behind a time at a multiple of 8.
+            LinkType::Radiotap => {
+                let fields = [0, 0, 26, 0, 3, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0];
+                [&fields[..], &[0; 8], &[0x20, 0], &wireless(ethertype)[..26], &[0; 2], &wireless(ethertype)[26..]]
+                    .concat()
+            }
+            LinkType::PerPacketInformation => [&[0, 0, 8, 0, 105, 0, 0, 0][..], &wireless(ethertype)].concat(),
+            LinkType::Prism => [&[0, 0, 0, 0x44][..], &[0; 140], &wireless(ethertype)].concat(),
+            LinkType::Avs => [&[0x80, 0x21, 0x10, 1, 0, 0, 0, 64][..], &[0; 56], &wireless(ethertype)].concat(),
+            LinkType::NetfilterLog => {
+                let family = if self.source.is_ipv4() { 2 } else { 10 };
+                let length = (4 + self.ip().len() as u16).to_le_bytes();
+                [&[family, 0, 0, 42, 5, 0, 10, 0, b'd', 0, 0, 0][..], &length, &[9, 0]].concat()
+            }
             LinkType::RawIp | LinkType::Unsupported(_) => Vec::new(),
         };
         frame.extend_from_slice(&tags);
@@ -366,6 +381,13 @@ impl Writer<'_> {
     }
 }
 
+/// The header of an 802.11 data frame with QoS from a station to its access point, and LLC's.
+fn wireless(ethertype: u16) -> Vec<u8> {
+    let addresses = [&[2, 0, 0, 0, 0, 9][..], &MAC[6..], &MAC[..6]].concat();
+    let llc = [0xaa, 0xaa, 3, 0, 0, 0];
+    [&[0x88, 0x01, 0, 0][..], &addresses, &[0x10, 0, 0, 0], &llc, &ethertype.to_be_bytes()].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -392,6 +414,12 @@ mod tests {
                     LinkType::Loopback,
                     LinkType::ArcnetBsd,
                     LinkType::ArcnetLinux,
+                    LinkType::Wireless,
+                    LinkType::Radiotap,
+                    LinkType::PerPacketInformation,
+                    LinkType::Prism,
+                    LinkType::Avs,
+                    LinkType::NetfilterLog,
                 ] {
                     let frame = packet.frame(link);
                     let decoded = decode(link, &frame, frame.len() as u32).unwrap();

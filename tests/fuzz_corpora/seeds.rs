@@ -26,6 +26,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "fragments" => fragments(),
         "http1" => http1(),
         "http2" => http2(),
+        "icap" => icap(),
         "icap_server" => icap_server(),
         "json" => json(),
         "multipart" => multipart(),
@@ -279,6 +280,34 @@ fn http2() -> Seeds {
         ("pushed", records(&[(ToServer, Step::Data(&plain)), (ToClient, Step::Data(&pushed.concat()))])),
         ("gap", records(&[(ToServer, Step::Data(&begun)), (ToServer, Step::Gap(100)), (ToServer, Step::Data(&rest))])),
         ("reset", records(&[(ToServer, Step::Data(&reset)), (ToClient, Step::Data(&server_hello()))])),
+    ])
+}
+
+fn icap() -> Seeds {
+    use shadowtap::testkit::icap::{Answer, Steps, Upload, connect, options};
+    let upload = |answer| {
+        let body = b"one body, in preview and rest";
+        let upload = Upload { preview: Some(8), chunk_bytes: 5, ..Upload::new("http://a.example/a", "10.0.0.1", body) };
+        upload.by("X-Authenticated-User", "TG9jYWw6Ly9tZQ==").steps(answer)
+    };
+    let seed = |steps: &Steps| {
+        records(&steps.iter().map(|(direction, bytes)| (*direction, Step::Data(bytes))).collect::<Vec<_>>())
+    };
+    let shown = Upload::new("http://a.example/a", "10.0.0.1", b"").answered("HTTP/1.1 200 OK\r\n", b"hello");
+    let (first, rest) = (upload(Answer::Unmodified).remove(0).1, b"7\r\ngone on\r\n0\r\n\r\n");
+    named([
+        ("echoed", seed(&[options(), upload(Answer::Echoed)].concat())),
+        ("declined", seed(&[upload(Answer::Declined), upload(Answer::Blocked)].concat())),
+        ("answered", seed(&[connect("a.example:443", "10.0.0.1"), shown].concat())),
+        (
+            "gap",
+            records(&[
+                (ToServer, Step::Data(&first[..first.len() - 12])),
+                (ToServer, Step::Gap(100)),
+                (ToServer, Step::Data(rest)),
+                (ToServer, Step::Data(&first)),
+            ]),
+        ),
     ])
 }
 

@@ -148,6 +148,24 @@ fn a_forged_syn_alone_does_not_end_a_flow() {
 }
 
 #[test]
+fn forged_syns_before_and_between_the_data_hide_nothing_of_it() {
+    let said = conversation().client_says(b"before").client_says(b"after");
+    let genuine = said.packets();
+    for at in 2..genuine.len() {
+        for count in [1, 3] {
+            let mut packets = genuine.clone();
+            for number in 0..count {
+                let forged = Packet::tcp(said.client, said.server, 77 + number * 1_000_000_000, 0, Flags::SYN, b"");
+                packets.insert(at, forged.at(genuine[at].time));
+            }
+            let recorder = run(&packets);
+            let found = recorder.flows.iter().any(|flow| flow.told[0].bytes == b"beforeafter");
+            assert!(found, "{count} SYNs before packet {at}");
+        }
+    }
+}
+
+#[test]
 fn a_connect_tried_anew_with_another_number_is_the_same_flow() {
     let said = conversation().client_says(b"hello");
     let mut packets = said.packets();

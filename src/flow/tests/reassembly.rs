@@ -86,7 +86,7 @@ fn sequence_numbers_may_wrap_anywhere_in_the_stream() {
         let recorder = run(&timed(packets, &[]));
         assert_eq!(up_of(&recorder).bytes, stream);
         assert_eq!(only(&recorder).down().bytes, stream);
-        assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+        assert_eq!(only(&recorder).notes(), FlowNotes::default());
     }
 }
 
@@ -94,7 +94,7 @@ fn sequence_numbers_may_wrap_anywhere_in_the_stream() {
 fn an_acknowledgment_ahead_of_its_data_is_no_loss() {
     let recorder = run(&after_handshake(vec![ack_up(6), ack_up(11), up(6, b"world"), up(0, b"hello ")]));
     assert_eq!(up_of(&recorder).bytes, b"hello world");
-    assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+    assert_eq!(only(&recorder).notes(), FlowNotes::default());
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_retransmission_adds_nothing_however_it_is_cut() {
         up(8, b"rld!"),
     ]));
     assert_eq!(up_of(&recorder).bytes, b"hello world!");
-    assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+    assert_eq!(only(&recorder).notes(), FlowNotes::default());
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn of_two_copies_that_wait_the_first_is_delivered_and_both_are_seen() {
 fn what_the_receiver_acknowledged_is_not_compared_any_more() {
     let recorder = run(&after_handshake(vec![up(0, b"hello "), ack_up(6), up(0, b"HELLO "), up(6, b"world")]));
     assert_eq!(up_of(&recorder).bytes, b"hello world");
-    assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+    assert_eq!(only(&recorder).notes(), FlowNotes::default());
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn zero_bytes_on_a_pure_acknowledgment_are_padding_of_the_hello_that_follows() {
         };
         let recorder = run(&after_handshake(vec![padded.clone(), padded.clone(), up(0, b"\x16\x03\x01hello"), padded]));
         assert_eq!(up_of(&recorder).bytes, b"\x16\x03\x01hello");
-        assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+        assert_eq!(only(&recorder).notes(), FlowNotes::default());
     }
 }
 
@@ -208,7 +208,7 @@ fn zero_bytes_that_the_stream_goes_on_behind_were_data() {
     }
     let recorder = run(&after_handshake(vec![up(0, b"head"), zeros, up(8, b"tail")]));
     assert_eq!(up_of(&recorder).bytes, b"head\0\0\0\0tail");
-    assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+    assert_eq!(only(&recorder).notes(), FlowNotes::default());
 }
 
 #[test]
@@ -222,21 +222,21 @@ fn zero_bytes_sent_one_by_one_are_data() {
     };
     let recorder = run(&after_handshake(vec![up(0, b"head"), zero(4), zero(5), zero(6), up(7, b"tail")]));
     assert_eq!(up_of(&recorder).bytes, b"head\0\0\0tail");
-    assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+    assert_eq!(only(&recorder).notes(), FlowNotes::default());
 }
 
 #[test]
 fn keep_alives_are_no_data_and_no_tampering() {
     let recorder = run(&after_handshake(vec![up(0, b"hello"), up(4, b"\0"), up(4, b""), up(5, b" world")]));
     assert_eq!(up_of(&recorder).bytes, b"hello world");
-    assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+    assert_eq!(only(&recorder).notes(), FlowNotes::default());
 }
 
 #[test]
 fn a_zero_window_probe_carries_the_next_byte() {
     let recorder = run(&after_handshake(vec![up(0, b"hello"), up(5, b" "), up(5, b" "), up(5, b" world")]));
     assert_eq!(up_of(&recorder).bytes, b"hello world");
-    assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+    assert_eq!(only(&recorder).notes(), FlowNotes::default());
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn data_on_the_syn_begins_the_stream() {
         packets.push(if server_took_it { up(6, b"data") } else { up(0, b"early data") });
         let recorder = run(&timed(packets, &[]));
         assert_eq!(up_of(&recorder).bytes, b"early data");
-        assert_eq!(only(&recorder).record.notes, FlowNotes::default());
+        assert_eq!(only(&recorder).notes(), FlowNotes::default());
     }
 }
 

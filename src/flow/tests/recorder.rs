@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use crate::{
     event::{Direction, Stamp, Timestamp},
-    flow::{CloseReason, FlowRecord, FlowTable, Interest, Settings, StreamConsumer, StreamEvent},
+    flow::{CloseReason, FlowNotes, FlowRecord, FlowTable, Interest, Settings, StreamConsumer, StreamEvent},
     testkit::packets::Packet,
 };
 
@@ -37,6 +37,11 @@ pub(super) struct Flow {
 impl Flow {
     pub(super) fn up(&self) -> &Told {
         &self.told[0]
+    }
+
+    /// Built packets have no identification, so one sent again looks like a mirror's copy.
+    pub(super) fn notes(&self) -> FlowNotes {
+        FlowNotes { duplicates: false, ..self.record.notes }
     }
 
     pub(super) fn down(&self) -> &Told {
@@ -183,7 +188,7 @@ pub(super) fn essence(recorder: &Recorder) -> Essence {
     for flow in &recorder.flows {
         let identity = &flow.record.identity;
         let [up, down] = flow.told.clone();
-        let before = essence.insert((identity.client, identity.server), (up, down, flow.record.notes));
+        let before = essence.insert((identity.client, identity.server), (up, down, flow.notes()));
         assert!(before.is_none(), "one flow per five-tuple");
     }
     essence

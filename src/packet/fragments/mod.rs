@@ -286,6 +286,7 @@ impl Datagram {
             source: key.source,
             destination: key.destination,
             protocol: first.protocol,
+            identification: key.identification as u16,
             transport_at: 0,
             captured_end: bytes.len(),
             announced_end: self.end.unwrap_or_default() as usize,

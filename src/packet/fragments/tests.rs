@@ -433,7 +433,7 @@ proptest! {
         let whole = whole.expect("whole");
         prop_assert_eq!(payload(&whole), expected.payload_of(&ip));
         let (payload, decoded) = (expected.payload.clone(), whole.decoded);
-        prop_assert_eq!(crate::packet::Decoded { payload, ..decoded }, expected);
+        prop_assert_eq!(crate::packet::Decoded { payload, marks: expected.marks, ..decoded }, expected);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::steps::Input;
 use crate::{
     event::{Direction, Stamp, Timestamp, Transport},
     flow::{CloseReason, FlowRecord, FlowTable, Interest, Settings, StreamConsumer, StreamEvent},
-    packet::{Decoded, TcpHeader},
+    packet::{Decoded, Marks, TcpHeader},
     testkit::packets::{Flags, START},
 };
 
@@ -131,7 +131,9 @@ fn record<'a>(input: &mut Input<'a>, first: [u32; 2]) -> Option<(Decoded, &'a [u
         missing_payload: if is_set(bit::FAR) { 100 } else { 0 },
         vlans: [0; 3],
         source_mac: None,
+        marks: Marks::default(),
         tunnel: None,
+        network: 0,
         wrong_checksum: false,
         fragments_differ: false,
         is_accepted: false,

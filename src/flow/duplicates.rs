@@ -1,0 +1,133 @@
+//! Packets that come twice: a mirror of both ingress and egress, or of two ports on one way, shows each as often as it
+//! passes. In: packets in order of time; out: whether the same one came within the window. What a router changes on the
+//! way between (MACs, VLAN, TTL) does not count; a retransmission has another IP identification, or another TCP
+//! timestamp and with it another checksum, and comes later. Bounds: [`MAX_REMEMBERED`] packets, as hashes.
+
+use std::{mem, time::Duration};
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+
+use crate::{event::Timestamp, packet::Decoded};
+
+/// Packets remembered of a window: what a mirror of 10 Gbit/s brings in 50 ms. Copies of further ones are not known.
+const MAX_REMEMBERED: usize = 1 << 16;
+
+/// Packets of this window and the one before it, so that none is forgotten one by one.
+#[derive(Debug)]
+pub(super) struct Duplicates {
+    window: Duration,
+    hasher: RandomState,
+    current: HashTable<(u64, Timestamp)>,
+    previous: HashTable<(u64, Timestamp)>,
+    /// When `current` began.
+    began: Timestamp,
+}
+
+impl Duplicates {
+    /// A window of 0 knows no copies.
+    pub(super) fn new(window: Duration) -> Self {
+        Self {
+            window,
+            // Seeded by chance, so that nobody can make a datagram that counts as another's copy.
+            hasher: RandomState::new(),
+            current: HashTable::new(),
+            previous: HashTable::new(),
+            began: Timestamp::default(),
+        }
+    }
+
+    /// Remembers a packet; true when the same one came within the window.
+    pub(super) fn came_before(&mut self, time: Timestamp, packet: &Decoded, payload: &[u8]) -> bool {
+        if self.window.is_zero() {
+            return false;
+        }
+        self.turn(time);
+        let hash = self.hash(packet, payload);
+        let is_same = |entry: &(u64, Timestamp)| entry.0 == hash;
+        if let Some(known) = self.current.find_mut(hash, is_same) {
+            let before = mem::replace(&mut known.1, time);
+            return time.since(before) <= self.window;
+        }
+        let before = self.previous.find(hash, is_same).map(|known| known.1);
+        if self.current.len() < MAX_REMEMBERED {
+            self.current.insert_unique(hash, (hash, time), |entry| entry.0);
+        }
+        before.is_some_and(|before| time.since(before) <= self.window)
+    }
+
+    #[inline]
+    fn turn(&mut self, time: Timestamp) {
+        let age = time.since(self.began);
+        if age <= self.window {
+            return;
+        }
+        self.began = time;
+        mem::swap(&mut self.current, &mut self.previous);
+        self.current.clear();
+        if age > self.window * 2 {
+            self.previous.clear();
+        }
+    }
+
+    fn hash(&self, packet: &Decoded, payload: &[u8]) -> u64 {
+        let length = payload.len() as u64 + u64::from(packet.missing_payload);
+        let ends = (packet.source, packet.destination, packet.network, packet.marks);
+        match &packet.tcp {
+            Some(tcp) => {
+                let flags = [tcp.syn, tcp.ack, tcp.fin, tcp.rst, tcp.psh];
+                self.hasher.hash_one((ends, tcp.sequence_number, tcp.acknowledgment_number, flags, length))
+            }
+            None => self.hasher.hash_one((ends, length, payload)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::packets::{Flags, Packet, START};
+
+    fn packet(payload: &[u8]) -> (Decoded, Vec<u8>) {
+        let [client, server] = ["10.1.2.3:50000", "203.0.113.5:443"].map(|end| end.parse().unwrap());
+        Packet::tcp(client, server, 7, 9, Flags::PSH_ACK, payload).decoded().unwrap()
+    }
+
+    /// Whether each packet came before, by the milliseconds at which they come.
+    fn known(times: &[u64]) -> Vec<bool> {
+        let mut duplicates = Duplicates::new(Duration::from_millis(50));
+        let (decoded, frame) = packet(b"hello");
+        let at = |time: &u64| START.after(Duration::from_millis(*time));
+        times.iter().map(|time| duplicates.came_before(at(time), &decoded, decoded.payload_of(&frame))).collect()
+    }
+
+    #[test]
+    fn a_copy_is_known_for_the_length_of_the_window_wherever_that_began() {
+        for first in 0..120 {
+            assert_eq!(
+                known(&[0, first + 200, first + 200, first + 250, first + 301]),
+                [false, false, true, true, false]
+            );
+        }
+        assert_eq!(known(&[0, 60, 110, 111, 5000]), [false, false, true, true, false]);
+    }
+
+    #[test]
+    fn what_is_sent_again_or_otherwise_is_no_copy() {
+        let mut duplicates = Duplicates::new(Duration::from_millis(50));
+        let (first, frame) = packet(b"hello");
+        let mut again = first.clone();
+        again.marks.identification += 1;
+        let mut stamped = first.clone();
+        stamped.marks.checksum ^= 1;
+        let mut elsewhere = first.clone();
+        elsewhere.network = 7;
+        for other in [&first, &again, &stamped, &elsewhere] {
+            assert!(!duplicates.came_before(START, other, other.payload_of(&frame)));
+        }
+        let mut tagged = first;
+        tagged.vlans = [7, 0, 0];
+        tagged.source_mac = Some([9; 6]);
+        assert!(duplicates.came_before(START, &tagged, tagged.payload_of(&frame)));
+    }
+}

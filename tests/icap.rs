@@ -1,0 +1,255 @@
+//! What proxies show to their scanners, from packets to alerts: each request is its own client's and user's, preview and
+//! rest are one body, and what is seen on several legs is told once.
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{EveSchema, Replay, shared};
+use serde_json::{Value, json};
+use shadowtap::event::{Direction, Timestamp};
+use shadowtap::testkit::{
+    captures,
+    icap::{Answer, Steps, Upload, connect, options},
+    packets::{Conversation, Packet},
+    quic,
+};
+
+const URL: &str = "https://api.openai.com/v1/chat/completions";
+const MILLISECOND: u64 = 1_000_000;
+
+/// A chat whose record number lies across byte 1024, the end of Squid's preview.
+fn chat_with_mrn() -> String {
+    let begin = r#"{"model": "gpt-4o", "messages": [{"role": "user", "content": "Discharge summary. "#;
+    let label = "Patient MRN: ";
+    let filling = "note ".repeat((1020 - begin.len() - label.len()) / 5);
+    let blanks = " ".repeat(1020 - begin.len() - label.len() - filling.len());
+    let text =
+        format!("{begin}{filling}{blanks}{label}00412345, diagnosis of heart failure.{}\"}}]}}", " note".repeat(300));
+    assert!(text[..1024].ends_with("0041"));
+    text
+}
+
+const HARMLESS: &[u8] = br#"{"model": "gpt-4o", "messages": [{"role": "user", "content": "What is a haiku?"}]}"#;
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// A conversation that begins so many milliseconds after the others.
+fn says(client: &str, server: &str, after: u64, steps: Steps) -> Vec<Packet> {
+    let mut conversation = Conversation::new(address(client), address(server));
+    conversation.start = Timestamp(conversation.start.0 + after * MILLISECOND);
+    for (direction, bytes) in steps {
+        conversation = match direction {
+            Direction::ToServer => conversation.client_says(bytes),
+            Direction::ToClient => conversation.server_says(bytes),
+        };
+    }
+    conversation.packets()
+}
+
+fn to_scanner(after: u64, steps: &[Steps]) -> Vec<Packet> {
+    says("10.20.0.9:40000", "10.20.0.20:1344", after, steps.concat())
+}
+
+fn record(kind: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[kind, 3, 3][..], &(bytes.len() as u16).to_be_bytes(), bytes].concat()
+}
+
+/// A TLS session with `name`, with so many bytes up.
+fn session(name: &str, up: usize) -> Steps {
+    let noise = |count: usize| (0..count).map(|n| (n * 151 % 253) as u8).collect::<Vec<_>>();
+    vec![
+        (Direction::ToServer, record(22, &quic::client_hello(Some(name)))),
+        (Direction::ToClient, [record(20, &[1]), record(23, &noise(900))].concat()),
+        (Direction::ToServer, [record(20, &[1]), record(23, &noise(up))].concat()),
+        (Direction::ToClient, record(23, &noise(300))),
+    ]
+}
+
+fn through_connect(name: &str, steps: Steps) -> Steps {
+    let ask = format!("CONNECT {name}:443 HTTP/1.1\r\nHost: {name}:443\r\n\r\n");
+    let yes = "HTTP/1.1 200 Connection established\r\n\r\n";
+    [vec![(Direction::ToServer, ask.into()), (Direction::ToClient, yes.into())], steps].concat()
+}
+
+fn replayed(mut packets: Vec<Packet>, options: &[&str]) -> Replay {
+    packets.sort_by_key(|packet| packet.time);
+    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
+    std::fs::write(file.path(), captures::pcap_of(&packets)).expect("written");
+    let replay = Replay::of(&[file.path()], options);
+    if let Some(schema) = EveSchema::load() {
+        schema.assert_valid(&replay.text(), "ICAP");
+    }
+    replay
+}
+
+fn activities(replay: &Replay) -> Vec<Value> {
+    replay.events_of("ai_activity").into_iter().map(|mut event| event["ai"].take()).collect()
+}
+
+fn evidence(ai: &Value) -> Vec<&str> {
+    let mut kinds: Vec<_> =
+        ai["evidence"].as_array().expect("a list").iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    kinds.sort_unstable();
+    kinds
+}
+
+/// First revisions of alerts of a rule.
+fn alerts(replay: &Replay, signature: u64) -> Vec<Value> {
+    let first = |event: &Value| event["alert"]["context"]["shadowtap"]["revision"] == 1;
+    let of = |event: &Value| event["alert"]["signature_id"] == signature;
+    replay.events_of("alert").into_iter().filter(|event| first(event) && of(event)).collect()
+}
+
+#[test]
+fn two_users_of_one_connection_are_told_apart_and_a_number_across_the_preview_is_found() {
+    let body = chat_with_mrn();
+    let west =
+        Upload::new(URL, "10.20.3.7", body.as_bytes()).by("X-Authenticated-User", "V2luTlQ6Ly9IT1NQSVRBTC9td2VzdA==");
+    let east = Upload::new(URL, "10.20.3.8", HARMLESS).by("X-Client-Username", "jeast");
+    let steps = [
+        options(),
+        connect("api.openai.com:443", "10.20.3.7"),
+        west.steps(Answer::Echoed),
+        east.steps(Answer::Unmodified),
+    ];
+    let packets = to_scanner(0, &steps);
+    let replay = replayed(packets.clone(), &["--workers", "1"]);
+    let activities = activities(&replay);
+    assert_eq!(activities.len(), 2, "{}", replay.text());
+    let mwest = json!({"name": "HOSPITAL\\mwest", "source": "x_authenticated_user"});
+    let jeast = json!({"name": "jeast", "source": "x_client_username"});
+    for (ai, client, user, body, mrn) in [
+        (&activities[0], "10.20.3.7", &mwest, body.len(), json!(1)),
+        (&activities[1], "10.20.3.8", &jeast, HARMLESS.len(), Value::Null),
+    ] {
+        assert_eq!((&ai["device"]["address"], &ai["user"]), (&json!(client), user), "{ai}");
+        assert_eq!((ai["service"]["id"].as_str(), ai["operation"].as_str()), (Some("openai-api"), Some("chat")));
+        assert_eq!(ai["evidence"], json!([{"kind": "icap_url", "value": "api.openai.com"}]));
+        assert_eq!((&ai["content"]["scanned_bytes"], &ai["content"]["body_bytes"]), (&json!(body), &json!(body)));
+        assert_eq!((&ai["content"]["findings"]["mrn"], &ai["content"]["flags"]), (&mrn, &json!([])), "{ai}");
+        assert_eq!((&ai["model"], &ai["bytes"]["body"]), (&json!("gpt-4o"), &json!(body)));
+    }
+    let alerts = alerts(&replay, 9_000_001);
+    assert_eq!(alerts.len(), 1, "{}", replay.text());
+    assert_eq!(alerts[0]["alert"]["context"]["shadowtap"]["ai"]["user"], mwest);
+    assert_eq!(alerts[0]["app_proto"], "icap");
+    assert!(!replay.text().contains("00412345"));
+    for workers in ["2", "5"] {
+        assert!(replay.text() == replayed(packets.clone(), &["--workers", workers]).text(), "{workers} workers");
+    }
+}
+
+#[test]
+fn an_upload_seen_on_three_legs_is_told_once() {
+    let body = chat_with_mrn();
+    let upload = Upload::new(URL, "10.20.3.7", body.as_bytes());
+    let packets = |origin_up| {
+        let client = says(
+            "10.20.3.7:50000",
+            "10.20.0.9:3128",
+            0,
+            through_connect("api.openai.com", session("api.openai.com", 3000)),
+        );
+        let origin = says("10.20.0.9:60000", "203.0.113.77:443", 6, session("api.openai.com", origin_up));
+        // While the client's session is open.
+        let shown = to_scanner(8, &[upload.steps(Answer::Echoed)]);
+        [client, origin, shown].concat()
+    };
+    let replay = replayed(packets(3020), &["--workers", "1"]);
+    let told = activities(&replay);
+    assert_eq!(told.len(), 1, "{}", replay.text());
+    assert_eq!(evidence(&told[0]), ["connect_target", "icap_url", "tls_sni"]);
+    assert_eq!(told[0]["legs"], json!(["client", "icap", "origin"]));
+    assert_eq!(
+        (&told[0]["bytes"]["body"], &told[0]["content"]["scanned_bytes"]),
+        (&json!(body.len()), &json!(body.len()))
+    );
+    assert_eq!(alerts(&replay, 9_000_001).len(), 1);
+    let event = &replay.events_of("ai_activity")[0];
+    assert_eq!((&event["src_ip"], &event["dest_ip"]), (&json!("10.20.3.7"), &json!("10.20.0.9")));
+    let alerts = replay.events_of("alert");
+    assert!(
+        alerts.iter().all(|alert| alert["alert"]["context"]["shadowtap"]["ai"]["id"] == told[0]["id"]),
+        "{}",
+        replay.text()
+    );
+    assert!(replay.text() == replayed(packets(3020), &["--workers", "4"]).text());
+    // An origin leg of another size is nobody's.
+    let replay = replayed(packets(9000), &[]);
+    assert_eq!(activities(&replay)[0]["legs"], json!(["client", "icap"]));
+    assert!(replay.stderr().contains("connections from proxies to AI services"), "{}", replay.stderr());
+}
+
+#[test]
+fn a_readable_request_to_a_proxy_is_told_once_and_with_its_user() {
+    let body = chat_with_mrn();
+    let url = "http://api.openai.com/v1/chat/completions";
+    let upload = Upload::new(url, "10.20.3.7", body.as_bytes()).by("X-Client-Username", "mwest");
+    let request = |target: &str| format!("{}\r\n{body}", upload.head.replace(url, target));
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    let exchange = |target| vec![(Direction::ToServer, request(target).into_bytes()), (Direction::ToClient, ok.into())];
+    let packets = [
+        says("10.20.3.7:50000", "10.20.0.9:3128", 0, exchange(url)),
+        to_scanner(1, &[upload.steps(Answer::Unmodified)]),
+        says("10.20.0.9:60000", "203.0.113.77:80", 2, exchange("/v1/chat/completions")),
+    ];
+    let replay = replayed(packets.concat(), &[]);
+    let told = activities(&replay);
+    assert_eq!(told.len(), 1, "{}", replay.text());
+    assert_eq!((&told[0]["legs"], &told[0]["user"]["name"]), (&json!(["client", "icap", "origin"]), &json!("mwest")));
+    assert_eq!(evidence(&told[0]), ["absolute_uri", "http_host", "icap_url"]);
+    assert_eq!(alerts(&replay, 9_000_001).len(), 1);
+}
+
+#[test]
+fn an_answer_shown_apart_is_no_second_upload() {
+    let upload = Upload::new(URL, "10.20.3.7", HARMLESS);
+    let answer = upload.answered("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", b"hello");
+    let replay = replayed(to_scanner(0, &[upload.steps(Answer::Unmodified), answer.clone()]), &[]);
+    let told = activities(&replay);
+    assert_eq!(told.len(), 1, "{}", replay.text());
+    assert!(told[0]["bytes"]["down"].as_u64() >= Some(5), "{}", told[0]);
+    // Without its request it is counted alone.
+    let replay = replayed(to_scanner(0, &[answer]), &[]);
+    assert_eq!((activities(&replay).len(), replay.events_of("alert").len()), (0, 0));
+    assert!(
+        replay.stderr().contains("answers that a proxy showed by ICAP without their request"),
+        "{}",
+        replay.stderr()
+    );
+}
+
+#[test]
+fn what_a_configured_proxy_sends_is_no_activity_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("shadowtap.yaml");
+    std::fs::write(&config, "proxies: { addresses: [10.20.0.9] }\n").expect("written");
+    let origin = says("10.20.0.9:60000", "203.0.113.77:443", 1, session("api.openai.com", 3000));
+    let config = config.to_str().expect("a path");
+    let replay = replayed(origin.clone(), &["--config", config]);
+    assert_eq!((activities(&replay).len(), replay.events_of("tls").len()), (0, 1));
+    assert_eq!(activities(&replayed(origin, &[])).len(), 1);
+}
+
+#[test]
+fn squid_with_ssl_bump_and_c_icap_gives_one_activity_an_upload() {
+    let Some(capture) = shared("corpus/icap/squid57.pcap") else { return };
+    let replay = Replay::of(&[&capture], &["--workers", "1"]);
+    let told = activities(&replay);
+    assert_eq!(told.len(), 2, "{}", replay.text());
+    for (ai, body) in told.iter().zip([10_114, 7]) {
+        assert_eq!(evidence(ai), ["connect_target", "icap_url", "tls_sni"], "{ai}");
+        assert_eq!((&ai["content"]["scanned_bytes"], &ai["content"]["body_bytes"]), (&json!(body), &json!(body)));
+        assert_eq!((&ai["device"]["address"], &ai["bytes"]["body"]), (&json!("127.0.0.1"), &json!(body)));
+    }
+    assert_eq!(told[0]["content"]["findings"]["mrn"], 1, "{}", told[0]);
+    assert!(told[0]["legs"].as_array().is_some_and(|legs| legs.len() >= 2), "{}", told[0]);
+    for alert in replay.events_of("alert") {
+        let of = &alert["alert"]["context"]["shadowtap"]["ai"]["id"];
+        assert!(told.iter().any(|ai| ai["id"] == *of), "{alert}");
+    }
+    assert!(replay.text() == Replay::of(&[&capture], &["--workers", "3"]).text());
+}
