@@ -28,11 +28,11 @@ const READS_PER_TURN: usize = 8;
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waits {
-    ForBytes,
-    ForRoom,
-    ForBoth,
+    Bytes,
+    Room,
+    Both,
     /// It could go on, but others must come first.
-    ForItsTurn,
+    ItsTurn,
 }
 
 pub(super) struct Connection {
@@ -70,7 +70,7 @@ impl Connection {
             sent: 0,
             is_ending: false,
             active: Instant::now(),
-            waits: Waits::ForBytes,
+            waits: Waits::Bytes,
         })
     }
 
@@ -97,10 +97,10 @@ impl Connection {
         for _ in 0..READS_PER_TURN {
             let is_sent = self.send()?;
             if self.is_ending {
-                return Ok((!is_sent).then_some(Waits::ForRoom));
+                return Ok((!is_sent).then_some(Waits::Room));
             }
             if self.answers.sent.len() - self.sent > MAX_UNSENT_BYTES {
-                return Ok(Some(Waits::ForRoom));
+                return Ok(Some(Waits::Room));
             }
             let read = match self.transport.read(scratch) {
                 Ok(0) => {
@@ -111,7 +111,7 @@ impl Connection {
                 Ok(read) => scratch.get(..read).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let is_sent = is_sent && self.transport.flush().is_ok();
-                    return Ok(Some(if is_sent { Waits::ForBytes } else { Waits::ForBoth }));
+                    return Ok(Some(if is_sent { Waits::Bytes } else { Waits::Both }));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -119,7 +119,7 @@ impl Connection {
             self.active = Instant::now();
             self.take(read, gatherer);
         }
-        Ok(Some(Waits::ForItsTurn))
+        Ok(Some(Waits::ItsTurn))
     }
 
     fn take(&mut self, bytes: &[u8], gatherer: &mut Gatherer) {

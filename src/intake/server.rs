@@ -199,11 +199,11 @@ impl Server {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return };
         let Some(waits) = connection.drive(&mut self.scratch, &mut self.gatherer) else { return self.end(index) };
         let flags = match waits {
-            Waits::ForItsTurn => return self.turns.push(index),
+            Waits::ItsTurn => return self.turns.push(index),
             waits if waits == connection.waits => return,
-            Waits::ForBytes => EventFlags::IN,
-            Waits::ForRoom => EventFlags::OUT,
-            Waits::ForBoth => EventFlags::IN | EventFlags::OUT,
+            Waits::Bytes => EventFlags::IN,
+            Waits::Room => EventFlags::OUT,
+            Waits::Both => EventFlags::IN | EventFlags::OUT,
         };
         connection.waits = waits;
         let place = EventData::new_u64(index as u64);
