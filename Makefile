@@ -58,6 +58,11 @@ lint: packages ## Check format, clippy, rustdoc, licences and origins of all cra
 bench: packages ## Measure the whole program on generated captures; the table goes into docs/benchmarks.md
 	$(CARGO) bench --locked $(FEATURES) --bench pipeline -- $(BENCH)
 
+.PHONY: icap
+icap: packages ## Measure the ICAP server with real Squid against a null one (needs root, Squid, Python 3)
+	$(CARGO) build --release --locked $(FEATURES)
+	benches/icap/run.sh
+
 .PHONY: bless
 bless: packages ## Take today's events as the expected ones of tests/cases, and show what changed
 	BLESS=1 $(CARGO) test --locked $(FEATURES) --test cases

@@ -24,6 +24,8 @@ pub mod content;
 
 pub mod protocol;
 
+pub mod intake;
+
 pub mod catalog;
 
 pub mod scan;

@@ -48,6 +48,13 @@ pub struct LiveShared {
     numbers: Arc<AtomicU64>,
 }
 
+impl LiveShared {
+    /// The number of one more frame.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
 /// One ring of an interface.
 pub struct Live {
     interface: String,

@@ -43,7 +43,7 @@ impl Drop for FrameMemory {
 
 /// Buffers of one size.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     buffer_bytes: usize,
     max_bytes: usize,
     /// Bytes of all buffers made and not given up, here or under way.
@@ -56,7 +56,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(buffer_bytes: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(buffer_bytes: usize, max_bytes: usize) -> Self {
         let (home, returned) = unbounded();
         Self {
             buffer_bytes: buffer_bytes.max(64),
@@ -99,6 +99,13 @@ impl Pool {
         vec![0; wanted]
     }
 
+    /// A buffer, unless all that may be made are under way.
+    #[cfg(feature = "pcap")]
+    pub(crate) fn try_take(&mut self) -> Option<Vec<u8>> {
+        let has_room = self.made_bytes.saturating_add(self.buffer_bytes) <= self.max_bytes;
+        (has_room || !self.returned.is_empty()).then(|| self.take(0))
+    }
+
     /// Buffers of another size than is wanted are given up: a giant record must not leave a giant buffer behind.
     fn fitting(&mut self, buffer: Vec<u8>, wanted: usize) -> Option<Vec<u8>> {
         if buffer.len() == wanted {
@@ -117,7 +124,7 @@ impl Pool {
     }
 
     /// Sends `buffer` on its way; it comes back by itself.
-    pub(super) fn lend(&self, buffer: Vec<u8>) -> FrameMemory {
+    pub(crate) fn lend(&self, buffer: Vec<u8>) -> FrameMemory {
         FrameMemory { bytes: buffer, home: Some(self.home.clone()) }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) use live::interface_flags;
 #[cfg(feature = "pcap")]
 pub use live::{Live, LiveShared};
 pub use memory::FrameMemory;
+#[cfg(feature = "pcap")]
+pub(crate) use memory::Pool;
 pub use numbering::{CaptureCounters, Position};
 pub use set::{CaptureSet, FolderListing, list_captures};
 pub use settings::Settings;

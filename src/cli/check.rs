@@ -33,6 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     faults.extend(config.check_outputs());
     faults.extend(config.check_key_logs());
+    faults.extend(config.check_proxies());
     // Rules prove themselves on their own examples, on every engine of this build.
     if compiled.is_some() {
         faults.extend(config.check_examples());

@@ -2,6 +2,7 @@
 //! key that is out of its range.
 
 use super::Config;
+use crate::intake::IcapServer;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -35,6 +36,8 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
 pub(super) fn ranges(config: &Config) -> Vec<Range> {
     let (capture, packet, flow) = (&config.capture, &config.packet, &config.flow);
     let size = |bytes: usize| bytes as u64;
+    let icap_server = config.proxies.icap_server.as_ref();
+    let of_icap = |value: fn(&IcapServer) -> usize, default| size(icap_server.map_or(default, value));
     [
         ("capture.rings", size(capture.rings), 1, 64),
         // libpcap takes a signed number of 32 bits.
@@ -66,6 +69,8 @@ pub(super) fn ranges(config: &Config) -> Vec<Range> {
         ("protocol.max_learned_names", size(config.protocol.max_learned_names), 1, 1 << 24),
         ("protocol.min_name_ttl_seconds", config.protocol.min_name_ttl_seconds, 0, WEEK),
         ("protocol.max_name_ttl_seconds", config.protocol.max_name_ttl_seconds, 1, WEEK),
+        ("proxies.icap_server.max_connections", of_icap(|server| server.max_connections, 1), 1, 65_535),
+        ("proxies.icap_server.max_waiting_bytes", of_icap(|server| server.max_waiting_bytes, 1 << 20), MIB, 1 << 40),
         ("detect.max_findings_per_exchange", config.detect.max_findings_per_exchange, 1, 1 << 20),
         ("metrics.statistics_interval_seconds", config.metrics.statistics_interval_seconds, 1, WEEK),
     ]

@@ -20,6 +20,8 @@ pub use raw::{Control, LogFormat, LogLevel, Mask, Metrics, Redaction, Signatures
 #[cfg(feature = "testkit")]
 pub use schema::schema;
 
+#[cfg(feature = "pcap")]
+use crate::intake;
 use crate::{
     asset::{self, Assets},
     capture::{self, Filter},
@@ -146,7 +148,7 @@ impl Config {
         let policy = kept(Policy::load(&self.policy, signatures, &self.source), &mut faults);
         let detector = kept(self.detector(&self.detect), &mut faults);
         let filter = kept(self.filter().map_err(|fault| vec![fault]), &mut faults);
-        let Proxies { addresses, recognise } = &self.proxies;
+        let Proxies { addresses, recognise, .. } = &self.proxies;
         let proxies = kept(KnownProxies::load(addresses, *recognise, &self.source), &mut faults);
         match (catalog, assets, policy, detector, filter, proxies) {
             (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter), Some(proxies)) => {
@@ -213,6 +215,16 @@ impl Config {
     #[must_use]
     pub fn key_log(&self) -> KeyLog {
         KeyLog::new(self.capture.max_keylog_sessions, self.protocol.max_undecrypted_bytes_total)
+    }
+
+    /// Faults of what the ICAP server needs: its certificate and key.
+    #[must_use]
+    pub fn check_proxies(&self) -> Vec<Fault> {
+        #[cfg(feature = "pcap")]
+        if let Some(Err(fault)) = self.proxies.icap_server.as_ref().map(intake::check) {
+            return vec![Fault::of_file(fault.file.display().to_string(), fault.why)];
+        }
+        Vec::new()
     }
 
     /// The effective configuration as YAML, which reads back as itself.
@@ -283,7 +295,7 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
         packet: raw.packet,
         flow: raw.flow,
         protocol: raw.protocol,
-        proxies: raw.proxies,
+        proxies: raw.proxies.resolved(resolve),
         content: raw.content,
         detect: raw.detect,
         catalog: catalog::Settings { registry: raw.catalog.registry.map(resolve) },

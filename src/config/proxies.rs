@@ -1,8 +1,10 @@
 //! The `proxies` section: what stands between clients and the internet, and how the sensor works with it.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::yaml::Located;
+use crate::{intake::IcapServer, yaml::Located};
 
 /// The `proxies` section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,10 +17,23 @@ pub struct Proxies {
     /// Whether who is asked for an AI service by CONNECT, SOCKS or a whole URI, or shows such a request by ICAP, is
     /// taken for a proxy too, for an hour.
     pub recognise: bool,
+    /// Where proxies send what no tap shows; without it nobody is listened to.
+    pub icap_server: Option<IcapServer>,
 }
 
 impl Default for Proxies {
     fn default() -> Self {
-        Self { addresses: Vec::new(), recognise: true }
+        Self { addresses: Vec::new(), recognise: true, icap_server: None }
+    }
+}
+
+impl Proxies {
+    /// With its paths as `resolve` has them.
+    pub(super) fn resolved(mut self, resolve: impl Fn(PathBuf) -> PathBuf) -> Self {
+        if let Some(tls) = self.icap_server.as_mut().and_then(|server| server.tls.as_mut()) {
+            tls.certificate = resolve(std::mem::take(&mut tls.certificate));
+            tls.key = resolve(std::mem::take(&mut tls.key));
+        }
+        self
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct FlowKey {
     lower: [u64; 2],
     higher: [u64; 2],
     ports: u32,
-    /// Transport, IP version and virtual network.
+    /// Transport, IP version, virtual network, and whether the sensor accepted the connection itself.
     kind: u32,
 }
 
@@ -37,7 +37,10 @@ impl FlowKey {
             lower: lower.0,
             higher: higher.0,
             ports: u32::from(lower.1) << 16 | u32::from(higher.1),
-            kind: packet.network << 8 | transport << 1 | u32::from(packet.source.is_ipv6()),
+            kind: packet.network << 8
+                | u32::from(packet.is_accepted) << 7
+                | transport << 1
+                | u32::from(packet.source.is_ipv6()),
         };
         (key, source_is_lower)
     }

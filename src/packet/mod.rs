@@ -120,6 +120,8 @@ pub struct Decoded {
     pub wrong_checksum: bool,
     /// It came in fragments that overlapped with different bytes.
     pub fragments_differ: bool,
+    /// Of a connection that this sensor itself accepted. Its copy in the mirror is another flow.
+    pub is_accepted: bool,
 }
 
 impl Decoded {
@@ -286,5 +288,6 @@ fn assemble(
         network: 0,
         wrong_checksum,
         fragments_differ: false,
+        is_accepted: false,
     }
 }

@@ -10,6 +10,7 @@ use super::counters::{ReaderCounters, SensorCounters};
 use crate::{
     event::{HiddenName, IdentifierType, Severity, Timestamp},
     flow::FlowTableCounters,
+    intake,
 };
 
 /// Figures of one reading thread.
@@ -24,6 +25,8 @@ pub struct ReaderFigures {
     pub last_frame: u64,
     /// It has ended.
     pub ended: bool,
+    /// It hands on what the ICAP server accepted.
+    pub icap: Option<intake::Counters>,
 }
 
 /// Figures of one worker.
@@ -137,6 +140,10 @@ impl Figures {
     pub fn totals(&self) -> BTreeMap<String, u64> {
         let mut counters = BTreeMap::new();
         self.readers.iter().for_each(|reader| reader.counters.add_to(&mut counters));
+        if let Some(icap) = self.icap() {
+            counters.insert("icap_requests".to_owned(), icap.requests.reqmod + icap.requests.respmod);
+            counters.insert("icap_unscanned_bytes".to_owned(), icap.unscanned_bytes);
+        }
         self.workers.iter().for_each(|worker| worker.sensor.add_to(&mut counters));
         let duplicates = self.workers.iter().map(|worker| worker.flow.duplicates).sum::<u64>();
         *counters.entry("duplicates".to_owned()).or_default() += duplicates;
@@ -145,6 +152,12 @@ impl Figures {
         *counters.entry("unattributed_leg".to_owned()).or_default() += self.telling.unattributed_legs;
         *counters.entry("unmatched_icap_answers".to_owned()).or_default() += self.telling.unmatched_icap_answers;
         counters
+    }
+
+    /// What the ICAP server counted, where there is one.
+    #[must_use]
+    pub fn icap(&self) -> Option<&intake::Counters> {
+        self.readers.iter().find_map(|reader| reader.icap.as_ref())
     }
 
     /// Time of the first frame.

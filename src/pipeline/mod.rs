@@ -4,6 +4,7 @@
 //!
 //! Bounds: `QUEUED_BATCHES` batches wait for each worker and for the correlator; everybody blocks, nobody sheds.
 
+mod accepted;
 mod answer;
 mod board;
 mod control;
@@ -36,9 +37,10 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::{
+    accepted::Accepted,
     correlating::Correlating,
     merge::Merge,
     reader::Reader,
@@ -52,7 +54,7 @@ use crate::{
     config::{Compiled, Config},
     content, correlate,
     detect::Detector,
-    flow,
+    flow, intake,
     packet::{self, Fragments},
     protocol::{self, Protocol},
     secrets::KeyLog,
@@ -120,6 +122,8 @@ pub struct Run<'a> {
     pub workers: usize,
     /// Set on all events, for a folder's separate captures.
     pub pcap_filename: Option<String>,
+    /// What the sensor accepts itself, beside the sources; its place on the board is behind theirs.
+    pub accepted: Option<&'a Receiver<intake::Batch>>,
     /// How it differs from a replay.
     pub live: Option<Live<'a>>,
 }
@@ -179,6 +183,7 @@ pub fn replay(
         board: &board,
         workers: options.workers,
         pcap_filename: options.pcap_filename.clone(),
+        accepted: None,
         live: None,
     };
     match &rules.filter {
@@ -219,7 +224,13 @@ pub fn run(
                 spare_packets: spare_packets.clone(),
                 spare_facts: spare_facts.clone(),
             };
-            working.push(spawn(scope, format!("worker-{index}"), move || worker.run())?);
+            let is_modest = run.accepted.is_some();
+            working.push(spawn(scope, format!("worker-{index}"), move || {
+                if is_modest {
+                    worker.stand_back();
+                }
+                worker.run();
+            })?);
         }
         drop(told_sender);
         let sensing = Correlating::new(run, Merge::new(workers), spare_facts, writer);
@@ -227,6 +238,10 @@ pub fn run(
         let telling = spawn(scope, "tell".into(), move || Telling::new(run).run(&reader, sinks))?;
 
         let mut reading = Vec::new();
+        if let Some(batches) = run.accepted {
+            let accepted = Accepted::new(sources.len(), run, queues.clone(), spare_packets.clone());
+            reading.push(spawn(scope, "reader-icap".into(), move || accepted.run(batches))?);
+        }
         let mut sources = sources.into_iter().enumerate();
         let first = sources.next();
         for (index, source) in sources {
@@ -234,9 +249,10 @@ pub fn run(
             reading.push(spawn(scope, format!("reader-{index}"), move || reader.run(source))?);
         }
         let mut faults = ReadFaults::default();
-        let reader = Reader::new(0, run, fragments, queues, spare_packets);
-        if let Some((_, source)) = first {
-            faults.add(reader.run(source));
+        match first {
+            Some((_, source)) => faults.add(Reader::new(0, run, fragments, queues, spare_packets).run(source)),
+            // Workers end when nobody holds their queues any more.
+            None => drop(queues),
         }
         for other in reading {
             faults.add(other.join().map_err(|_| ReplayError::Internal)?);

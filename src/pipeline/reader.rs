@@ -185,7 +185,7 @@ fn packet_of(frame: &Frame, frame_start: u32, decoded: Decoded) -> Packet {
     Packet { time: frame.time, number: frame.number, frame_start, decoded }
 }
 
-fn owner(decoded: &Decoded, workers: usize) -> usize {
+pub(super) fn owner(decoded: &Decoded, workers: usize) -> usize {
     if workers == 1 {
         return 0;
     }

@@ -13,6 +13,9 @@ use crate::{
     packet::Decoded,
 };
 
+/// Steps of niceness (sched(7)) that a worker stands behind who answers proxies.
+const MODESTY: i32 = 10;
+
 /// Packets of one worker out of one batch of frames.
 pub(super) struct Work {
     pub(super) memory: Arc<FrameMemory>,
@@ -82,6 +85,12 @@ pub(super) struct Worker<'a> {
 }
 
 impl Worker<'_> {
+    /// Lets others go first: whoever waits for an answer of this machine must not wait for scanning. Where the system does not
+    /// let a thread be so modest, all go on as equals.
+    pub(super) fn stand_back(&self) {
+        let _ = rustix::process::nice(MODESTY);
+    }
+
     /// Runs until the readers are gone.
     pub(super) fn run(self) {
         let rules = self.control.rules();

@@ -10,6 +10,7 @@ use prometheus::{
 
 use super::Shared;
 use crate::{
+    intake,
     packet::{DropReason, Loss, VersionCounters},
     pipeline::{Figures, ReaderFigures, WorkerFigures},
     sink::word,
@@ -21,6 +22,7 @@ pub(super) fn render(shared: &Shared) -> String {
     let figures = shared.board.read();
     page.capture(&figures);
     page.fragments(&figures);
+    figures.icap().into_iter().for_each(|icap| page.icap(icap));
     page.workers(&figures);
     page.telling(&figures);
     page.service(shared);
@@ -176,6 +178,33 @@ impl Page {
             &["cause"],
             lost,
         );
+    }
+
+    fn icap(&self, icap: &intake::Counters) {
+        let requests = &icap.requests;
+        let methods = [
+            (vec!["OPTIONS"], requests.options),
+            (vec!["REQMOD"], requests.reqmod),
+            (vec!["RESPMOD"], requests.respmod),
+        ];
+        self.counter("shadowtap_icap_requests_total", "Requests to the ICAP server.", &["method"], methods);
+        for (name, help, count) in [
+            (
+                "shadowtap_icap_unscanned_bytes_total",
+                "Bytes that passed the ICAP server unread, as workers were behind by max_waiting_bytes.",
+                icap.unscanned_bytes,
+            ),
+            ("shadowtap_icap_accepted_connections_total", "Connections accepted.", icap.accepted_connections),
+            (
+                "shadowtap_icap_refused_connections_total",
+                "Connections closed at once, as there were max_connections.",
+                icap.refused_connections,
+            ),
+            ("shadowtap_icap_faults_total", "Connections closed as what came was no ICAP.", requests.faults),
+        ] {
+            self.counter(name, help, &[], [(vec![], count)]);
+        }
+        self.gauge("shadowtap_icap_connections", "Connections that are open.", &[], [(vec![], icap.connections)]);
     }
 
     fn workers(&self, figures: &Figures) {

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crossbeam_channel::Receiver;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
     iterator::Signals,
@@ -29,6 +30,7 @@ use self::notify::Notifier;
 use crate::{
     capture::{CaptureError, Live as LiveSource, LiveShared, Source},
     config::{Config, Output},
+    intake::{self, IcapServer, Server, ServerError},
     pipeline::{self, Board, Control, Figures, Live, Notice, ReplayError, Rules, Run},
     secrets::{Follower, KeyLog},
     sink::{EveLog, Sink, SinkError},
@@ -49,12 +51,17 @@ const HANG: Duration = Duration::from_secs(10);
 /// Why the sensor did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    #[error("no interface to listen on; name one with --interface or under capture.interfaces")]
+    #[error(
+        "no interface to listen on; name one with --interface or under capture.interfaces, or let proxies send: \
+         proxies.icap_server"
+    )]
     NoInterface,
     #[error("no output; name one under outputs, e.g. outputs: [{{ type: eve, path: /var/log/shadowtap/eve.jsonl }}]")]
     NoOutput,
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    #[error(transparent)]
+    Intake(#[from] ServerError),
     #[error(transparent)]
     Sink(#[from] SinkError),
     #[error("metrics.listen: cannot listen on {address}: {source}; choose another address or port")]
@@ -92,7 +99,7 @@ struct Shared {
 /// What kept the sensor from starting, or ended it.
 pub fn run(path: Option<&Path>, config: &Config, mut rules: Rules, interfaces: &[String]) -> Result<(), ServiceError> {
     let interfaces = if interfaces.is_empty() { &config.capture.interfaces } else { interfaces };
-    if interfaces.is_empty() {
+    if interfaces.is_empty() && config.proxies.icap_server.is_none() {
         return Err(ServiceError::NoInterface);
     }
     if config.outputs.is_empty() {
@@ -101,13 +108,14 @@ pub fn run(path: Option<&Path>, config: &Config, mut rules: Rules, interfaces: &
     let signals = Signals::new([SIGHUP, SIGTERM, SIGINT, SIGUSR1]).map_err(ServiceError::Signals)?;
     let live = LiveShared::default();
     let sources = open_sources(interfaces, config, &live)?;
+    let accepted = config.proxies.icap_server.as_ref().map(|settings| start_icap(settings, &live)).transpose()?;
     let sinks = open_sinks(config)?;
     let workers = config.workers.count();
     let key_log = Arc::new(config.key_log());
     rules.use_key_log(&key_log);
     let shared = Arc::new(Shared {
         control: Control::new(Arc::new(rules)),
-        board: Board::new(sources.len(), workers),
+        board: Board::new(sources.len() + usize::from(accepted.is_some()), workers),
         key_log,
         live,
         reloads: Mutex::default(),
@@ -120,7 +128,7 @@ pub fn run(path: Option<&Path>, config: &Config, mut rules: Rules, interfaces: &
         info!(%address, "metrics");
     }
     follow_key_logs(&shared, &config.capture.keylog)?;
-    let ended = start_pipeline(&shared, config, sources, sinks, workers)?;
+    let ended = start_pipeline(&shared, config, sources, accepted, sinks, workers)?;
     info!(interfaces = interfaces.join(","), workers, "listening");
     Watch { shared, path: path.map(Path::to_path_buf), notifier: Notifier::new(), running: config.clone() }
         .run(signals, &ended)
@@ -138,6 +146,20 @@ fn open_sources(interfaces: &[String], config: &Config, shared: &LiveShared) -> 
         }
     }
     Ok(sources)
+}
+
+/// Serves proxies on a thread of its own from now on; the other end of the channel takes what they send.
+fn start_icap(settings: &IcapServer, live: &LiveShared) -> Result<Receiver<intake::Batch>, ServiceError> {
+    let (server, batches) = Server::listen(settings, live)?;
+    info!(address = %server.address().unwrap_or(settings.listen), tls = settings.tls.is_some(), "ICAP server");
+    let serve = move || {
+        if let Err(fault) = server.run() {
+            error!("the ICAP server ended: {fault}");
+        }
+    };
+    let thread = std::thread::Builder::new().name("icap".into()).spawn(serve);
+    thread.map_err(|error| ServiceError::Internal(format!("no thread for the ICAP server: {error}")))?;
+    Ok(batches)
 }
 
 fn open_sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, SinkError> {
@@ -178,6 +200,7 @@ fn start_pipeline(
     shared: &Arc<Shared>,
     config: &Config,
     mut sources: Vec<LiveSource>,
+    accepted: Option<Receiver<intake::Batch>>,
     mut sinks: Vec<Box<dyn Sink>>,
     workers: usize,
 ) -> Result<Ended, ServiceError> {
@@ -186,8 +209,14 @@ fn start_pipeline(
     let statistics_interval = Duration::from_secs(config.metrics.statistics_interval_seconds.max(1));
     let pipeline = move || {
         let live = Live { statistics_interval, notice: &log_notice };
-        let run =
-            Run { control: &shared.control, board: &shared.board, workers, pcap_filename: None, live: Some(live) };
+        let run = Run {
+            control: &shared.control,
+            board: &shared.board,
+            workers,
+            pcap_filename: None,
+            accepted: accepted.as_ref(),
+            live: Some(live),
+        };
         let sources = sources.iter_mut().map(|source| source as &mut dyn Source).collect();
         let mut sinks: Vec<&mut dyn Sink> = sinks.iter_mut().map(|sink| &mut **sink as &mut dyn Sink).collect();
         // The control thread is gone only when the process ends.
@@ -350,6 +379,7 @@ fn needs_restart(running: &Config, config: &Config) -> Vec<&'static str> {
         ("capture", running.capture != config.capture),
         ("packet", running.packet != config.packet),
         ("flow", running.flow != config.flow),
+        ("proxies.icap_server", running.proxies.icap_server != config.proxies.icap_server),
         ("outputs", running.outputs != config.outputs),
         ("metrics", running.metrics != config.metrics),
         ("control", running.control != config.control),

@@ -23,6 +23,7 @@ use crate::{
     config::Config,
     content,
     event::{Direction, Timestamp, Transport},
+    intake::icap as icap_server,
     packet::{self, Cargo, Decoded},
     policy::Policy,
     protocol::{End, Protocol, dns, http1, http2, icap, quic, realtime, socks, tls, websocket},
@@ -45,6 +46,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http1", http1),
     ("http2", http2),
     ("icap", icap),
+    ("icap_server", icap_server),
     ("json", json),
     ("multipart", multipart),
     ("packet", packet),
@@ -302,6 +304,38 @@ pub fn websocket(data: &[u8]) {
 
 pub fn icap(data: &[u8]) {
     conversation(&icap::PROTOCOL, data);
+}
+
+/// What a client sends to the ICAP server; the first byte says how it is cut. Answers are the same however it is, and not
+/// much longer than what came and a head for each request.
+pub fn icap_server(data: &[u8]) {
+    let Some((cut, input)) = data.split_first() else { return };
+    let answer = |length: usize| {
+        let (mut connection, mut out) = (
+            icap_server::Connection::new(icap_server::Service { max_connections: 9 }),
+            icap_server::Answers::default(),
+        );
+        let mut counts = icap_server::Counts::default();
+        let mut next = icap_server::Next::Open;
+        for piece in input.chunks(length) {
+            next = connection.push(piece, &mut out, &mut counts);
+        }
+        (out, next, counts)
+    };
+    let whole = answer(input.len().max(1));
+    let (icap_server::Answers { sent: out, told }, _, counts) = &whole;
+    let heads = counts.options + counts.reqmod + counts.respmod + counts.faults;
+    // The shortest request has more than 20 bytes, an answer's head less than 400.
+    assert!(heads <= input.len() as u64 / 20 + 1, "{heads} requests in {} bytes", input.len());
+    assert!(
+        // A line may end without the return that the answer has.
+        out.len() as u64 <= 2 * input.len() as u64 + 400 * heads,
+        "{} bytes are answered by {}",
+        input.len(),
+        out.len()
+    );
+    assert!(told.len() as u64 <= 400 * heads, "{} bytes are told of {heads} requests", told.len());
+    assert!(answer(usize::from(*cut % 32) + 1) == whole, "cuts change the answer");
 }
 
 pub fn socks(data: &[u8]) {

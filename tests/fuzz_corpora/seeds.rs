@@ -32,6 +32,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "http1" => http1(),
         "http2" => http2(),
         "icap" => icap(),
+        "icap_server" => icap_server(),
         "json" => json(),
         "multipart" => multipart(),
         "packet" => packets(),
@@ -416,6 +417,31 @@ fn icap() -> Seeds {
             ]),
         ),
     ])
+}
+
+fn icap_server() -> Seeds {
+    let http = "POST / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    let asked = |headers: &str, body: &str| {
+        let length = http.len();
+        format!(
+            "REQMOD icap://s/reqmod ICAP/1.0\r\n{headers}Encapsulated: req-hdr=0, req-body={length}\r\n\r\n{http}{body}"
+        )
+    };
+    let more = "0\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let options = "OPTIONS icap://s/respmod ICAP/1.0\r\n\r\n";
+    let response = "RESPMOD icap://s/respmod ICAP/1.0\r\nEncapsulated: req-hdr=0, res-hdr=8, res-body=27\r\n\r\n\
+                    GET /\r\n\r\nHTTP/1.1 200 OK\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    let seeds = [
+        ("options", options.to_owned()),
+        ("within-preview", asked("Preview: 9\r\n", "2\r\nok\r\n0; ieof\r\n\r\n")),
+        ("beyond-preview", asked("Preview: 2\r\nAllow: 204\r\n", &format!("2\r\nok\r\n{more}"))),
+        ("held-preview", asked("Preview: 2\r\n", &format!("2\r\nok\r\n{more}"))),
+        ("sent-back", asked("", "2;x=y\r\nok\r\n0\r\nA: b\r\n\r\n")),
+        ("response", response.to_owned()),
+        ("in-a-row", [options, &asked("Allow: 204\r\nConnection: close\r\n", more)].concat()),
+        ("broken-chunk", asked("Allow: 204\r\n", "zz\r\n")),
+    ];
+    named(seeds.map(|(name, text)| (name, chosen(6, text.as_bytes()))))
 }
 
 fn socks() -> Seeds {

@@ -136,6 +136,7 @@ fn record<'a>(input: &mut Input<'a>, first: [u32; 2]) -> Option<(Decoded, &'a [u
         network: 0,
         wrong_checksum: false,
         fragments_differ: false,
+        is_accepted: false,
     };
     let unit = if is_set(bit::FAR) { Duration::from_secs(1) } else { Duration::from_millis(1) };
     Some((packet, payload, unit * u32::from(later)))

@@ -1,0 +1,166 @@
+//! One accepted connection: reads, answers, and gives copies of both to the [`Gatherer`]. In: the word that its socket may
+//! be ready; out: whether it goes on, and what it waits for.
+//! Bounds: [`MAX_UNSENT_BYTES`] beside one read: a client that does not take its message back is read no further.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::Instant,
+};
+
+use rustls::ServerConfig;
+
+use super::{
+    gather::{Gatherer, Streams},
+    icap::{self, Answers, Next},
+    transport::Transport,
+};
+use crate::event::Direction;
+
+/// Bytes that are read at once.
+pub(super) const READ_BYTES: usize = 64 << 10;
+/// Answers that wait for the client.
+const MAX_UNSENT_BYTES: usize = 256 << 10;
+/// Reads in a row, then it is another's turn.
+const READS_PER_TURN: usize = 8;
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    Bytes,
+    Room,
+    Both,
+    /// It could go on, but others must come first.
+    ItsTurn,
+}
+
+pub(super) struct Connection {
+    transport: Transport,
+    icap: icap::Connection,
+    streams: Streams,
+    answers: Answers,
+    /// Of the answers, what is sent already.
+    sent: usize,
+    /// When all is sent, it is closed.
+    is_ending: bool,
+    pub(super) active: Instant,
+    /// What the event loop looks for.
+    pub(super) waits: Waits,
+}
+
+impl Connection {
+    pub(super) fn begin(
+        socket: TcpStream,
+        client: SocketAddr,
+        tls: Option<&Arc<ServerConfig>>,
+        service: icap::Service,
+        gatherer: &mut Gatherer,
+    ) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        // An answer of a few bytes must not wait for more.
+        socket.set_nodelay(true)?;
+        let mut streams = Streams::new(canonical(client), canonical(socket.local_addr()?));
+        gatherer.begin(&mut streams);
+        Ok(Self {
+            transport: Transport::new(socket, tls)?,
+            icap: icap::Connection::new(service),
+            streams,
+            answers: Answers::default(),
+            sent: 0,
+            is_ending: false,
+            active: Instant::now(),
+            waits: Waits::Bytes,
+        })
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.transport.socket()
+    }
+
+    /// Nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.icap.is_idle() && self.answers.sent.is_empty()
+    }
+
+    /// Reads and writes as far as the socket goes. `None`: it has ended.
+    pub(super) fn drive(&mut self, scratch: &mut [u8], gatherer: &mut Gatherer) -> Option<Waits> {
+        self.try_to(scratch, gatherer).ok().flatten()
+    }
+
+    pub(super) fn end(mut self, gatherer: &mut Gatherer) {
+        self.transport.say_goodbye();
+        gatherer.end(&mut self.streams);
+    }
+
+    fn try_to(&mut self, scratch: &mut [u8], gatherer: &mut Gatherer) -> io::Result<Option<Waits>> {
+        for _ in 0..READS_PER_TURN {
+            let is_sent = self.send()?;
+            if self.is_ending {
+                return Ok((!is_sent).then_some(Waits::Room));
+            }
+            if self.answers.sent.len() - self.sent > MAX_UNSENT_BYTES {
+                return Ok(Some(Waits::Room));
+            }
+            let read = match self.transport.read(scratch) {
+                Ok(0) => {
+                    // It sends no more, and may still read.
+                    self.is_ending = true;
+                    continue;
+                }
+                Ok(read) => scratch.get(..read).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let is_sent = is_sent && self.transport.flush().is_ok();
+                    return Ok(Some(if is_sent { Waits::Bytes } else { Waits::Both }));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            self.active = Instant::now();
+            self.take(read, gatherer);
+        }
+        Ok(Some(Waits::ItsTurn))
+    }
+
+    fn take(&mut self, bytes: &[u8], gatherer: &mut Gatherer) {
+        gatherer.copy(&mut self.streams, Direction::ToServer, bytes);
+        let next = self.icap.push(bytes, &mut self.answers, &mut gatherer.counters.requests);
+        self.is_ending = next == Next::Close;
+        gatherer.copy(&mut self.streams, Direction::ToClient, &self.answers.told);
+        self.answers.told.clear();
+    }
+
+    /// Sends answers; true when nothing of them is left.
+    fn send(&mut self) -> io::Result<bool> {
+        while let Some(rest) = self.answers.sent.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match self.transport.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.sent += written;
+                    self.active = Instant::now();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.answers.sent.drain(..self.sent);
+                    self.sent = 0;
+                    return Ok(false);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.answers.sent.clear();
+        self.sent = 0;
+        // One large answer must not hold its memory for as long as the connection is open.
+        self.answers.sent.shrink_to(MAX_UNSENT_BYTES);
+        match self.transport.flush() {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A listener on `::` shows IPv4 clients as mapped addresses.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

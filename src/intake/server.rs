@@ -1,0 +1,250 @@
+//! The ICAP server: one thread for all connections. In: what proxies send; out: their messages, unchanged, and
+//! [`Batch`]es of what was said. It opens no connection, and waits for nobody but its sockets.
+//! Bounds: `max_connections`, each as [`Connection`] says; idle ones are closed after [`MAX_IDLE`].
+
+use std::{
+    io::{self, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::Receiver;
+use rustix::{
+    buffer::spare_capacity,
+    event::{
+        Timespec,
+        epoll::{self, CreateFlags, Event, EventData, EventFlags},
+    },
+    fd::OwnedFd,
+};
+use rustls::ServerConfig;
+
+use super::{
+    Batch, IcapServer,
+    connection::{Connection, READ_BYTES, Waits},
+    gather::Gatherer,
+    icap,
+    transport::{self, TlsFault},
+};
+use crate::capture::LiveShared;
+
+/// A connection on which nothing moves for so long is closed.
+const MAX_IDLE: Duration = Duration::from_secs(300);
+/// Connections are looked over for that so often.
+const LOOK: Duration = Duration::from_secs(10);
+/// Once told to stop, requests under way may end within this time.
+const DRAIN: Duration = Duration::from_secs(2);
+/// Events taken at once.
+const EVENTS: usize = 256;
+/// Stands for the listener among events; connections have the number of their place.
+const LISTENER: u64 = u64::MAX;
+
+/// Why it does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("proxies.icap_server: cannot listen on {address}: {source}; choose another address or port")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("proxies.icap_server.tls: {0}")]
+    Tls(#[from] TlsFault),
+    #[error("proxies.icap_server: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Whether the files that `settings` name can be used.
+///
+/// # Errors
+/// Which cannot, and why.
+pub fn check(settings: &IcapServer) -> Result<(), TlsFault> {
+    settings.tls.as_ref().map_or(Ok(()), |tls| transport::server_config(tls).map(drop))
+}
+
+/// Not running yet.
+pub struct Server {
+    listener: Option<TcpListener>,
+    tls: Option<Arc<ServerConfig>>,
+    service: icap::Service,
+    epoll: OwnedFd,
+    /// By their place, which events name.
+    connections: Vec<Option<Connection>>,
+    free: Vec<usize>,
+    /// Places whose connections could go on.
+    turns: Vec<usize>,
+    gatherer: Gatherer,
+    live: LiveShared,
+    scratch: Vec<u8>,
+    looked: Instant,
+    stops: Option<Instant>,
+}
+
+impl Server {
+    /// Listens from now on. What comes is read once it [runs](Self::run).
+    ///
+    /// # Errors
+    /// The address is another's, or the files of TLS cannot be used.
+    pub fn listen(settings: &IcapServer, live: &LiveShared) -> Result<(Self, Receiver<Batch>), ServerError> {
+        let address = settings.listen;
+        let tls = settings.tls.as_ref().map(transport::server_config).transpose()?;
+        let listener = TcpListener::bind(address).map_err(|source| ServerError::Listen { address, source })?;
+        listener.set_nonblocking(true)?;
+        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(io::Error::from)?;
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN).map_err(io::Error::from)?;
+        let (gatherer, batches) = Gatherer::new(settings.max_waiting_bytes, live.clone());
+        let server = Self {
+            listener: Some(listener),
+            tls,
+            service: icap::Service { max_connections: settings.max_connections },
+            epoll,
+            connections: Vec::new(),
+            free: Vec::new(),
+            turns: Vec::new(),
+            gatherer,
+            live: live.clone(),
+            scratch: vec![0; READ_BYTES],
+            looked: Instant::now(),
+            stops: None,
+        };
+        Ok((server, batches))
+    }
+
+    /// Where it listens: the port that the system chose, where the settings name none.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?.local_addr()
+    }
+
+    /// Serves until the sensor stops.
+    ///
+    /// # Errors
+    /// The system's event queue failed.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
+        while !self.has_stopped() {
+            self.wait(&mut events)?;
+            for index in std::mem::take(&mut self.turns) {
+                self.drive(index);
+            }
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    LISTENER => self.accept(),
+                    place => self.drive(usize::try_from(place).unwrap_or(usize::MAX)),
+                }
+            }
+            self.close_idle();
+            self.gatherer.flush();
+        }
+        for index in 0..self.connections.len() {
+            self.end(index);
+        }
+        self.gatherer.send();
+        Ok(())
+    }
+
+    fn wait(&self, events: &mut Vec<Event>) -> io::Result<()> {
+        let patience = if self.turns.is_empty() { self.gatherer.due_in() } else { Duration::ZERO };
+        let timeout = Timespec {
+            tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: patience.subsec_nanos().into(),
+        };
+        match epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Some(listener) = &self.listener {
+            match listener.accept() {
+                Ok((socket, client)) => self.welcome(socket, client),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(_) => {
+                    // Out of descriptors: the listener stays ready, and asking on and on would starve the others.
+                    std::thread::sleep(Duration::from_millis(1));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, mut socket: TcpStream, client: SocketAddr) {
+        if self.gatherer.counters.connections >= self.service.max_connections as u64 {
+            self.gatherer.counters.refused_connections += 1;
+            if self.tls.is_none() && socket.set_nonblocking(true).is_ok() {
+                let _ = socket.write(icap::overloaded().as_bytes());
+            }
+            return;
+        }
+        let index = self.free.pop().unwrap_or(self.connections.len());
+        let place = EventData::new_u64(index as u64);
+        let begun = Connection::begin(socket, client, self.tls.as_ref(), self.service, &mut self.gatherer).and_then(
+            |connection| {
+                epoll::add(&self.epoll, connection.socket(), place, EventFlags::IN)?;
+                Ok(connection)
+            },
+        );
+        let Ok(connection) = begun else { return self.free.push(index) };
+        match self.connections.get_mut(index) {
+            Some(free) => *free = Some(connection),
+            None => self.connections.push(Some(connection)),
+        }
+        self.gatherer.counters.accepted_connections += 1;
+        self.gatherer.counters.connections += 1;
+        self.drive(index);
+    }
+
+    fn drive(&mut self, index: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
+        let Some(waits) = connection.drive(&mut self.scratch, &mut self.gatherer) else { return self.end(index) };
+        let flags = match waits {
+            Waits::ItsTurn => return self.turns.push(index),
+            waits if waits == connection.waits => return,
+            Waits::Bytes => EventFlags::IN,
+            Waits::Room => EventFlags::OUT,
+            Waits::Both => EventFlags::IN | EventFlags::OUT,
+        };
+        connection.waits = waits;
+        let place = EventData::new_u64(index as u64);
+        if epoll::modify(&self.epoll, connection.socket(), place, flags).is_err() {
+            self.end(index);
+        }
+    }
+
+    /// Closing the socket takes it out of the event queue.
+    fn end(&mut self, index: usize) {
+        if let Some(connection) = self.connections.get_mut(index).and_then(Option::take) {
+            connection.end(&mut self.gatherer);
+            self.gatherer.counters.connections -= 1;
+            self.free.push(index);
+        }
+    }
+
+    fn close_idle(&mut self) {
+        if self.looked.elapsed() < LOOK {
+            return;
+        }
+        self.looked = Instant::now();
+        self.end_where(|connection| connection.active.elapsed() >= MAX_IDLE);
+    }
+
+    fn end_where(&mut self, is_over: impl Fn(&Connection) -> bool) {
+        for index in 0..self.connections.len() {
+            if self.connections.get(index).is_some_and(|place| place.as_ref().is_some_and(&is_over)) {
+                self.end(index);
+            }
+        }
+    }
+
+    /// After the word to stop nobody is welcome any more; requests under way still end.
+    fn has_stopped(&mut self) -> bool {
+        if !self.live.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.listener = None;
+        let stops = *self.stops.get_or_insert_with(|| Instant::now() + DRAIN);
+        self.end_where(Connection::is_idle);
+        self.gatherer.counters.connections == 0 || Instant::now() >= stops
+    }
+}
