@@ -259,8 +259,10 @@ impl Legs {
             let shown = !exchange.shown.is_empty();
             (shown, if shown { u64::MAX - exchange.opened.0 } else { exchange.opened.0 }, *key)
         });
-        // Of what is handed on in a session, one session was before.
-        sessions.truncate(if opening.encrypted { 1 } else { sessions.len() });
+        // A session that is handed on was one session before.
+        if role == Role::Forwarded && opening.encrypted {
+            sessions.truncate(1);
+        }
         let keys: Vec<_> = sessions.into_iter().map(|(key, _)| *key).collect();
         (!keys.is_empty()).then_some(ClientLeg::Sessions(keys))
     }
