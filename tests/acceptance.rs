@@ -22,13 +22,14 @@ use std::{
 
 use acceptance::{
     link::{Link, send_as_asked},
-    sensor::Sensor,
+    sensor::{self, Sensor},
 };
 use serde_json::Value;
 use shadowtap::testkit::{
-    captures,
+    captures::{self, PcapDialect, WrittenFrame},
     dns::{self, Answer},
-    packets::Packet,
+    envelopes::ENVELOPES,
+    packets::{Flags, Packet},
 };
 
 /// Captures whose frames fit an Ethernet link and that hold what a mirror port shows.
@@ -238,6 +239,59 @@ fn two_rings_share_the_traffic_and_find_the_same() {
     let replayed = common::Replay::of(&traffic(), &[]);
     assert_eq!(alerts(&live), alerts(&events(&replayed.path())));
     assert_eq!(number(&last_sensor(&live)["processed"]), sent);
+}
+
+/// Conversations of many clients with one server, all within one tunnel between two switches: a kernel that shares out frames
+/// by their outer addresses gives them all to one worker.
+#[test]
+#[ignore = "needs root and network namespaces: make acceptance"]
+fn a_mirror_in_one_tunnel_is_shared_out_over_workers_and_no_flow_is_split() {
+    const FLOWS: u16 = 200;
+    const WORKERS: u64 = 4;
+    let server = SocketAddr::from(([198, 51, 100, 7], 443));
+    let packets: Vec<Packet> = (0..FLOWS)
+        .flat_map(|flow| {
+            let client = SocketAddr::from(([10, 0, (flow / 250) as u8, (flow % 250 + 1) as u8], 1024 + flow * 37));
+            [
+                Packet::tcp(client, server, 1, 1, Flags::PSH_ACK, &[b'a'; 20]),
+                Packet::tcp(server, client, 1, 21, Flags::PSH_ACK, &[b'b'; 20]),
+            ]
+        })
+        .collect();
+    let link = Link::make("tunnel");
+    let folder = tempfile::tempdir().expect("a folder");
+    for (number, (name, envelope)) in ENVELOPES.iter().enumerate() {
+        if !["ERSPAN", "MPLS", "VXLAN"].contains(name) {
+            continue;
+        }
+        let frames: Vec<WrittenFrame> = packets
+            .iter()
+            .map(|packet| {
+                let bytes = envelope(&packet.ethernet());
+                WrittenFrame { time: packet.time, wire_len: bytes.len() as u32, bytes, interface: 0 }
+            })
+            .collect();
+        let capture = folder.path().join(format!("{number}.pcap"));
+        fs::write(&capture, captures::pcap(PcapDialect::default(), &frames)).expect("written");
+        let mut sensor = Sensor::start(&link, &format!("workers: {WORKERS}\n"));
+        let sent = link.send(&[capture], 1, 4000);
+        let of = |metrics: &sensor::Metrics, what: &str| -> Vec<u64> {
+            (0..WORKERS).map(|worker| metrics.get(&format!("{what}{{worker=\"{worker}\"}}"))).collect()
+        };
+        sensor.wait_for(|metrics| of(metrics, "shadowtap_packets_total").iter().sum::<u64>() == sent);
+        let (metrics, mean) = (sensor.metrics(), sent / WORKERS);
+        for share in of(&metrics, "shadowtap_packets_total") {
+            assert!(
+                share.abs_diff(mean) * 4 <= mean,
+                "{name}: {share} of {sent} packets came to one of {WORKERS} workers"
+            );
+        }
+        // A flow that is split would be two; without a SYN each begins a quarter of a second later.
+        std::thread::sleep(Duration::from_millis(1500));
+        let flows: u64 = of(&sensor.metrics(), "shadowtap_flows_total").iter().sum();
+        assert_eq!(flows, u64::from(FLOWS), "{name}");
+        sensor.stop();
+    }
 }
 
 #[test]

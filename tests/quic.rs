@@ -33,7 +33,9 @@ fn connection(ports: [u16; 2], hello: &[Vec<u8>], up: usize) -> Vec<Packet> {
     let (client, server) = (client(ports[0]), server(ports[1]));
     let mut packets: Vec<Packet> = hello.iter().map(|datagram| Packet::udp(client, server, datagram)).collect();
     packets.push(Packet::udp(server, client, &[0xc5; 300]));
-    packets.extend((0..up).map(|_| Packet::udp(client, server, &[0x43; 1000])));
+    // No two alike, as nothing encrypted is.
+    let protected = |number: u32| [&number.to_be_bytes()[..], &[0x43; 996]].concat();
+    packets.extend((0..up).map(|number| Packet::udp(client, server, &protected(number as u32))));
     packets
 }
 

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{
     event::{
-        Ai, Alert, Bytes, Client, Content, ContentKind, Device, EventKind, Evidence, ExchangeKey, Finding, HostRole,
-        IdentifierType, Leg, MAX_ALERT_FINDINGS, Opening, Operation, Progress, Service, Severity, Timestamp, User,
+        Ai, Alert, Bytes, Client, Content, ContentKind, Device, EventKind, Evidence, ExchangeKey, Finding,
+        FlowIdentity, HostRole, IdentifierType, Leg, MAX_ALERT_FINDINGS, Opening, Operation, Progress, Service,
+        Severity, Timestamp, User,
     },
     policy::{self, Policy},
 };
@@ -131,6 +132,14 @@ impl OpenExchange {
     }
 
     /// With whose flow its events are told.
+    /// Its flow goes on in another protocol: a request that became a WebSocket.
+    pub(super) fn goes_on_as(&mut self, flow: &FlowIdentity, app_proto: Option<&'static str>) {
+        // What ICAP shows is told of the client's own flow.
+        if self.told_of.0.id == flow.id {
+            self.told_of.1 = app_proto;
+        }
+    }
+
     pub(super) fn told_of(&self) -> &Told {
         &self.told_of
     }

@@ -211,7 +211,12 @@ impl Correlator {
                 }
                 return;
             }
-            FactBody::Progress(progress) => return self.progress(&progress, stamp, tell),
+            FactBody::Progress(progress) => {
+                if let Some(exchange) = self.open.get_mut(&progress.key) {
+                    exchange.goes_on_as(&flow, app_proto);
+                }
+                return self.progress(&progress, stamp, tell);
+            }
             FactBody::Tls { mut event, ech } => {
                 is_about_ai |= self.unmask(ech.as_ref(), &flow, &mut event.flowbits);
                 EventKind::Tls(event)

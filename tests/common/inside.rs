@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use shadowtap::{
     capture::{self, CaptureFile},
     config::Config,
-    event::{Ai, Event, EventKind, Finding, Timestamp},
+    event::{Ai, Event, EventKind, Finding, Operation, Timestamp},
     pipeline::{Options, Rules, replay},
     protocol::Protocol,
     sink::{Sink, SinkError},
@@ -97,7 +97,8 @@ pub(crate) fn findings(events: &[Event]) -> BTreeSet<String> {
             "{} {:?} {:?} {:?} {:?}",
             ai.service.id,
             ai.operation,
-            ai.model,
+            // Of others the answer names it, which a shuffled capture may show before the request.
+            (ai.operation != Operation::Other).then_some(&ai.model),
             content.map(|content| content.classification),
             content.map(|content| &content.findings)
         ));
