@@ -3,10 +3,14 @@
 //! Bounds: [`MAX_OPEN_EXCHANGES`] a flow; the caps of tree, body and arena below that.
 
 mod sessions;
+mod tunnels;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use self::sessions::Sealed;
+use self::{
+    sessions::Sealed,
+    tunnels::{Speaker, Tunnels},
+};
 use super::{
     Rules,
     counters::SensorCounters,
@@ -23,8 +27,8 @@ use crate::{
     content::Arena,
     detect::Detected,
     event::{
-        AboutAi, AnomalyEvent, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent, FlowIdentity,
-        Opening, Stamp, Timestamp, Transport,
+        AboutAi, Account, AnomalyEvent, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
+        FlowIdentity, Opening, Stamp, Timestamp, Transport,
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
@@ -35,9 +39,6 @@ use crate::{
 
 /// Exchanges of one flow that may be open at once; HTTP/1.1 pipelines of real clients stay far below.
 const MAX_OPEN_EXCHANGES: usize = 1024;
-
-/// Tunnels of one flow whose targets are kept; a proxied connection has one.
-const MAX_TUNNELS: usize = 64;
 
 /// The consumer that the flow table of a worker feeds.
 pub(super) struct Sensor {
@@ -66,8 +67,7 @@ pub(super) struct FlowState {
 #[derive(Default)]
 pub(super) struct Exchanges {
     pub(super) open: BTreeMap<(StreamId, ExchangeId), Exchange>,
-    /// Hosts that streams are with by what was said around them, by the exchange that said so: the innermost first.
-    tunnels: BTreeMap<(StreamId, ExchangeId), Names>,
+    tunnels: Tunnels,
     /// A bound of the dissectors took something of this flow.
     capped: bool,
     /// The client is what the flow calls the server.
@@ -85,9 +85,6 @@ pub(super) struct Exchanges {
     perhaps_hidden: Option<Naming>,
     wake_at: Option<Timestamp>,
 }
-
-/// Hosts, and how each is known.
-type Names = Vec<(String, EvidenceKind)>;
 
 pub(super) enum Exchange {
     Transaction(Box<Transaction>),
@@ -344,23 +341,14 @@ impl FlowState {
 }
 
 impl Exchanges {
-    /// Bounds: [`MAX_TUNNELS`]; what more a flow asks for has no name.
-    fn remember_tunnel(&mut self, stream: &StreamInfo, exchange: ExchangeId, host: Option<&str>, kind: EvidenceKind) {
-        let own = host.map(|host| (host.to_owned(), kind));
-        let names: Names = own.into_iter().chain(self.names_around(stream)).collect();
-        if names.is_empty() {
-            return;
-        }
-        if self.tunnels.len() < MAX_TUNNELS {
-            self.tunnels.insert((stream.id, exchange), names);
-        } else {
-            self.capped = true;
-        }
-    }
-
-    /// The hosts that this stream is with by what was said around it.
-    fn names_around(&self, stream: &StreamInfo) -> Names {
-        stream.parent.and_then(|parent| self.tunnels.get(&parent)).cloned().unwrap_or_default()
+    fn open_tunnel(
+        &mut self,
+        stream: &StreamInfo,
+        exchange: ExchangeId,
+        own: Option<(&str, EvidenceKind)>,
+        speaker: Speaker,
+    ) {
+        self.capped |= !self.tunnels.open(stream, exchange, own, speaker);
     }
 
     fn arm(&mut self) {
@@ -393,7 +381,8 @@ pub(super) struct Handler<'a> {
 
 impl TreeSink for Handler<'_> {
     fn event(&mut self, stream: &StreamInfo, event: ProtocolEvent<'_>) -> Interest {
-        if !stream.protocol.is_empty() {
+        // Behind a header of a load balancer the flow's own protocol begins.
+        if !stream.protocol.is_empty() && !matches!(event, ProtocolEvent::ClientNamed { .. }) {
             self.exchanges.app_proto.get_or_insert(stream.protocol);
         }
         match event {
@@ -431,14 +420,21 @@ impl TreeSink for Handler<'_> {
             }
             ProtocolEvent::Closed { exchange, .. } => {
                 self.unseal((stream.id, exchange));
-                self.exchanges.tunnels.remove(&(stream.id, exchange));
+                self.exchanges.tunnels.close(stream, exchange);
                 if let Some(exchange) = self.exchanges.open.remove(&(stream.id, exchange)) {
                     exchange.close(self.notes(), &mut self.bench);
                 }
             }
             ProtocolEvent::ProxyTarget { exchange, host, evidence, .. } => {
                 self.understand(stream);
-                self.exchanges.remember_tunnel(stream, exchange, Some(host), evidence);
+                let speaker = self.speaker(stream).through_tunnel();
+                self.exchanges.open_tunnel(stream, exchange, Some((host, evidence)), speaker);
+            }
+            ProtocolEvent::ClientNamed { exchange, address } => {
+                let proxies = &self.bench.generations.rules().correlate.proxies;
+                if let Some(client) = self.speaker(stream).named(address, proxies) {
+                    self.exchanges.open_tunnel(stream, exchange, None, client);
+                }
             }
             ProtocolEvent::Dns { message, .. } => return self.dns(message),
             ProtocolEvent::Capped(_) => self.exchanges.capped = true,
@@ -489,6 +485,10 @@ impl Handler<'_> {
         }
     }
 
+    fn speaker(&self, stream: &StreamInfo) -> Speaker {
+        self.exchanges.tunnels.speaker(stream, self.bench.flow)
+    }
+
     fn key(&self, stream: &StreamInfo, exchange: ExchangeId) -> ExchangeKey {
         ExchangeKey { flow: self.bench.flow.id, stream: stream.id.0, exchange: exchange.0 }
     }
@@ -513,30 +513,32 @@ impl Handler<'_> {
         if !self.room() {
             return;
         }
-        if connect && head.host.is_some() {
-            self.exchanges.remember_tunnel(stream, exchange, head.host.as_deref(), EvidenceKind::ConnectTarget);
+        let client = self.speaker(stream).of_request(head, &self.bench.generations.rules().correlate.proxies);
+        if connect && let Some(host) = head.host.as_deref() {
+            let own = Some((host, EvidenceKind::ConnectTarget));
+            self.exchanges.open_tunnel(stream, exchange, own, client.through_tunnel());
         }
         self.counters.exchanges += 1;
         let key = self.key(stream, exchange);
         // A CONNECT is no exchange with a service; what goes through its tunnel is.
-        let opening = if connect { None } else { self.opening(key, stream, head) };
+        let opening = if connect { None } else { self.opening(key, stream, head, client) };
         let service = opening.as_ref().and_then(|opening| opening.service);
         if let Some(opening) = opening {
             self.exchanges.about_ai = true;
             self.bench.log.tell(self.bench.flow, Some(stream.protocol), FactBody::Opened(Box::new(opening)));
         }
         // An answer that a proxy shows has no body to search.
-        let is_answer = head.proxied.as_ref().is_some_and(|proxied| proxied.is_answer);
+        let is_answer = head.proxied.as_ref().is_some_and(|proxied| proxied.account == Account::Answer);
         let read = !is_answer && scan_plan(service.as_ref()) == ScanPlan::Full;
         let transaction = Transaction::new(key, stream.protocol, head, service, read, &mut self.bench);
         self.exchanges.open.insert((stream.id, exchange), Exchange::Transaction(Box::new(transaction)));
     }
 
     /// What the request opens with an AI service, if its host, or the tunnel's, is one's.
-    fn opening(&self, key: ExchangeKey, stream: &StreamInfo, head: &RequestHead) -> Option<Opening> {
+    fn opening(&self, key: ExchangeKey, stream: &StreamInfo, head: &RequestHead, client: Speaker) -> Option<Opening> {
         let catalog = &self.bench.generations.rules().catalog;
         let own = head.host.as_deref().zip(head.host_evidence);
-        let around = self.exchanges.names_around(stream);
+        let around = self.exchanges.tunnels.names_around(stream);
         let names = own.into_iter().chain(around.iter().map(|(host, kind)| (host.as_str(), *kind)));
         let mut evidence = Vec::new();
         let mut found = None;
@@ -556,7 +558,7 @@ impl Handler<'_> {
             operation: catalog.operation(Some(&found), &head.method, &head.path),
             encrypted: false,
             request: head.host.as_deref().map(|host| same_request(&head.method, host, &head.path)),
-            proxied: head.proxied.clone(),
+            proxied: head.proxied.clone().or_else(|| client.proxied(self.bench.flow)),
         })
     }
 

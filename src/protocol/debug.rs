@@ -93,6 +93,9 @@ impl Debug for ProtocolEvent<'_> {
                 let mut target = f.debug_struct("ProxyTarget");
                 target.field("exchange", exchange).field("evidence", evidence).finish_non_exhaustive()
             }
+            Self::ClientNamed { exchange, .. } => {
+                f.debug_struct("ClientNamed").field("exchange", exchange).finish_non_exhaustive()
+            }
             Self::Dns { exchange, message } => counted(f, "Dns", &[exchange, &message.kind, &message.answers.len()]),
             Self::Reversed => f.write_str("Reversed"),
             Self::Capped(cap) => f.debug_tuple("Capped").field(cap).finish(),

@@ -47,8 +47,10 @@ impl Handler<'_> {
         self.understand(stream);
         self.counters.sessions += 1;
         self.exchanges.spoken = true;
-        let around = self.exchanges.names_around(stream);
-        let naming = Naming::of(hello, EvidenceKind::TlsSni, around, self.bench.generations.rules());
+        let around = self.exchanges.tunnels.names_around(stream);
+        let speaker = self.speaker(stream);
+        let mut naming = Naming::of(hello, EvidenceKind::TlsSni, around, self.bench.generations.rules());
+        naming.proxied = speaker.proxied(self.bench.flow);
         let event = TlsEvent {
             sni: hello.server_name.as_deref().map(wire::host),
             version: tls_version(hello.version).map(str::to_owned),
@@ -74,12 +76,9 @@ impl Handler<'_> {
         if keys == SessionKeys::Unknown {
             self.open_session(key, naming);
         } else {
-            self.exchanges.remember_tunnel(
-                stream,
-                exchange,
-                hello.server_name.as_deref(),
-                naming.own_kind(EvidenceKind::TlsSni),
-            );
+            let kind = naming.own_kind(EvidenceKind::TlsSni);
+            let own = hello.server_name.as_deref().map(|name| (name, kind));
+            self.exchanges.open_tunnel(stream, exchange, own, speaker);
             self.exchanges.open.insert(key, Exchange::Sealed(Box::new(Sealed::new(naming))));
         }
         Interest::Data
@@ -164,7 +163,7 @@ impl Handler<'_> {
             hidden: naming.hidden,
             ech: None,
             request: None,
-            proxied: None,
+            proxied: naming.proxied,
             client: Client::default(),
             operation: Operation::Other,
             encrypted: true,
