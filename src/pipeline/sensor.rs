@@ -403,18 +403,12 @@ impl TreeSink for Handler<'_> {
             ProtocolEvent::Response { exchange, head } => {
                 self.with(stream, exchange, |transaction, bench| transaction.respond(head, bench));
             }
-            ProtocolEvent::Encrypted { exchange, direction, bytes } => {
-                if !self.unseal((stream.id, exchange)) {
-                    return Interest::Nothing;
-                }
-                let Self { bench, exchanges, .. } = self;
-                if let Some(Exchange::Session(session)) = exchanges.open.get_mut(&(stream.id, exchange)) {
-                    session.bytes(direction, bytes, bench);
-                }
+            ProtocolEvent::Encrypted { exchange, direction, bytes, given_up } => {
+                return self.encrypted((stream.id, exchange), direction, bytes, given_up);
             }
             ProtocolEvent::Decrypted { exchange, direction, bytes } => {
                 if let Some(Exchange::Sealed(sealed)) = self.exchanges.open.get_mut(&(stream.id, exchange)) {
-                    sealed.count(direction, bytes);
+                    sealed.opened(direction, bytes);
                 }
             }
             ProtocolEvent::Body { exchange, direction, bytes } => {
@@ -472,6 +466,9 @@ impl TreeSink for Handler<'_> {
             self.understand(stream);
         } else {
             self.unseal(parent);
+        }
+        if is_known || reason == DoneReason::Unwanted {
+            self.forget_sealed(parent);
         }
     }
 }

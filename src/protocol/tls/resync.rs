@@ -37,7 +37,8 @@ pub(super) enum Search {
     NeedMore(usize),
     /// The first is a record of so many bytes, and was delivered.
     Found(usize),
-    GiveUp,
+    /// Beside these bytes, so many before them count as not opened.
+    GiveUp(u64),
 }
 
 impl Lost {
@@ -66,7 +67,7 @@ impl Decryption {
     pub(super) fn search(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Search {
         let role = self.role(direction);
         let side = self.side(role);
-        let Some(lost) = &mut side.lost else { return Search::GiveUp };
+        let Some(lost) = &mut side.lost else { return Search::GiveUp(0) };
         if lost.rest > 0 {
             let passed = usize::try_from(lost.rest).unwrap_or(usize::MAX).min(bytes.len());
             lost.rest -= passed as u64;
@@ -85,12 +86,12 @@ impl Decryption {
             return Search::Found(length);
         }
         let side = self.side(role);
-        let Some(lost) = &mut side.lost else { return Search::GiveUp };
-        lost.bytes = lost.bytes.saturating_add(1);
+        let Some(lost) = &mut side.lost else { return Search::GiveUp(0) };
         if lost.tried > MAX_TRIED_BYTES {
             side.given_up = true;
-            return Search::GiveUp;
+            return Search::GiveUp(lost.bytes);
         }
+        lost.bytes = lost.bytes.saturating_add(1);
         Search::PassOver(1)
     }
 
