@@ -16,6 +16,8 @@ use crate::{event::Direction, protocol::ProtocolSink};
 const MAX_LOST_RECORDS: u64 = 256;
 /// Bytes that trials may go over: some milliseconds of a processor.
 const MAX_TRIED_BYTES: usize = 8 << 20;
+/// A trial costs no less than one of so many bytes: the key and the nonce have their price however short the record is.
+const MIN_TRIED_BYTES: usize = 1 << 10;
 /// A record is no shorter: header, one byte, tag.
 const MIN_RECORD_BYTES: u64 = 5 + 1 + 16;
 const APPLICATION_DATA: u8 = 23;
@@ -104,7 +106,7 @@ impl Decryption {
         let most = (lost.bytes / MIN_RECORD_BYTES + 1).min(MAX_LOST_RECORDS);
         let mut try_all = |opener: &Opener, from: u64| {
             (0..=most).find_map(|skipped| {
-                lost.tried += record.len();
+                lost.tried += record.len().max(MIN_TRIED_BYTES);
                 let within = lost.tried <= MAX_TRIED_BYTES;
                 within.then(|| opener.open(from + skipped, record, &mut plain)).flatten().map(|kind| (kind, skipped))
             })
