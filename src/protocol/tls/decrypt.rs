@@ -248,7 +248,9 @@ impl Decryption {
             self.version = version;
             self.secrets = self.held.key_log.of(&self.random).unwrap_or(self.secrets);
         }
-        if is_news || !self.held.may_come() {
+        // Before the server's hello nothing can be opened: what waits for that is not to be taken yet.
+        let can_open = matches!(self.server, Server::Said(..));
+        if can_open && (is_news || !self.held.may_come()) {
             self.flush(out);
         }
     }
