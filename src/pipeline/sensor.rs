@@ -257,8 +257,11 @@ impl StreamConsumer for Sensor {
         // One side alone spoke, or not enough to tell the protocol.
         let [up, down] = flow.counters.bytes;
         let is_unread = state.tree.is_some() || state.quic.is_some();
-        if is_unread && !state.exchanges.spoken && up + down > 0 {
-            self.open_opaque(flow, &mut state, None);
+        let is_unread = is_unread && !state.exchanges.spoken && up + down > 0;
+        // That nothing in a session tells more than it does may be known only now.
+        let perhaps_hidden = state.exchanges.perhaps_hidden.take();
+        if is_unread || perhaps_hidden.is_some() {
+            self.open_opaque(flow, &mut state, perhaps_hidden);
         }
         self.close_opaque(flow, &mut state);
         let app_proto = state.exchanges.app_proto;
