@@ -254,8 +254,11 @@ impl StreamConsumer for Sensor {
         // One side alone spoke, or not enough to tell the protocol.
         let [up, down] = flow.counters.bytes;
         let is_unread = state.tree.is_some() || state.quic.is_some();
-        if is_unread && !state.exchanges.spoken && up + down > 0 {
-            self.open_opaque(flow, &mut state, None);
+        let is_unread = is_unread && !state.exchanges.spoken && up + down > 0;
+        // That nothing in a session tells more than it does may be known only now.
+        let perhaps_hidden = state.exchanges.perhaps_hidden.take();
+        if is_unread || perhaps_hidden.is_some() {
+            self.open_opaque(flow, &mut state, perhaps_hidden);
         }
         self.close_opaque(flow, &mut state);
         let app_proto = state.exchanges.app_proto;
@@ -392,18 +395,12 @@ impl TreeSink for Handler<'_> {
             ProtocolEvent::Response { exchange, head } => {
                 self.with(stream, exchange, |transaction, bench| transaction.respond(head, bench));
             }
-            ProtocolEvent::Encrypted { exchange, direction, bytes } => {
-                if !self.unseal((stream.id, exchange)) {
-                    return Interest::Nothing;
-                }
-                let Self { bench, exchanges, .. } = self;
-                if let Some(Exchange::Session(session)) = exchanges.open.get_mut(&(stream.id, exchange)) {
-                    session.bytes(direction, bytes, bench);
-                }
+            ProtocolEvent::Encrypted { exchange, direction, bytes, given_up } => {
+                return self.encrypted((stream.id, exchange), direction, bytes, given_up);
             }
             ProtocolEvent::Decrypted { exchange, direction, bytes } => {
                 if let Some(Exchange::Sealed(sealed)) = self.exchanges.open.get_mut(&(stream.id, exchange)) {
-                    sealed.count(direction, bytes);
+                    sealed.opened(direction, bytes);
                 }
             }
             ProtocolEvent::Body { exchange, direction, bytes } => {
@@ -468,6 +465,9 @@ impl TreeSink for Handler<'_> {
             self.understand(stream);
         } else {
             self.unseal(parent);
+        }
+        if is_known || reason == DoneReason::Unwanted {
+            self.forget_sealed(parent);
         }
     }
 }

@@ -53,7 +53,9 @@ impl Debug for ProtocolEvent<'_> {
             Self::Certificate { exchange, names } => {
                 f.debug_struct("Certificate").field("exchange", exchange).field("names", &names.len()).finish()
             }
-            Self::Encrypted { exchange, direction, bytes } => counted(f, "Encrypted", &[exchange, direction, bytes]),
+            Self::Encrypted { exchange, direction, bytes, .. } => {
+                counted(f, "Encrypted", &[exchange, direction, bytes])
+            }
             Self::Request { exchange, head } => {
                 f.debug_struct("Request").field("exchange", exchange).field("head", head).finish()
             }

@@ -245,11 +245,13 @@ pub enum ProtocolEvent<'a> {
         exchange: ExchangeId,
         names: &'a [String],
     },
-    /// So many bytes of application data went through an encrypted session: an estimate of the plaintext.
+    /// So many bytes of application data went through an encrypted session: an estimate of the plaintext. Of a session that
+    /// is being decrypted: bytes that no key opened. `given_up`: no more of this direction will be opened.
     Encrypted {
         exchange: ExchangeId,
         direction: Direction,
         bytes: u64,
+        given_up: bool,
     },
     /// So many bytes of application data of an encrypted session were opened, and went to its child stream.
     Decrypted {

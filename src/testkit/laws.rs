@@ -71,7 +71,7 @@ impl Recorder {
                 let (bulk, to_server) = (Bulk::Tunnel, to_server(direction));
                 Told::Bytes { stream, bulk, exchange: *exchange, to_server, bytes: bytes.to_vec() }
             }
-            ProtocolEvent::Encrypted { exchange, direction, bytes } => {
+            ProtocolEvent::Encrypted { exchange, direction, bytes, .. } => {
                 let (bulk, to_server) = (Bulk::Encrypted, to_server(direction));
                 Told::Count { stream, bulk, exchange: *exchange, to_server, count: *bytes }
             }
