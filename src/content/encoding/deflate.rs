@@ -22,7 +22,7 @@ pub(super) struct Inflate {
 
 /// How far a DEFLATE stream is.
 pub(super) enum Inflated {
-    /// So many bytes were used, all there were.
+    /// All bytes were used, so many.
     More(usize),
     /// The stream ended after so many bytes.
     Ended(usize),
@@ -52,7 +52,7 @@ impl Inflate {
             used += taken;
             let stopped = self.bounds.hand_on(self.output.get(..made).unwrap_or_default(), out);
             // While the output is full, more of what the same bytes give may come.
-            if made < self.output.len() {
+            if made < self.output.len() || matches!(result, Ok(Status::StreamEnd)) {
                 self.bounds.take(used - judged);
                 judged = used;
             }
@@ -62,8 +62,11 @@ impl Inflate {
             match result {
                 Err(_) => return Inflated::Stopped(used, Reason::MalformedCoding),
                 Ok(Status::StreamEnd) => return Inflated::Ended(used),
-                Ok(_) if taken == 0 && made == 0 => return Inflated::More(used),
-                Ok(_) => {}
+                Ok(_) if taken > 0 || made > 0 => {}
+                Ok(_) if used == coded.len() => return Inflated::More(used),
+                // The step ended while the output was full; now that it is judged, the next one begins.
+                Ok(_) if step.is_empty() => {}
+                Ok(_) => return Inflated::Stopped(used, Reason::MalformedCoding),
             }
         }
     }
@@ -287,5 +290,28 @@ impl Decoder for Deflate {
 
     fn used(&self) -> u64 {
         self.used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block that is stored as it is (RFC 1951 §3.2.4).
+    fn stored(content: &[u8], last: bool) -> Vec<u8> {
+        let length = content.len() as u16;
+        [&[u8::from(last)][..], &length.to_le_bytes(), &(!length).to_le_bytes(), content].concat()
+    }
+
+    #[test]
+    fn a_step_that_fills_the_output_exactly_leaves_nothing_of_a_push_behind() {
+        let (filling, rest) = (stored(&[b' '; OUTPUT_BYTES], false), stored(b"MRN 00412345", true));
+        let settings = Settings { max_ratio: 1, ratio_grace_bytes: filling.len() as u64, ..Settings::default() };
+        let coded = [filling, rest].concat();
+        let (mut text, mut decoder) = (Vec::new(), Deflate::new(&settings));
+        assert_eq!(decoder.push(&coded, &mut |bytes| text.extend_from_slice(bytes)), None);
+        assert_eq!(decoder.finish(&mut |_| {}), None);
+        assert_eq!(decoder.used(), coded.len() as u64);
+        assert!(text.ends_with(b"MRN 00412345"));
     }
 }
