@@ -30,13 +30,14 @@ pub(super) enum Inflated {
 }
 
 impl Inflate {
-    pub(super) fn new(zlib: bool, settings: &Settings) -> Self {
-        Self { state: Decompress::new(zlib), output: vec![0; OUTPUT_BYTES], bounds: Bounds::new(settings) }
+    /// Begins with a raw stream.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { state: Decompress::new(false), output: vec![0; OUTPUT_BYTES], bounds: Bounds::new(settings) }
     }
 
-    /// Forgets the window; another raw stream begins.
-    pub(super) fn restart(&mut self) {
-        self.state.reset(false);
+    /// Forgets the window; another stream begins, with a zlib header or raw.
+    pub(super) fn restart(&mut self, zlib: bool) {
+        self.state.reset(zlib);
     }
 
     pub(super) fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Inflated {
@@ -110,7 +111,7 @@ const FLAG_COMMENT: u8 = 16;
 
 impl Gzip {
     pub(super) fn new(settings: &Settings) -> Self {
-        let inflate = Inflate::new(false, settings);
+        let inflate = Inflate::new(settings);
         Self { member: Member::Fixed(0), flags: 0, extra_length: 0, any: false, used: 0, inflate }
     }
 
@@ -166,9 +167,7 @@ impl Gzip {
         match count {
             3 => self.flags = byte,
             9 => {
-                if self.any {
-                    self.inflate.restart();
-                }
+                self.inflate.restart(false);
                 self.any = true;
                 return self.after_header_part(0);
             }
@@ -229,21 +228,26 @@ impl Decoder for Gzip {
     fn used(&self) -> u64 {
         self.used
     }
+
+    fn restart(&mut self) {
+        (self.member, self.any, self.used) = (Member::Fixed(0), false, 0);
+    }
 }
 
 /// `deflate`: zlib as the RFC says, or raw as some say.
 pub(super) struct Deflate {
     /// The first byte, until the second tells which it is.
     first: Option<u8>,
-    settings: Settings,
-    inflate: Option<Inflate>,
+    inflate: Inflate,
+    /// The second byte was there.
+    begun: bool,
     ended: bool,
     used: u64,
 }
 
 impl Deflate {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { first: None, settings: *settings, inflate: None, ended: false, used: 0 }
+        Self { first: None, inflate: Inflate::new(settings), begun: false, ended: false, used: 0 }
     }
 }
 
@@ -255,23 +259,24 @@ fn is_zlib(first: u8, second: u8) -> bool {
 impl Decoder for Deflate {
     fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
         let mut rest = coded;
-        while let (None, Some((byte, after))) = (&self.inflate, rest.split_first()) {
+        while let (false, Some((byte, after))) = (self.begun, rest.split_first()) {
             (self.used, rest) = (self.used + 1, after);
             let Some(first) = self.first else {
                 self.first = Some(*byte);
                 continue;
             };
-            let mut inflate = Inflate::new(is_zlib(first, *byte), &self.settings);
-            let started = inflate.push(&[first, *byte], out);
-            self.inflate = Some(inflate);
-            match started {
+            self.inflate.restart(is_zlib(first, *byte));
+            self.begun = true;
+            match self.inflate.push(&[first, *byte], out) {
                 Inflated::Stopped(_, reason) => return Some(reason),
                 Inflated::Ended(_) => self.ended = true,
                 Inflated::More(_) => {}
             }
         }
-        let inflate = self.inflate.as_mut().filter(|_| !self.ended && !rest.is_empty())?;
-        let (count, stopped) = match inflate.push(rest, out) {
+        if self.ended || rest.is_empty() {
+            return None;
+        }
+        let (count, stopped) = match self.inflate.push(rest, out) {
             Inflated::More(count) => (count, None),
             Inflated::Stopped(count, reason) => (count, Some(reason)),
             Inflated::Ended(count) => {
@@ -284,12 +289,16 @@ impl Decoder for Deflate {
     }
 
     fn finish(&mut self, _out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
-        let is_whole = self.ended || (self.inflate.is_none() && self.first.is_none());
+        let is_whole = self.ended || self.first.is_none();
         (!is_whole).then_some(Reason::Truncated)
     }
 
     fn used(&self) -> u64 {
         self.used
+    }
+
+    fn restart(&mut self) {
+        (self.first, self.begun, self.ended, self.used) = (None, false, false, 0);
     }
 }
 

@@ -40,7 +40,7 @@ impl PerMessage {
         let stopped = self.stopped;
         if self.alone && matches!(stopped, None | Some(Reason::MalformedCoding | Reason::Gap)) {
             if let Some(inflate) = &mut self.inflate {
-                inflate.restart();
+                inflate.restart(false);
             }
             self.stopped = None;
         }
@@ -59,7 +59,7 @@ impl PerMessage {
 
     /// How many bytes were used.
     fn feed(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> u64 {
-        let inflate = self.inflate.get_or_insert_with(|| Inflate::new(false, &self.settings));
+        let inflate = self.inflate.get_or_insert_with(|| Inflate::new(&self.settings));
         let mut used = 0;
         while let Some(rest) = coded.get(used..).filter(|rest| !rest.is_empty() && self.stopped.is_none()) {
             match inflate.push(rest, out) {
@@ -70,7 +70,7 @@ impl PerMessage {
                 // A sender may end its stream and begin another (RFC 7692 §7.2.3.4).
                 Inflated::Ended(count) => {
                     used += count;
-                    inflate.restart();
+                    inflate.restart(false);
                     if count == 0 {
                         break;
                     }
