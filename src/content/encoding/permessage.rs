@@ -52,6 +52,13 @@ impl PerMessage {
         self.stopped = self.stopped.or(Some(Reason::Gap));
     }
 
+    /// Bytes between messages are lost, maybe with messages that later ones refer to.
+    pub(in crate::content) fn lose_between(&mut self) {
+        if !self.alone {
+            self.lose();
+        }
+    }
+
     /// Coded bytes decoded so far.
     pub(in crate::content) fn used(&self) -> u64 {
         self.used
