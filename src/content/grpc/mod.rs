@@ -13,7 +13,7 @@ mod tests;
 use super::encoding::{self, Decoder};
 use super::report::Captures;
 use super::sniff::Sniffed;
-use super::{Arena, ContentHint, Extractor, Format, Opening, Reason, Report, Settings, binary, path};
+use super::{Arena, ContentHint, Extractor, Format, Opening, Reason, Report, Settings, binary, json, path};
 use protobuf::Protobuf;
 
 pub(super) const FORMAT: Format =
@@ -21,7 +21,10 @@ pub(super) const FORMAT: Format =
 
 pub(super) const PROTOBUF: Format = Format {
     name: "protobuf",
-    matches: |opening| !opening.after_gap && PROTOBUF_TYPES.iter().any(|named| opening.hint.is_type(named)),
+    matches: |opening| {
+        let named = PROTOBUF_TYPES.iter().any(|named| opening.hint.is_type(named));
+        named && !opening.after_gap && !json::begins_with_value(opening.first)
+    },
     open: |opening| Box::new(Protobuf::new(opening, None)),
 };
 
