@@ -1,15 +1,15 @@
 //! AWS event streams (`application/vnd.amazon.eventstream`): Transcribe, Bedrock in both directions. In: messages of prelude,
 //! headers, payload and checksums, cut anywhere; out: the text of each payload, whose path begins with its number
-//! (`event[3].text`). A signed message carries another; `{"bytes":"…"}` carries base64, of which the text is read.
+//! (`event[3].text`). A signed message carries another; `{"bytes":"…"}` carries a document in base64.
 //! The prelude's own checksum proves where a message begins, so after a hole reading goes on at the next one.
 //! Of headers, and of bytes between messages, printable runs are read.
 //! Bounds: holds 12 bytes; [`MAX_NESTING`]. Does not: read headers one by one, check what it reads.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+use super::encoded::Encoded;
 use super::report::Captures;
 use super::sniff::Sniffed;
-use super::transfer::Transfer;
 use super::{Arena, ContentHint, Extractor, Format, Opening, Reason, Report, Settings, binary, json, path};
 
 pub(super) const FORMAT: Format = Format {
@@ -183,18 +183,16 @@ impl EventStream {
         };
         let whole = left + held.len() as u64;
         let nested = held.first_chunk().and_then(Prelude::read).filter(|prelude| prelude.total() == whole);
+        let mut first = held.as_slice();
         let mut reader: Box<dyn Extractor> = if nested.is_some() && self.nesting < MAX_NESTING {
             Box::new(Self { is_inner: true, ..Self::new(&opening, &path) })
-        } else if held.starts_with(BASE64_MEMBER) {
-            let skipped = BASE64_MEMBER.len();
-            let mut decoded = Transfer::Base64.open(&path, opening.source + skipped as u64);
-            decoded.push(held.get(skipped..).unwrap_or_default(), arena);
-            self.state = State::Payload { left, reader: decoded };
-            return;
+        } else if let Some(coded) = held.strip_prefix(BASE64_MEMBER) {
+            first = coded;
+            Box::new(Encoded::new(&Opening { source: self.position - coded.len() as u64, ..opening }))
         } else {
             Box::new(Sniffed::new(&opening))
         };
-        reader.push(&held, arena);
+        reader.push(first, arena);
         self.state = State::Payload { left, reader };
     }
 
@@ -348,8 +346,11 @@ impl Extractor for EventStream {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
-    use crate::content::{Body, Status};
+    use crate::content::{Body, Reasons, Status};
     use crate::testkit::event_stream::message;
 
     fn hint() -> ContentHint<'static> {
@@ -386,6 +387,29 @@ mod tests {
         // {"event":{"textInput":{"content":"MRN 00412345"}}}
         let payload = br#"{"bytes":"eyJldmVudCI6eyJ0ZXh0SW5wdXQiOnsiY29udGVudCI6Ik1STiAwMDQxMjM0NSJ9fX0="}"#;
         let (text, ..) = read(&[Ok(&message(&[], payload))]);
+        assert!(text.contains("MRN 00412345"), "{text}");
+    }
+
+    #[test]
+    fn documents_in_base64_are_read_as_what_they_are() {
+        let inner = r#"{"model": "m-1", "event": {"textInput": {"content": "MRN \u003000412345\n\u0022"}}}"#;
+        let payload = format!(r#"{{"bytes":"{}","p":"abcd, MRN 77712345"}}"#, STANDARD.encode(inner));
+        let body = [message(&[], b"{}"), message(&[], payload.as_bytes())].concat();
+        for cut in [0, 30, 60, 90] {
+            let (text, arena, status) = read(&[Ok(&body[..cut]), Ok(&body[cut..])]);
+            assert!(text.contains("MRN 000412345\n\"") && text.contains("MRN 77712345"), "{text}");
+            assert_eq!(arena.place(text.find("000412345").unwrap() as u64).path, "event[1].event.textInput.content");
+            assert_eq!((status.scanned_bytes, status.reasons), (status.seen_bytes, Reasons::default()));
+        }
+        let mut stream = Body::new(&hint(), &[], &Settings::default()).watch(&["model"]);
+        stream.push(&body, &mut Arena::new());
+        stream.finish(true, &mut Arena::new());
+        assert_eq!(stream.captured("model"), Some("m-1"));
+    }
+
+    #[test]
+    fn what_stands_behind_the_base64_is_searched() {
+        let (text, ..) = read(&[Ok(&message(&[], br#"{"bytes":"","other":"MRN 00412345"}"#))]);
         assert!(text.contains("MRN 00412345"), "{text}");
     }
 
