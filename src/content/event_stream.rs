@@ -1,28 +1,35 @@
 //! AWS event streams (`application/vnd.amazon.eventstream`): Transcribe, Bedrock in both directions. In: messages of prelude,
 //! headers, payload and checksums, cut anywhere; out: the text of each payload, whose path begins with its number
-//! (`event[3].text`). A signed message carries another; `{"bytes":"…"}` carries base64, of which the text is read.
+//! (`event[3].text`). A signed message carries another; `{"bytes":"…"}` carries a document in base64.
 //! The prelude's own checksum proves where a message begins, so after a hole reading goes on at the next one.
-//! Bounds: holds 12 bytes; [`MAX_NESTING`]. Does not: read headers, check what it reads.
+//! Of headers, and of bytes between messages, printable runs are read.
+//! Bounds: holds 12 bytes; [`MAX_NESTING`]. Does not: read headers one by one, check what it reads.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+use super::encoded::Encoded;
 use super::report::Captures;
 use super::sniff::Sniffed;
-use super::transfer::Transfer;
-use super::{Arena, ContentHint, Extractor, Format, Opening, Reason, Report, Settings, path};
+use super::{Arena, ContentHint, Extractor, Format, Opening, Reason, Report, Settings, binary, json, path};
 
 pub(super) const FORMAT: Format = Format {
     name: "aws_event_stream",
     matches: |opening| {
         let named = opening.hint.is_type("application/vnd.amazon.eventstream");
         // Of one that was cut before its prelude's end nothing else is known.
-        let begins = opening.first.first_chunk().is_none_or(|prelude| Prelude::read(prelude).is_some());
+        let begins = match opening.first.first_chunk() {
+            Some(prelude) => Prelude::read(prelude).is_some(),
+            None => !json::begins_with_value(opening.first),
+        };
         named && (begins || opening.after_gap)
     },
     open: |opening| Box::new(EventStream::new(opening, opening.path)),
 };
 
 const PRELUDE_BYTES: usize = 12;
+/// What AWS allows of headers and of a message; no text announces as little.
+const MAX_HEADERS_BYTES: u64 = 128 << 10;
+const MAX_MESSAGE_BYTES: u64 = 24 << 20;
 /// Of the message, behind its payload.
 const CHECKSUM_BYTES: u64 = 4;
 /// Messages within messages: those that sign.
@@ -43,6 +50,9 @@ impl Prelude {
         let total = u64::from(u32::from_be_bytes([t0, t1, t2, t3]));
         let headers = u64::from(u32::from_be_bytes([h0, h1, h2, h3]));
         let payload = total.checked_sub(headers)?.checked_sub(PRELUDE_BYTES as u64 + CHECKSUM_BYTES)?;
+        if headers > MAX_HEADERS_BYTES || total > MAX_MESSAGE_BYTES {
+            return None;
+        }
         let mut crc = flate2::Crc::new();
         crc.update(&[t0, t1, t2, t3, h0, h1, h2, h3]);
         (crc.sum() == u32::from_be_bytes(checksum)).then_some(Self { headers, payload })
@@ -82,6 +92,8 @@ struct EventStream {
     is_inner: bool,
     position: u64,
     held: Vec<u8>,
+    /// Reads headers, or what is no message.
+    runs: Option<Box<dyn Extractor>>,
     count: u64,
     state: State,
     captures: Captures,
@@ -98,6 +110,7 @@ impl EventStream {
             is_inner: false,
             position: opening.source,
             held: Vec::new(),
+            runs: None,
             count: 0,
             state: State::Prelude,
             captures: Captures::default(),
@@ -106,16 +119,41 @@ impl EventStream {
     }
 
     /// A byte of a prelude.
-    fn prelude(&mut self, byte: u8) {
+    fn prelude(&mut self, byte: u8, arena: &mut Arena) {
         self.held.push(byte);
         self.position += 1;
         let Some(prelude) = self.held.first_chunk::<PRELUDE_BYTES>() else { return };
         if let Some(Prelude { headers, payload }) = Prelude::read(prelude) {
             self.held.clear();
+            self.end_search(arena);
             self.state = State::Headers { left: headers, payload };
         } else {
-            self.held.remove(0);
-            self.report.skip(1, Reason::UnreadableFormat);
+            let byte = self.held.remove(0);
+            self.report.reasons.insert(Reason::UnreadableFormat);
+            self.search(&[byte], self.position - PRELUDE_BYTES as u64, arena);
+        }
+    }
+
+    /// Reads runs of text in bytes that stand outside payloads.
+    fn search(&mut self, bytes: &[u8], source: u64, arena: &mut Arena) {
+        let opening = Opening {
+            hint: &ContentHint::default(),
+            first: &[],
+            settings: &self.settings,
+            path: &self.path,
+            source,
+            watched: &[],
+            nesting: self.nesting,
+            after_gap: false,
+        };
+        self.runs.get_or_insert_with(|| (binary::FORMAT.open)(&opening)).push(bytes, arena);
+    }
+
+    fn end_search(&mut self, arena: &mut Arena) {
+        if let Some(mut runs) = self.runs.take() {
+            runs.finish(arena);
+            // Headers have lengths and short words among their text: no reason to tell.
+            self.report.unread_bytes += runs.report().unread_bytes;
         }
     }
 
@@ -145,18 +183,16 @@ impl EventStream {
         };
         let whole = left + held.len() as u64;
         let nested = held.first_chunk().and_then(Prelude::read).filter(|prelude| prelude.total() == whole);
+        let mut first = held.as_slice();
         let mut reader: Box<dyn Extractor> = if nested.is_some() && self.nesting < MAX_NESTING {
             Box::new(Self { is_inner: true, ..Self::new(&opening, &path) })
-        } else if held.starts_with(BASE64_MEMBER) {
-            let skipped = BASE64_MEMBER.len();
-            let mut decoded = Transfer::Base64.open(&path, opening.source + skipped as u64);
-            decoded.push(held.get(skipped..).unwrap_or_default(), arena);
-            self.state = State::Payload { left, reader: decoded };
-            return;
+        } else if let Some(coded) = held.strip_prefix(BASE64_MEMBER) {
+            first = coded;
+            Box::new(Encoded::new(&Opening { source: self.position - coded.len() as u64, ..opening }))
         } else {
             Box::new(Sniffed::new(&opening))
         };
-        reader.push(&held, arena);
+        reader.push(first, arena);
         self.state = State::Payload { left, reader };
     }
 
@@ -165,7 +201,9 @@ impl EventStream {
         loop {
             match &mut self.state {
                 State::Headers { left: 0, payload } => {
-                    self.state = match *payload {
+                    let payload = *payload;
+                    self.end_search(arena);
+                    self.state = match payload {
                         0 => State::Checksum { left: CHECKSUM_BYTES },
                         left => State::Look { left },
                     };
@@ -182,6 +220,15 @@ impl EventStream {
                 _ => return,
             }
         }
+    }
+
+    /// Ends what stands outside payloads: what began like a prelude is none.
+    fn end(&mut self, arena: &mut Arena) {
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            self.search(&held, self.position - held.len() as u64, arena);
+        }
+        self.end_search(arena);
     }
 
     /// Ends the payload that is being read.
@@ -204,10 +251,17 @@ impl Extractor for EventStream {
             let take = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
             let count = match &mut self.state {
                 State::Prelude => {
-                    self.prelude(*byte);
+                    self.prelude(*byte, arena);
                     1
                 }
-                State::Headers { left, .. } | State::Checksum { left } => {
+                State::Headers { left, .. } => {
+                    let count = take(*left);
+                    *left -= count as u64;
+                    self.search(rest.get(..count).unwrap_or_default(), self.position, arena);
+                    self.position += count as u64;
+                    count
+                }
+                State::Checksum { left } => {
                     let count = take(*left);
                     *left -= count as u64;
                     self.position += count as u64;
@@ -246,11 +300,13 @@ impl Extractor for EventStream {
             State::Headers { left, .. } | State::Checksum { left } if lost <= *left => {
                 *left -= lost;
                 self.position += lost;
+                if let Some(runs) = &mut self.runs {
+                    runs.gap(lost, arena);
+                }
             }
             _ => {
                 self.close(arena);
-                self.report.unread_bytes += self.held.len() as u64;
-                self.held.clear();
+                self.end(arena);
                 self.position += lost;
                 self.state = State::Prelude;
             }
@@ -266,14 +322,14 @@ impl Extractor for EventStream {
         if !matches!(self.state, State::Prelude) {
             self.report.reasons.insert(Reason::Truncated);
         }
-        self.report.unread_bytes += self.held.len() as u64;
-        self.held.clear();
+        self.end(arena);
         self.state = State::Prelude;
     }
 
     fn report(&self) -> Report {
         let mut report = self.report;
         report.unread_bytes += self.held.len() as u64;
+        report.unread_bytes += self.runs.as_ref().map_or(0, |runs| runs.report().unread_bytes);
         if let State::Payload { reader, .. } = &self.state {
             report.add(reader.report());
         }
@@ -290,14 +346,20 @@ impl Extractor for EventStream {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
-    use crate::content::{Body, Status};
+    use crate::content::{Body, Reasons, Status};
     use crate::testkit::event_stream::message;
+
+    fn hint() -> ContentHint<'static> {
+        ContentHint { content_type: Some("application/vnd.amazon.eventstream"), ..ContentHint::default() }
+    }
 
     fn read(steps: &[Result<&[u8], u64>]) -> (String, Arena, Status) {
         let mut arena = Arena::new();
-        let hint = ContentHint { content_type: Some("application/vnd.amazon.eventstream"), ..ContentHint::default() };
-        let mut body = Body::new(&hint, &[], &Settings::default());
+        let mut body = Body::new(&hint(), &[], &Settings::default());
         for step in steps {
             match step {
                 Ok(bytes) => body.push(bytes, &mut arena),
@@ -317,7 +379,7 @@ mod tests {
         let (text, arena, status) = read(&[Ok(&body.concat())]);
         assert!(text.contains("plain words\n") && text.contains("text: Patient MRN: 00412345\n"), "{text}");
         assert_eq!(arena.place(text.find("00412345").unwrap() as u64).path, "event[1].text");
-        assert_eq!((status.format, status.scanned_bytes), (Some("aws_event_stream"), status.seen_bytes));
+        assert_eq!(status.format, Some("aws_event_stream"));
     }
 
     #[test]
@@ -326,6 +388,50 @@ mod tests {
         let payload = br#"{"bytes":"eyJldmVudCI6eyJ0ZXh0SW5wdXQiOnsiY29udGVudCI6Ik1STiAwMDQxMjM0NSJ9fX0="}"#;
         let (text, ..) = read(&[Ok(&message(&[], payload))]);
         assert!(text.contains("MRN 00412345"), "{text}");
+    }
+
+    #[test]
+    fn documents_in_base64_are_read_as_what_they_are() {
+        let inner = r#"{"model": "m-1", "event": {"textInput": {"content": "MRN \u003000412345\n\u0022"}}}"#;
+        let payload = format!(r#"{{"bytes":"{}","p":"abcd, MRN 77712345"}}"#, STANDARD.encode(inner));
+        let body = [message(&[], b"{}"), message(&[], payload.as_bytes())].concat();
+        for cut in [0, 30, 60, 90] {
+            let (text, arena, status) = read(&[Ok(&body[..cut]), Ok(&body[cut..])]);
+            assert!(text.contains("MRN 000412345\n\"") && text.contains("MRN 77712345"), "{text}");
+            assert_eq!(arena.place(text.find("000412345").unwrap() as u64).path, "event[1].event.textInput.content");
+            assert_eq!((status.scanned_bytes, status.reasons), (status.seen_bytes, Reasons::default()));
+        }
+        let mut stream = Body::new(&hint(), &[], &Settings::default()).watch(&["model"]);
+        stream.push(&body, &mut Arena::new());
+        stream.finish(true, &mut Arena::new());
+        assert_eq!(stream.captured("model"), Some("m-1"));
+    }
+
+    #[test]
+    fn what_stands_behind_the_base64_is_searched() {
+        let (text, ..) = read(&[Ok(&message(&[], br#"{"bytes":"","other":"MRN 00412345"}"#))]);
+        assert!(text.contains("MRN 00412345"), "{text}");
+    }
+
+    #[test]
+    fn headers_and_what_is_no_message_are_searched_too() {
+        let signed = message(&[(":note", "MRN 00412345")], b"{}");
+        let (text, arena, _) = read(&[Ok(&signed), Ok(b"no message, MRN 77712345"), Ok(&message(&[], NOTE))]);
+        assert!(text.contains("MRN 00412345") && text.contains("MRN 77712345"), "{text}");
+        assert_eq!(arena.place(text.rfind("00412345").unwrap() as u64).path, "event[1].text");
+    }
+
+    #[test]
+    fn no_prelude_announces_more_than_senders_may() {
+        let prelude = |total: u32, headers: u32| {
+            let mut bytes = [total.to_be_bytes(), headers.to_be_bytes()].concat();
+            let mut crc = flate2::Crc::new();
+            crc.update(&bytes);
+            bytes.extend(crc.sum().to_be_bytes());
+            Prelude::read(bytes.first_chunk().unwrap()).is_some()
+        };
+        assert!(prelude(24 << 20, 128 << 10));
+        assert!(!prelude((24 << 20) + 1, 0) && !prelude(1 << 20, (128 << 10) + 1));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Messages {
 struct Message {
     document: Sniffed,
     deflated: bool,
+    /// The last that is known of it is a hole.
+    ends_in_hole: bool,
     seen: u64,
     decoded: u64,
     /// Coded bytes that were decoded before it.
@@ -72,13 +74,15 @@ impl Messages {
             after_gap: false,
         });
         self.count += 1;
-        self.current = Some(Message { document, deflated, seen: 0, decoded: 0, used_before: self.inflate.used() });
+        let used_before = self.inflate.used();
+        self.current = Some(Message { document, deflated, ends_in_hole: false, seen: 0, decoded: 0, used_before });
     }
 
     /// More bytes of the message, as sent.
     pub fn push(&mut self, bytes: &[u8], arena: &mut Arena) {
         let Some(message) = &mut self.current else { return };
         message.seen += bytes.len() as u64;
+        message.ends_in_hole &= bytes.is_empty();
         if !message.deflated {
             message.decoded += bytes.len() as u64;
             return message.document.push(bytes, arena);
@@ -96,8 +100,12 @@ impl Messages {
         self.status.lost_bytes += lost;
         self.status.reasons.insert(Reason::Gap);
         match &mut self.current {
-            Some(message) if !message.deflated => message.document.gap(lost, arena),
-            _ => self.inflate.lose(),
+            Some(message) if message.deflated => self.inflate.lose(),
+            Some(message) => {
+                message.ends_in_hole = true;
+                message.document.gap(lost, arena);
+            }
+            None => self.inflate.lose_between(),
         }
     }
 
@@ -111,6 +119,9 @@ impl Messages {
                 document.push(bytes, arena);
             });
             self.status.reasons.extend(stopped.into_iter().collect());
+        } else if message.ends_in_hole {
+            // It may go beyond this message.
+            self.inflate.lose_between();
         }
         if !complete {
             self.is_cut = true;
@@ -245,6 +256,28 @@ mod tests {
             assert!(text.contains("in the clear"));
             let status = messages.status();
             assert!(status.reasons.contains(Reason::Gap) && status.scanned_bytes < status.seen_bytes);
+        }
+    }
+
+    #[test]
+    fn a_hole_that_begins_in_a_plain_message_may_hold_compressed_ones() {
+        for (at_its_end, alone) in [(true, false), (true, true), (false, false)] {
+            let (mut arena, mut messages) = (Arena::new(), Messages::new(alone, &Settings::default()));
+            let mut one = sender();
+            take(&mut messages, true, &one.message(FIRST), &mut arena);
+            messages.begin(false, &mut arena);
+            messages.push(b"in the cl", &mut arena);
+            messages.gap(30, &mut arena);
+            if !at_its_end {
+                messages.push(b"ear", &mut arena);
+            }
+            messages.end(false, &mut arena);
+            let next = if alone { sender().message(SECOND) } else { one.message(SECOND) };
+            take(&mut messages, true, &next, &mut arena);
+            let text = String::from_utf8_lossy(arena.text()).into_owned();
+            assert_eq!(text.contains("was discharged"), alone || !at_its_end, "{text}");
+            let status = messages.status();
+            assert_eq!(status.scanned_bytes < status.seen_bytes, at_its_end && !alone, "{status:?}");
         }
     }
 

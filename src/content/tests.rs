@@ -175,6 +175,11 @@ fn formats_are_known_by_their_bytes_rather_than_their_types() {
         (Some("multipart/form-data; boundary=x"), b"--x", "multipart"),
         (Some("multipart/form-data"), many.as_bytes(), "text"),
         (Some("application/json"), b"", "json"),
+        (Some("application/x-protobuf"), br#" {"model":"m"}"#, "json"),
+        (Some("application/x-protobuf"), b"\x0a\x0a{\"a\":null}\x10\x01\x18\x01", "protobuf"),
+        (Some("application/vnd.amazon.eventstream"), br#"{"a":1}"#, "json"),
+        // Its first bytes have the checksum of a prelude that announces 808 464 994 bytes of headers.
+        (Some("application/vnd.amazon.eventstream"), br#"{"a0002b4?WW":1,"text":"MRN 00412345"}"#, "json"),
     ] {
         let (_, status, _) = Case { content_type, ..Case::default() }.read(&[bytes, b" "]);
         let expected = (!bytes.is_empty()).then_some(format);

@@ -68,6 +68,11 @@ struct Line {
 /// Longest line held after a hole; RFC 2045 allows 76 characters.
 const MAX_LINE_BYTES: usize = 1024;
 
+/// Whether base64 may have the character, its padding included.
+pub(super) fn is_base64(byte: u8) -> bool {
+    sextet(byte).is_some() || byte == b'='
+}
+
 fn sextet(byte: u8) -> Option<u32> {
     Some(u32::from(match byte {
         b'A'..=b'Z' => byte - b'A',

@@ -23,8 +23,10 @@ const MIN_TEXT_BYTES: usize = 16;
 /// Bytes decoded at a time.
 const OUTPUT_BYTES: usize = 16 << 10;
 
+type State = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
+
 pub(super) struct Brotli {
-    state: Box<BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>>,
+    state: Box<State>,
     output: Vec<u8>,
     bounds: Bounds,
     max_window_bytes: u64,
@@ -38,9 +40,8 @@ pub(super) struct Brotli {
 
 impl Brotli {
     pub(super) fn new(settings: &Settings) -> Self {
-        let alloc = StandardAlloc::default;
         Self {
-            state: Box::new(BrotliState::new_strict(alloc(), alloc(), alloc())),
+            state: Box::new(begin()),
             output: vec![0; OUTPUT_BYTES],
             bounds: Bounds::new(settings),
             max_window_bytes: settings.max_window_bytes,
@@ -124,6 +125,11 @@ impl Brotli {
     }
 }
 
+fn begin() -> State {
+    let alloc = StandardAlloc::default;
+    BrotliState::new_strict(alloc(), alloc(), alloc())
+}
+
 /// The window that a stream's first byte asks for (RFC 7932 §9.1); `None` for the large windows of a later draft, which
 /// the decoder refuses.
 fn window_bytes(first: u8) -> Option<u64> {
@@ -172,6 +178,14 @@ impl Decoder for Brotli {
 
     fn used(&self) -> u64 {
         self.used
+    }
+
+    fn restart(&mut self) {
+        if std::mem::take(&mut self.begun) {
+            *self.state = begin();
+        }
+        self.cell.clear();
+        (self.used, self.not_coded, self.ended, self.stopped) = (0, false, false, None);
     }
 }
 

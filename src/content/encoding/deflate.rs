@@ -22,7 +22,7 @@ pub(super) struct Inflate {
 
 /// How far a DEFLATE stream is.
 pub(super) enum Inflated {
-    /// So many bytes were used, all there were.
+    /// All bytes were used, so many.
     More(usize),
     /// The stream ended after so many bytes.
     Ended(usize),
@@ -30,13 +30,14 @@ pub(super) enum Inflated {
 }
 
 impl Inflate {
-    pub(super) fn new(zlib: bool, settings: &Settings) -> Self {
-        Self { state: Decompress::new(zlib), output: vec![0; OUTPUT_BYTES], bounds: Bounds::new(settings) }
+    /// Begins with a raw stream.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { state: Decompress::new(false), output: vec![0; OUTPUT_BYTES], bounds: Bounds::new(settings) }
     }
 
-    /// Forgets the window; another raw stream begins.
-    pub(super) fn restart(&mut self) {
-        self.state.reset(false);
+    /// Forgets the window; another stream begins, with a zlib header or raw.
+    pub(super) fn restart(&mut self, zlib: bool) {
+        self.state.reset(zlib);
     }
 
     pub(super) fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Inflated {
@@ -52,7 +53,7 @@ impl Inflate {
             used += taken;
             let stopped = self.bounds.hand_on(self.output.get(..made).unwrap_or_default(), out);
             // While the output is full, more of what the same bytes give may come.
-            if made < self.output.len() {
+            if made < self.output.len() || matches!(result, Ok(Status::StreamEnd)) {
                 self.bounds.take(used - judged);
                 judged = used;
             }
@@ -62,8 +63,11 @@ impl Inflate {
             match result {
                 Err(_) => return Inflated::Stopped(used, Reason::MalformedCoding),
                 Ok(Status::StreamEnd) => return Inflated::Ended(used),
-                Ok(_) if taken == 0 && made == 0 => return Inflated::More(used),
-                Ok(_) => {}
+                Ok(_) if taken > 0 || made > 0 => {}
+                Ok(_) if used == coded.len() => return Inflated::More(used),
+                // The step ended while the output was full; now that it is judged, the next one begins.
+                Ok(_) if step.is_empty() => {}
+                Ok(_) => return Inflated::Stopped(used, Reason::MalformedCoding),
             }
         }
     }
@@ -107,7 +111,7 @@ const FLAG_COMMENT: u8 = 16;
 
 impl Gzip {
     pub(super) fn new(settings: &Settings) -> Self {
-        let inflate = Inflate::new(false, settings);
+        let inflate = Inflate::new(settings);
         Self { member: Member::Fixed(0), flags: 0, extra_length: 0, any: false, used: 0, inflate }
     }
 
@@ -163,9 +167,7 @@ impl Gzip {
         match count {
             3 => self.flags = byte,
             9 => {
-                if self.any {
-                    self.inflate.restart();
-                }
+                self.inflate.restart(false);
                 self.any = true;
                 return self.after_header_part(0);
             }
@@ -226,21 +228,26 @@ impl Decoder for Gzip {
     fn used(&self) -> u64 {
         self.used
     }
+
+    fn restart(&mut self) {
+        (self.member, self.any, self.used) = (Member::Fixed(0), false, 0);
+    }
 }
 
 /// `deflate`: zlib as the RFC says, or raw as some say.
 pub(super) struct Deflate {
     /// The first byte, until the second tells which it is.
     first: Option<u8>,
-    settings: Settings,
-    inflate: Option<Inflate>,
+    inflate: Inflate,
+    /// The second byte was there.
+    begun: bool,
     ended: bool,
     used: u64,
 }
 
 impl Deflate {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { first: None, settings: *settings, inflate: None, ended: false, used: 0 }
+        Self { first: None, inflate: Inflate::new(settings), begun: false, ended: false, used: 0 }
     }
 }
 
@@ -252,23 +259,24 @@ fn is_zlib(first: u8, second: u8) -> bool {
 impl Decoder for Deflate {
     fn push(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
         let mut rest = coded;
-        while let (None, Some((byte, after))) = (&self.inflate, rest.split_first()) {
+        while let (false, Some((byte, after))) = (self.begun, rest.split_first()) {
             (self.used, rest) = (self.used + 1, after);
             let Some(first) = self.first else {
                 self.first = Some(*byte);
                 continue;
             };
-            let mut inflate = Inflate::new(is_zlib(first, *byte), &self.settings);
-            let started = inflate.push(&[first, *byte], out);
-            self.inflate = Some(inflate);
-            match started {
+            self.inflate.restart(is_zlib(first, *byte));
+            self.begun = true;
+            match self.inflate.push(&[first, *byte], out) {
                 Inflated::Stopped(_, reason) => return Some(reason),
                 Inflated::Ended(_) => self.ended = true,
                 Inflated::More(_) => {}
             }
         }
-        let inflate = self.inflate.as_mut().filter(|_| !self.ended && !rest.is_empty())?;
-        let (count, stopped) = match inflate.push(rest, out) {
+        if self.ended || rest.is_empty() {
+            return None;
+        }
+        let (count, stopped) = match self.inflate.push(rest, out) {
             Inflated::More(count) => (count, None),
             Inflated::Stopped(count, reason) => (count, Some(reason)),
             Inflated::Ended(count) => {
@@ -281,11 +289,38 @@ impl Decoder for Deflate {
     }
 
     fn finish(&mut self, _out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
-        let is_whole = self.ended || (self.inflate.is_none() && self.first.is_none());
+        let is_whole = self.ended || self.first.is_none();
         (!is_whole).then_some(Reason::Truncated)
     }
 
     fn used(&self) -> u64 {
         self.used
+    }
+
+    fn restart(&mut self) {
+        (self.first, self.begun, self.ended, self.used) = (None, false, false, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block that is stored as it is (RFC 1951 §3.2.4).
+    fn stored(content: &[u8], last: bool) -> Vec<u8> {
+        let length = content.len() as u16;
+        [&[u8::from(last)][..], &length.to_le_bytes(), &(!length).to_le_bytes(), content].concat()
+    }
+
+    #[test]
+    fn a_step_that_fills_the_output_exactly_leaves_nothing_of_a_push_behind() {
+        let (filling, rest) = (stored(&[b' '; OUTPUT_BYTES], false), stored(b"MRN 00412345", true));
+        let settings = Settings { max_ratio: 1, ratio_grace_bytes: filling.len() as u64, ..Settings::default() };
+        let coded = [filling, rest].concat();
+        let (mut text, mut decoder) = (Vec::new(), Deflate::new(&settings));
+        assert_eq!(decoder.push(&coded, &mut |bytes| text.extend_from_slice(bytes)), None);
+        assert_eq!(decoder.finish(&mut |_| {}), None);
+        assert_eq!(decoder.used(), coded.len() as u64);
+        assert!(text.ends_with(b"MRN 00412345"));
     }
 }

@@ -26,6 +26,8 @@ pub trait Decoder: Send {
     fn finish(&mut self, out: &mut dyn FnMut(&[u8])) -> Option<Reason>;
     /// Coded bytes decoded so far; the others wait for more, or stand after the coding's end or a stop.
     fn used(&self) -> u64;
+    /// The body is over and another of the same coding begins; its bounds go on counting from where they are.
+    fn restart(&mut self);
 }
 
 /// The decoder of a coding by its name in `Content-Encoding`; `None` when there is none. Identity is no coding.

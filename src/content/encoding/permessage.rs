@@ -40,7 +40,7 @@ impl PerMessage {
         let stopped = self.stopped;
         if self.alone && matches!(stopped, None | Some(Reason::MalformedCoding | Reason::Gap)) {
             if let Some(inflate) = &mut self.inflate {
-                inflate.restart();
+                inflate.restart(false);
             }
             self.stopped = None;
         }
@@ -52,6 +52,13 @@ impl PerMessage {
         self.stopped = self.stopped.or(Some(Reason::Gap));
     }
 
+    /// Bytes between messages are lost, maybe with messages that later ones refer to.
+    pub(in crate::content) fn lose_between(&mut self) {
+        if !self.alone {
+            self.lose();
+        }
+    }
+
     /// Coded bytes decoded so far.
     pub(in crate::content) fn used(&self) -> u64 {
         self.used
@@ -59,7 +66,7 @@ impl PerMessage {
 
     /// How many bytes were used.
     fn feed(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> u64 {
-        let inflate = self.inflate.get_or_insert_with(|| Inflate::new(false, &self.settings));
+        let inflate = self.inflate.get_or_insert_with(|| Inflate::new(&self.settings));
         let mut used = 0;
         while let Some(rest) = coded.get(used..).filter(|rest| !rest.is_empty() && self.stopped.is_none()) {
             match inflate.push(rest, out) {
@@ -70,7 +77,7 @@ impl PerMessage {
                 // A sender may end its stream and begin another (RFC 7692 §7.2.3.4).
                 Inflated::Ended(count) => {
                     used += count;
-                    inflate.restart();
+                    inflate.restart(false);
                     if count == 0 {
                         break;
                     }

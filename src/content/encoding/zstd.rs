@@ -260,6 +260,11 @@ impl Decoder for Zstd {
     fn used(&self) -> u64 {
         self.used
     }
+
+    fn restart(&mut self) {
+        self.held.clear();
+        (self.step, self.any, self.used) = (Step::Header, false, 0);
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Messages of remote calls: gRPC, gRPC-Web, Connect's streams, each behind a flag and a length; and a protobuf message by
 //! itself, as Connect's single calls send it. In: bytes cut anywhere; out: the strings of each message, whose path begins with
 //! its number (`grpc[0].1.2`, `grpc[0].text` in JSON). A message may be compressed by itself; all its text then stands for
-//! the place where it begins. After a hole within a message reading goes on exactly, after others printable runs are read.
+//! the place where it begins, and the bounds of the coding are over all of them. After a hole within a message reading goes on exactly, after others printable runs are read.
 //! Bounds: a header of 5 bytes, and those of the formats and codings. Does not: gRPC-Web in base64 (`-text`).
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
@@ -13,7 +13,7 @@ mod tests;
 use super::encoding::{self, Decoder};
 use super::report::Captures;
 use super::sniff::Sniffed;
-use super::{Arena, ContentHint, Extractor, Format, Opening, Reason, Report, Settings, binary, path};
+use super::{Arena, ContentHint, Extractor, Format, Opening, Reason, Report, Settings, binary, json, path};
 use protobuf::Protobuf;
 
 pub(super) const FORMAT: Format =
@@ -21,7 +21,10 @@ pub(super) const FORMAT: Format =
 
 pub(super) const PROTOBUF: Format = Format {
     name: "protobuf",
-    matches: |opening| !opening.after_gap && PROTOBUF_TYPES.iter().any(|named| opening.hint.is_type(named)),
+    matches: |opening| {
+        let named = PROTOBUF_TYPES.iter().any(|named| opening.hint.is_type(named));
+        named && !opening.after_gap && !json::begins_with_value(opening.first)
+    },
     open: |opening| Box::new(Protobuf::new(opening, None)),
 };
 
@@ -53,6 +56,10 @@ struct Grpc {
     is_json: bool,
     /// `grpc-encoding`, `connect-content-encoding`.
     encoding: Option<String>,
+    /// Undid the last compressed message.
+    decoder: Option<Box<dyn Decoder>>,
+    /// Which of its bounds struck: no more messages are decoded.
+    stopped: Option<Reason>,
     watched: &'static [&'static str],
     nesting: u8,
     position: u64,
@@ -81,6 +88,8 @@ impl Grpc {
             root: opening.path.to_owned(),
             is_json: media_type.split(';').next().is_some_and(|named| named.trim_end().ends_with("+json")),
             encoding: opening.hint.message_encoding.map(str::to_ascii_lowercase),
+            decoder: None,
+            stopped: None,
             watched: opening.watched,
             nesting: opening.nesting,
             position: opening.source,
@@ -115,53 +124,66 @@ impl Grpc {
     fn begin(&mut self, flag: u8, length: u64) {
         let path = path::part(&self.root, "grpc", self.count, self.settings.max_path_bytes);
         self.count += 1;
-        let is_compressed = flag & COMPRESSED != 0;
+        // One of no bytes holds nothing that a coding could hide.
+        let coding = if flag & COMPRESSED == 0 || length == 0 { Coding::None } else { self.coding() };
         let hint = ContentHint { content_type: Some("application/json"), ..ContentHint::default() };
         let opening = Opening {
             hint: &hint,
             first: &[],
             settings: &self.settings,
             path: &path,
-            source: if is_compressed { 0 } else { self.position },
+            source: if matches!(coding, Coding::Known(_)) { 0 } else { self.position },
             watched: self.watched,
             nesting: self.nesting.saturating_add(1),
             after_gap: false,
         };
-        let reader: Box<dyn Extractor> = match flag & !COMPRESSED {
-            WEB_TRAILERS => (binary::FORMAT.open)(&opening),
-            flag if flag == CONNECT_END || self.is_json => Box::new(Sniffed::new(&opening)),
-            _ => Box::new(Protobuf::new(&opening, (!is_compressed).then_some(length))),
+        let reader: Box<dyn Extractor> = match (&coding, flag & !COMPRESSED) {
+            (Coding::Unknown, _) | (_, WEB_TRAILERS) => (binary::FORMAT.open)(&opening),
+            (_, flag) if flag == CONNECT_END || self.is_json => Box::new(Sniffed::new(&opening)),
+            _ => Box::new(Protobuf::new(&opening, matches!(coding, Coding::None).then_some(length))),
         };
-        let message = if is_compressed {
-            // Without its name: gzip, which hands on what is none.
-            let name = self.encoding.as_deref().unwrap_or("gzip");
-            match encoding::decoder(name, &self.settings) {
-                Some(decoder) => {
-                    let inner = Arena::new();
-                    let start = self.position;
-                    Message::Coded(Box::new(Coded { decoder, reader, inner, start, decoded: 0, stopped: false }))
-                }
-                None => Message::Unknown,
+        let message = match coding {
+            Coding::Known(decoder) => {
+                let (inner, start, stopped) = (Arena::new(), self.position, self.stopped);
+                Message::Coded(Box::new(Coded { decoder, reader, inner, start, decoded: 0, stopped }))
             }
-        } else {
-            Message::Plain(reader)
+            Coding::None => Message::Plain(reader),
+            Coding::Unknown => {
+                self.report.reasons.insert(Reason::UnknownCoding);
+                Message::Plain(reader)
+            }
         };
         self.state = State::Message { left: length, message };
+    }
+
+    /// What a compressed message needs; without its name: gzip, which hands on what is none.
+    fn coding(&mut self) -> Coding {
+        let name = self.encoding.as_deref().unwrap_or("gzip");
+        if name == "identity" {
+            return Coding::None;
+        }
+        let decoder = self.decoder.take().or_else(|| encoding::decoder(name, &self.settings));
+        decoder.map_or(Coding::Unknown, Coding::Known)
     }
 
     fn end_message(&mut self, arena: &mut Arena) {
         if let State::Message { left: 0, .. } = self.state {
             self.close(arena);
-            self.state = State::Header;
         }
     }
 
+    /// Ends the message that is being read, if one is; a header is due.
     fn close(&mut self, arena: &mut Arena) {
-        if let State::Message { message, .. } = &mut self.state {
-            message.finish(arena, &mut self.report);
-            if let Some(captures) = message.captures() {
-                self.captures.merge(captures);
-            }
+        let State::Message { mut message, .. } = std::mem::replace(&mut self.state, State::Header) else { return };
+        message.finish(arena, &mut self.report);
+        if let Some(captures) = message.captures() {
+            self.captures.merge(captures);
+        }
+        if let Message::Coded(coded) = message {
+            let Coded { mut decoder, stopped, .. } = *coded;
+            decoder.restart();
+            self.decoder = Some(decoder);
+            self.stopped = stopped.filter(|reason| matches!(reason, Reason::RatioTooHigh | Reason::DecodedTooLarge));
         }
     }
 
@@ -231,7 +253,6 @@ impl Extractor for Grpc {
             State::Lost(runs) => runs.finish(arena),
             State::Header | State::Message { .. } => {
                 self.close(arena);
-                self.state = State::Header;
                 self.report.reasons.insert(Reason::Truncated);
             }
         }
@@ -255,12 +276,17 @@ impl Extractor for Grpc {
     }
 }
 
+/// How a message is compressed.
+enum Coding {
+    None,
+    Known(Box<dyn Decoder>),
+    Unknown,
+}
+
 /// One message being read.
 enum Message {
     Plain(Box<dyn Extractor>),
     Coded(Box<Coded>),
-    /// Of a coding that is not known.
-    Unknown,
 }
 
 /// A compressed message.
@@ -272,32 +298,32 @@ struct Coded {
     /// Source offset of its first byte.
     start: u64,
     decoded: u64,
-    stopped: bool,
+    /// Why nothing more is decoded.
+    stopped: Option<Reason>,
 }
 
 impl Coded {
     fn push(&mut self, bytes: &[u8], arena: &mut Arena, report: &mut Report) {
-        if self.stopped {
+        if self.stopped.is_some() {
             return report.unread_bytes += bytes.len() as u64;
         }
         let Self { decoder, reader, inner, start, decoded, stopped } = self;
-        let reason = decoder.push(bytes, &mut |bytes| {
+        *stopped = decoder.push(bytes, &mut |bytes| {
             *decoded += bytes.len() as u64;
             reader.push(bytes, inner);
             inner.pour(arena, *start);
         });
-        *stopped = reason.is_some();
-        report.reasons.extend(reason.into_iter().collect());
+        report.reasons.extend((*stopped).into_iter().collect());
     }
 
     fn finish(&mut self, arena: &mut Arena, report: &mut Report) {
         let Self { decoder, reader, inner, start, decoded, stopped } = self;
-        if !*stopped {
-            let reason = decoder.finish(&mut |bytes| {
+        if stopped.is_none() {
+            *stopped = decoder.finish(&mut |bytes| {
                 *decoded += bytes.len() as u64;
                 reader.push(bytes, inner);
             });
-            report.reasons.extend(reason.into_iter().collect());
+            report.reasons.extend((*stopped).into_iter().collect());
         }
         reader.finish(inner);
         inner.pour(arena, *start);
@@ -317,15 +343,13 @@ impl Message {
         match self {
             Self::Plain(reader) => reader.push(bytes, arena),
             Self::Coded(coded) => coded.push(bytes, arena, report),
-            Self::Unknown => report.skip(bytes.len() as u64, Reason::UnknownCoding),
         }
     }
 
     fn gap(&mut self, lost: u64, arena: &mut Arena) {
         match self {
             Self::Plain(reader) => reader.gap(lost, arena),
-            Self::Coded(coded) => coded.stopped = true,
-            Self::Unknown => {}
+            Self::Coded(coded) => coded.stopped = coded.stopped.or(Some(Reason::Gap)),
         }
     }
 
@@ -333,7 +357,6 @@ impl Message {
         match self {
             Self::Plain(reader) => reader.finish(arena),
             Self::Coded(coded) => coded.finish(arena, report),
-            Self::Unknown => {}
         }
         report.add(self.report());
     }
@@ -342,7 +365,6 @@ impl Message {
         match self {
             Self::Plain(reader) => reader.report(),
             Self::Coded(coded) => coded.report(),
-            Self::Unknown => Report::default(),
         }
     }
 
@@ -350,7 +372,6 @@ impl Message {
         match self {
             Self::Plain(reader) => reader.captures(),
             Self::Coded(coded) => coded.reader.captures(),
-            Self::Unknown => None,
         }
     }
 }

@@ -67,8 +67,33 @@ fn a_message_is_decoded_by_itself_and_keeps_its_paths() {
         assert_eq!(read.model.as_deref(), Some("gemini-2.5-flash"), "{name}");
         assert_eq!(read.status.scanned_bytes, read.status.seen_bytes, "{name}");
     }
-    let unknown = read("application/grpc", Some("snappy"), &[Ok(&envelope(1, &plain))]);
-    assert!(unknown.status.reasons.contains(Reason::UnknownCoding) && unknown.status.scanned_bytes < 10);
+}
+
+#[test]
+fn a_message_of_unknown_coding_is_searched_and_identity_is_none() {
+    let unknown = read("application/grpc", Some("snappy"), &[Ok(&envelope(1, &generate()))]);
+    assert!(unknown.text.contains(NOTE) && unknown.path_of("Patient") == "grpc[0]", "{}", unknown.text);
+    let status = &unknown.status;
+    assert!(status.reasons.contains(Reason::UnknownCoding) && status.scanned_bytes < status.seen_bytes);
+    let plain = read("application/grpc", Some("Identity"), &[Ok(&envelope(1, &generate()))]);
+    assert_eq!((plain.path_of("Patient"), plain.status.reasons.is_empty()), ("grpc[0].2.2.1", true));
+}
+
+#[test]
+fn what_messages_decode_to_is_bounded_over_all_of_them() {
+    let bomb = bytes_field(1, &vec![b' '; 1 << 20]);
+    for (name, coded) in
+        [("gzip", gzip(&bomb)), ("deflate", deflate(&bomb, true)), ("br", brotli(&bomb)), ("zstd", zstd(&bomb))]
+    {
+        let body = [envelope(1, &coded).repeat(12), envelope(1, b""), envelope(0, &generate())].concat();
+        let whole = read("application/grpc", Some(name), &[Ok(&body)]);
+        assert!(whole.text.len() < 3 << 20, "{name}: {}", whole.text.len());
+        assert!(whole.status.reasons.contains(Reason::RatioTooHigh), "{name}: {:?}", whole.status);
+        assert!(whole.text.contains(NOTE), "{name}: what is not compressed is read all the same");
+        let pieces: Vec<_> = body.chunks(11).map(Ok).collect();
+        let pieces = read("application/grpc", Some(name), &pieces);
+        assert!(pieces.text == whole.text && pieces.status.reasons == whole.status.reasons, "{name}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::{Arena, Captures, Extractor, Format, Opening, Reason, Report, path::P
 use escape::{Escape, Range, letter};
 use value::{Role, Value};
 
-pub(super) use sniff::is_json_value;
+pub(super) use sniff::{begins_with_value, is_json_value};
 
 pub(super) const FORMAT: Format =
     Format { name: "json", matches: sniff::is_json, open: |opening| Box::new(Json::new(opening)) };

@@ -2,6 +2,7 @@
 //! and a line of a log may begin with `[` too.
 
 use super::super::Opening;
+use super::super::sniff::looks_like_text;
 
 /// JSON, JSON lines, or JSON values one after another.
 pub(super) fn is_json(opening: &Opening<'_>) -> bool {
@@ -9,14 +10,22 @@ pub(super) fn is_json(opening: &Opening<'_>) -> bool {
     if opening.after_gap {
         return typed;
     }
-    let first = opening.first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(opening.first);
-    let first = first.trim_ascii_start();
+    let first = after_blanks(opening.first);
     match first.split_first() {
         Some((b'{' | b'[', _)) => is_json_value(first),
         Some((b'"', rest)) => typed && !is_quoted_table(rest),
         Some(_) => typed && is_scalar(first),
         None => typed,
     }
+}
+
+/// Whether text begins with an object or an array, whatever its type says.
+pub(in crate::content) fn begins_with_value(first: &[u8]) -> bool {
+    looks_like_text(first) && is_json_value(after_blanks(first))
+}
+
+fn after_blanks(first: &[u8]) -> &[u8] {
+    first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first).trim_ascii_start()
 }
 
 /// Whether a value begins an object or an array.
