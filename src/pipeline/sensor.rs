@@ -10,6 +10,7 @@ use self::sessions::Sealed;
 use super::{
     Rules,
     counters::SensorCounters,
+    datagram::Unknown,
     facts::{FactLog, Workbench},
     generations::Generations,
     naming::Naming,
@@ -56,6 +57,8 @@ pub(super) struct FlowState {
     pub(super) exchanges: Exchanges,
     /// Whose hello is not whole yet.
     pub(super) quic: Option<Quic>,
+    /// What came of no QUIC.
+    pub(super) unknown: Unknown,
     /// It is of no known protocol.
     pub(super) opaque: Option<Opaque>,
     told_conflict: bool,
@@ -137,6 +140,7 @@ impl StreamConsumer for Sensor {
             tree,
             exchanges: Exchanges::default(),
             quic: None,
+            unknown: Unknown::default(),
             opaque: None,
             told_conflict: false,
             told_gap: false,
@@ -256,9 +260,9 @@ impl StreamConsumer for Sensor {
         }
         // One side alone spoke, or not enough to tell the protocol.
         let [up, down] = flow.counters.bytes;
-        let is_unread = state.tree.is_some() || state.quic.is_some();
+        let is_unread = state.tree.is_some() || state.quic.is_some() || state.unknown.is_looked_at();
         if is_unread && !state.exchanges.spoken && up + down > 0 {
-            self.open_opaque(flow, &mut state, None);
+            self.settle_at_end(flow, &mut state);
         }
         self.close_opaque(flow, &mut state);
         let app_proto = state.exchanges.app_proto;
