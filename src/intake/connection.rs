@@ -47,6 +47,8 @@ pub(super) struct Connection {
     pub(super) active: Instant,
     /// What the event loop looks for.
     pub(super) waits: Waits,
+    /// It stands among those that could go on.
+    pub(super) has_turn: bool,
 }
 
 impl Connection {
@@ -71,6 +73,7 @@ impl Connection {
             is_ending: false,
             active: Instant::now(),
             waits: Waits::Bytes,
+            has_turn: false,
         })
     }
 

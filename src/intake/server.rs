@@ -68,7 +68,7 @@ pub struct Server {
     /// By their place, which events name.
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
-    /// Places whose connections could go on.
+    /// Places whose connections could go on, each once.
     turns: Vec<usize>,
     gatherer: Gatherer,
     live: LiveShared,
@@ -122,23 +122,31 @@ impl Server {
     pub fn run(mut self) -> io::Result<()> {
         let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
         while !self.has_stopped() {
-            self.wait(&mut events)?;
-            for index in std::mem::take(&mut self.turns) {
-                self.drive(index);
-            }
-            for event in events.drain(..) {
-                match event.data.u64() {
-                    LISTENER => self.accept(),
-                    place => self.drive(usize::try_from(place).unwrap_or(usize::MAX)),
-                }
-            }
-            self.close_idle();
-            self.gatherer.flush();
+            self.round(&mut events)?;
         }
         for index in 0..self.connections.len() {
             self.end(index);
         }
         self.gatherer.send();
+        Ok(())
+    }
+
+    fn round(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        self.wait(events)?;
+        for index in std::mem::take(&mut self.turns) {
+            if let Some(Some(connection)) = self.connections.get_mut(index) {
+                connection.has_turn = false;
+                self.drive(index);
+            }
+        }
+        for event in events.drain(..) {
+            match event.data.u64() {
+                LISTENER => self.accept(),
+                place => self.drive_unless_it_has_a_turn(usize::try_from(place).unwrap_or(usize::MAX)),
+            }
+        }
+        self.close_idle();
+        self.gatherer.flush();
         Ok(())
     }
 
@@ -195,11 +203,22 @@ impl Server {
         self.drive(index);
     }
 
+    /// One turn a round, whatever the event queue says beside.
+    fn drive_unless_it_has_a_turn(&mut self, index: usize) {
+        let has_turn = |connection: &Connection| connection.has_turn;
+        if !self.connections.get(index).is_some_and(|place| place.as_ref().is_some_and(has_turn)) {
+            self.drive(index);
+        }
+    }
+
     fn drive(&mut self, index: usize) {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return };
         let Some(waits) = connection.drive(&mut self.scratch, &mut self.gatherer) else { return self.end(index) };
         let flags = match waits {
-            Waits::ItsTurn => return self.turns.push(index),
+            Waits::ItsTurn => {
+                connection.has_turn = true;
+                return self.turns.push(index);
+            }
             waits if waits == connection.waits => return,
             Waits::Bytes => EventFlags::IN,
             Waits::Room => EventFlags::OUT,
@@ -215,6 +234,10 @@ impl Server {
     /// Closing the socket takes it out of the event queue.
     fn end(&mut self, index: usize) {
         if let Some(connection) = self.connections.get_mut(index).and_then(Option::take) {
+            if connection.has_turn {
+                // The place may be another's when the turn comes.
+                self.turns.retain(|turn| *turn != index);
+            }
             connection.end(&mut self.gatherer);
             self.gatherer.counters.connections -= 1;
             self.free.push(index);
@@ -246,5 +269,40 @@ impl Server {
         let stops = *self.stops.get_or_insert_with(|| Instant::now() + DRAIN);
         self.end_where(Connection::is_idle);
         self.gatherer.counters.connections == 0 || Instant::now() >= stops
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> (Server, Receiver<Batch>, TcpStream) {
+        let settings = IcapServer {
+            listen: ([127, 0, 0, 1], 0).into(),
+            tls: None,
+            max_connections: 10,
+            max_waiting_bytes: 1 << 20,
+        };
+        let (server, batches) = Server::listen(&settings, &LiveShared::default()).unwrap();
+        let client = TcpStream::connect(server.address().unwrap()).unwrap();
+        (server, batches, client)
+    }
+
+    #[test]
+    fn a_fast_sender_has_one_turn_a_round() {
+        let (mut server, _batches, mut client) = server();
+        let sender = std::thread::spawn(move || {
+            let head = "REQMOD x ICAP/1.0\r\nAllow: 204\r\nEncapsulated: req-body=0\r\n\r\n1000000\r\n";
+            client.write_all(head.as_bytes()).unwrap();
+            client.write_all(&vec![b'x'; 1 << 24]).unwrap();
+        });
+        let (mut events, mut had_turns) = (Vec::with_capacity(EVENTS), false);
+        while server.gatherer.counters.accepted_connections == 0 || server.gatherer.counters.connections > 0 {
+            server.round(&mut events).unwrap();
+            had_turns |= !server.turns.is_empty();
+            assert!(server.turns.len() <= 1, "{:?}", server.turns);
+        }
+        assert!(had_turns);
+        sender.join().unwrap();
     }
 }
