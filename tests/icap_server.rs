@@ -178,6 +178,18 @@ fn one_connection_too_many_is_sent_away_and_the_next_is_welcome_when_one_has_gon
 }
 
 #[test]
+fn more_connections_than_descriptors_are_warned_of() {
+    use rustix::process::{Resource, getrlimit};
+    let warns = |max_connections: u64| {
+        let log = Sensor::start(&format!(", max_connections: {max_connections}")).log();
+        log.contains("too few for proxies.icap_server.max_connections")
+    };
+    assert!(!warns(10));
+    let are_few = getrlimit(Resource::Nofile).current.is_some_and(|descriptors| descriptors < 65_535);
+    assert_eq!(warns(65_535), are_few);
+}
+
+#[test]
 fn a_client_that_reads_nothing_back_holds_no_memory_and_stops_nobody() {
     let sensor = Sensor::start("");
     let http = "POST http://files.example/ HTTP/1.1\r\nHost: files.example\r\n\r\n";

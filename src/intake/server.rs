@@ -35,6 +35,8 @@ const MAX_IDLE: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_secs(10);
 /// Once told to stop, requests under way may end within this time.
 const DRAIN: Duration = Duration::from_secs(2);
+/// Out of descriptors, nobody is accepted for so long.
+const REST: Duration = Duration::from_millis(100);
 /// Events taken at once.
 const EVENTS: usize = 256;
 /// Stands for the listener among events; connections have the number of their place.
@@ -62,6 +64,8 @@ pub fn check(settings: &IcapServer) -> Result<(), TlsFault> {
 /// Not running yet.
 pub struct Server {
     listener: Option<TcpListener>,
+    /// Until then the listener is not asked.
+    rests: Option<Instant>,
     tls: Option<Arc<ServerConfig>>,
     service: icap::Service,
     epoll: OwnedFd,
@@ -92,6 +96,7 @@ impl Server {
         let (gatherer, batches) = Gatherer::new(settings.max_waiting_bytes, live.clone());
         let server = Self {
             listener: Some(listener),
+            rests: None,
             tls,
             service: icap::Service { max_connections: settings.max_connections },
             epoll,
@@ -133,6 +138,7 @@ impl Server {
 
     fn round(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
         self.wait(events)?;
+        self.end_rest()?;
         for index in std::mem::take(&mut self.turns) {
             if let Some(Some(connection)) = self.connections.get_mut(index) {
                 connection.has_turn = false;
@@ -152,6 +158,10 @@ impl Server {
 
     fn wait(&self, events: &mut Vec<Event>) -> io::Result<()> {
         let patience = if self.turns.is_empty() { self.gatherer.due_in() } else { Duration::ZERO };
+        let patience = self.rests.map_or(patience, |until| {
+            // Rounded up to what the queue counts in.
+            patience.min(until.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+        });
         let timeout = Timespec {
             tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: patience.subsec_nanos().into(),
@@ -168,13 +178,30 @@ impl Server {
                 Ok((socket, client)) => self.welcome(socket, client),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(_) => {
-                    // Out of descriptors: the listener stays ready, and asking on and on would starve the others.
-                    std::thread::sleep(Duration::from_millis(1));
-                    return;
-                }
+                // Out of descriptors: the listener stays ready, and asking on and on would starve the others.
+                Err(_) => return self.rest(),
             }
         }
+    }
+
+    /// Asks the listener no more for a while.
+    fn rest(&mut self) {
+        if self.listen_for(EventFlags::empty()).is_ok() {
+            self.rests = Some(Instant::now() + REST);
+        }
+    }
+
+    fn end_rest(&mut self) -> io::Result<()> {
+        if self.rests.is_some_and(|until| until <= Instant::now()) {
+            self.rests = None;
+            self.listen_for(EventFlags::IN)?;
+        }
+        Ok(())
+    }
+
+    fn listen_for(&self, flags: EventFlags) -> io::Result<()> {
+        let Some(listener) = &self.listener else { return Ok(()) };
+        Ok(epoll::modify(&self.epoll, listener, EventData::new_u64(LISTENER), flags)?)
     }
 
     fn welcome(&mut self, mut socket: TcpStream, client: SocketAddr) {
@@ -304,5 +331,18 @@ mod tests {
         }
         assert!(had_turns);
         sender.join().unwrap();
+    }
+
+    #[test]
+    fn a_listener_that_rests_is_asked_again_after_a_while() {
+        let (mut server, _batches, _client) = server();
+        server.rest();
+        let (mut events, mut rounds, began) = (Vec::with_capacity(EVENTS), 0, Instant::now());
+        while server.gatherer.counters.accepted_connections == 0 {
+            server.round(&mut events).unwrap();
+            rounds += 1;
+        }
+        assert!(began.elapsed() >= REST);
+        assert!(rounds < 50, "{rounds} rounds in {:?}", began.elapsed());
     }
 }
