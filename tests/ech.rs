@@ -130,6 +130,17 @@ fn behind_the_name_of_a_provider_the_latest_look_up_tells_and_without_one_the_he
     assert_eq!(alone.events_of("tls")[0]["metadata"], json!({"flowbits": ["shadowtap.name_hidden"]}));
 }
 
+/// Whose secrets the site has, and yet nothing of it is read.
+#[test]
+fn a_session_that_proves_unreadable_at_its_end_is_with_the_name_behind_its_hello() {
+    let session = tls(41_000, Hello { name: Some(OUTER), ech: Some(77) });
+    let keys = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(keys.path(), format!("CLIENT_TRAFFIC_SECRET_0 {} {}\n", "07".repeat(32), "5a".repeat(32)))
+        .expect("written");
+    let options = ["--keylog", keys.path().to_str().expect("text")];
+    assert_eq!(told(&replayed(&[resolved(CLIENT, "api.openai.com", 77), session], &options)), hidden("tls"));
+}
+
 #[test]
 fn bytes_of_a_session_behind_an_outer_name_are_those_of_its_flow() {
     let hello = Hello { name: Some(OUTER), ech: Some(77) };

@@ -33,15 +33,20 @@ fn conversation() -> Conversation {
 
 /// The session's turns after those of `before`.
 fn session_in(before: Conversation, session: &mut Session, up: &[u8], down: &[u8]) -> Vec<Packet> {
-    let talk = before
-        .client_says(session.client_hello(NAME))
+    let talk = talk_in(before, session, NAME, up, down);
+    let (client, server) = session.close();
+    talk.client_says(client).server_says(server).packets()
+}
+
+/// A question and its answer, in a session that goes on.
+fn talk_in(before: Conversation, session: &mut Session, name: &str, up: &[u8], down: &[u8]) -> Conversation {
+    before
+        .client_says(session.client_hello(name))
         .server_says(session.server_hello())
         .client_says(session.client_finished())
         .server_says(session.server_finished())
         .client_says(session.client_says(up))
-        .server_says(session.server_says(down));
-    let (client, server) = session.close();
-    talk.client_says(client).server_says(server).packets()
+        .server_says(session.server_says(down))
 }
 
 fn packets_of(session: &mut Session) -> Vec<Packet> {
@@ -173,6 +178,53 @@ fn a_session_that_says_nothing_known_is_an_encrypted_exchange_still() {
         let up = told[0]["ai"]["bytes"]["up"].as_u64().expect("a count");
         assert!((60_000..60_500).contains(&up), "{up}");
     }
+}
+
+/// The server's first flight does not open then, which is no part of what is said.
+#[test]
+fn with_the_traffic_secrets_alone_a_session_is_its_requests_whatever_its_hello_names() {
+    for name in [NAME, "news.example"] {
+        let mut session = Session::new(0x1301, 7);
+        let packets = talk_in(conversation(), &mut session, name, post().as_bytes(), ANSWER).packets();
+        let keys = ["CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"].map(|label| session.key_log_line(label));
+        let replay = Files::new(&captures::pcap_of(&packets), &keys.concat()).replayed_with_keys(&[]);
+        let told = activities(&replay);
+        assert_eq!(told.len(), 1, "{name}: {}", replay.text());
+        assert_eq!(evidence(&told[0])[0], ("http_host".to_owned(), NAME.to_owned()));
+        assert_eq!(told[0]["ai"]["content"]["findings"]["mrn"], 1);
+    }
+}
+
+/// As after a renegotiation, or among forged copies.
+#[test]
+fn what_cannot_be_opened_any_more_behind_a_request_is_an_encrypted_exchange_beside_it() {
+    for suite in [0x1302, 0xc02f] {
+        let mut session = Session::new(suite, 7);
+        let get = b"GET /v1/models HTTP/1.1\r\nHost: api.openai.com\r\n\r\n";
+        let unread = Session::new(suite, 70).client_says_in(5000, &[b'u'; 500_000]);
+        let talk = talk_in(conversation(), &mut session, NAME, get, ANSWER).client_says(unread);
+        let files = Files::new(&captures::pcap_of(&talk.packets()), &session.key_log());
+        let replay = files.replayed_with_keys(&[]);
+        let told = activities(&replay);
+        let sizes: Vec<u64> = told.iter().filter_map(|event| event["ai"]["bytes"]["up"].as_u64()).collect();
+        assert_eq!(told.len(), 2, "{suite:#06x}: {}", replay.text());
+        assert!(sizes.iter().any(|up| (500_000..502_000).contains(up)), "{suite:#06x}: {sizes:?}");
+    }
+}
+
+#[test]
+fn a_session_of_which_only_the_client_is_heard_is_told_with_its_bytes() {
+    let mut session = Session::new(0x1301, 7);
+    let finished = session.client_finished();
+    let packets = conversation()
+        .client_says(session.client_hello(NAME))
+        .client_says(finished)
+        .client_says(session.client_says(&[b'u'; 200_000]))
+        .packets();
+    let told = activities(&Files::new(&captures::pcap_of(&packets), &session.key_log()).replayed_with_keys(&[]));
+    assert_eq!(told.len(), 1);
+    let up = told[0]["ai"]["bytes"]["up"].as_u64().expect("a count");
+    assert!((200_000..200_500).contains(&up), "{up}");
 }
 
 #[test]

@@ -148,8 +148,8 @@ impl Config {
         let policy = kept(Policy::load(&self.policy, signatures, &self.source), &mut faults);
         let detector = kept(self.detector(&self.detect), &mut faults);
         let filter = kept(self.filter().map_err(|fault| vec![fault]), &mut faults);
-        let Proxies { addresses, recognise, .. } = &self.proxies;
-        let proxies = kept(KnownProxies::load(addresses, *recognise, &self.source), &mut faults);
+        let Proxies { addresses, trusted, recognise, .. } = &self.proxies;
+        let proxies = kept(KnownProxies::load(addresses, trusted, *recognise, &self.source), &mut faults);
         match (catalog, assets, policy, detector, filter, proxies) {
             (Some(catalog), Some(assets), Some(policy), Some(detector), Some(filter), Some(proxies)) => {
                 Ok(Compiled { detector, catalog, assets, policy, filter, proxies })

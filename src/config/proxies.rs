@@ -14,6 +14,10 @@ pub struct Proxies {
     /// Addresses of the site's proxies, or networks of them (CIDR). What they send to AI services is never an activity
     /// of its own: the client's side of the proxy must be in the mirror, or the proxy's ICAP.
     pub addresses: Vec<Located<String>>,
+    /// Addresses, or networks of them (CIDR), of the load balancers and proxies whose word on the client's address is
+    /// believed: by the PROXY protocol, or by Forwarded, X-Forwarded-For or True-Client-IP in a request. Whom such a
+    /// one names, what it hands on is an activity of.
+    pub trusted: Vec<Located<String>>,
     /// Whether who is asked for an AI service by CONNECT, SOCKS or a whole URI, or shows such a request by ICAP, is
     /// taken for a proxy too, for an hour.
     pub recognise: bool,
@@ -23,7 +27,7 @@ pub struct Proxies {
 
 impl Default for Proxies {
     fn default() -> Self {
-        Self { addresses: Vec::new(), recognise: true, icap_server: None }
+        Self { addresses: Vec::new(), trusted: Vec::new(), recognise: true, icap_server: None }
     }
 }
 

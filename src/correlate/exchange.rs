@@ -157,12 +157,12 @@ impl OpenExchange {
         self.user = self.user.take().or(user);
     }
 
-    /// It went through the client's encrypted session `session`, which from now on tells nothing of its own. What was
+    /// It, seen on `leg`, went through the client's encrypted session `session`, which from now on tells nothing of its own. What was
     /// told of the session already, its id and its alerts, goes on as this exchange's.
-    pub(super) fn went_through(&mut self, session: &mut Self) {
+    pub(super) fn went_through(&mut self, session: &mut Self, leg: Leg) {
         let own = std::mem::replace(&mut self.evidence, session.evidence.clone());
         self.seen_on(Leg::Client, &[], None);
-        self.seen_on(Leg::Icap, &own, None);
+        self.seen_on(leg, &own, None);
         self.device = session.device.clone();
         self.told_of = session.told_of.clone();
         if !session.is_covered && session.part == 1 {

@@ -1,6 +1,7 @@
 //! Legs: what goes through a proxy is seen up to three times, from client to proxy, from proxy to its scanner (ICAP),
 //! from proxy to service. In: how exchanges begin, grow and end; out: which of them are one, and who may be told now.
-//! A client's leg and ICAP's join by client address, host and time; an origin leg joins a client's exchange when it is
+//! A client's leg and ICAP's join by client address, host and time, and so does a leg on which a trusted proxy names its
+//! client, with what came to that proxy; another origin leg joins a client's exchange when it is
 //! the only one by host, start within [`START_APART`] and size within 2 %, else it stays counted. Who waits for
 //! another leg waits [`PATIENCE`] at most. Bounds: exchanges open in `correlate`, and [`MAX_ORIGINS`].
 //! Does not: tell anything, touch alerts.
@@ -15,7 +16,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::proxies::{KnownProxies, Proxies};
-use crate::event::{Evidence, EvidenceKind, ExchangeKey, FlowIdentity, Opening, Timestamp};
+use crate::event::{Account, Evidence, EvidenceKind, ExchangeKey, FlowIdentity, Opening, Timestamp};
 
 /// Exchanges wait so long for their other legs after they ended.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,6 +39,8 @@ pub(super) enum Role {
     Icap,
     /// The answer to a request that ICAP showed before.
     Answer,
+    /// From a trusted proxy that says whose it is.
+    Forwarded,
     Origin,
 }
 
@@ -48,6 +51,8 @@ type Hosts = SmallVec<[u64; 2]>;
 struct Exchange {
     role: Role,
     client: IpAddr,
+    /// To whom its flow goes.
+    server: IpAddr,
     hosts: Hosts,
     opened: Timestamp,
     ended: Option<Timestamp>,
@@ -151,8 +156,14 @@ impl Legs {
     pub(super) fn role(&mut self, opening: &Opening, flow: &FlowIdentity, now: Timestamp) -> Role {
         let (from, to) = (flow.client.ip(), flow.server.ip());
         if let Some(proxied) = &opening.proxied {
-            self.proxies.works(from, now);
-            return if proxied.is_answer { Role::Answer } else { Role::Icap };
+            if proxied.account != Account::Forwarded {
+                self.proxies.works(from, now);
+            }
+            return match proxied.account {
+                Account::Request => Role::Icap,
+                Account::Answer => Role::Answer,
+                Account::Forwarded => Role::Forwarded,
+            };
         }
         let asks_a_proxy = opening.evidence.iter().any(|evidence| {
             use EvidenceKind::{AbsoluteUri, ConnectTarget, SocksTarget};
@@ -167,11 +178,11 @@ impl Legs {
             self.proxies.works(to, now);
             return Role::Client;
         }
-        if self.proxies.is_any() && self.proxies.is_one(to, now) { Role::Client } else { Role::Direct }
+        if self.proxies.is_any() && self.proxies.hands_on(to, now) { Role::Client } else { Role::Direct }
     }
 
     /// A client's exchange begins. Direct ones count too, as a proxy may sit in their way unseen.
-    pub(super) fn opened(&mut self, role: Role, client: IpAddr, opening: &Opening, now: Timestamp) {
+    pub(super) fn opened(&mut self, role: Role, [client, server]: [IpAddr; 2], opening: &Opening, now: Timestamp) {
         if role == Role::Direct && !self.proxies.is_any() {
             return;
         }
@@ -183,6 +194,7 @@ impl Legs {
         let exchange = Exchange {
             role,
             client,
+            server,
             hosts,
             opened: now,
             ended: None,
@@ -212,12 +224,24 @@ impl Legs {
         !self.origins.is_empty() && self.origins.contains_key(key)
     }
 
-    /// Where the client's own leg is of what ICAP shows.
-    pub(super) fn client_leg(&self, client: IpAddr, opening: &Opening, now: Timestamp) -> Option<ClientLeg> {
+    /// Where the client's own leg is of what the proxy `from` shows by ICAP, or hands on.
+    pub(super) fn client_leg(
+        &self,
+        role: Role,
+        [client, from]: [IpAddr; 2],
+        opening: &Opening,
+        now: Timestamp,
+    ) -> Option<ClientLeg> {
         let seen: Vec<_> = self.of_client(client, &hosts(&opening.evidence)).collect();
         let recent = |time: Timestamp| now.since(time) <= START_APART;
         let is_same = |exchange: &Exchange| exchange.request.is_some() && exchange.request == opening.request;
-        let is_leg = |exchange: &Exchange| matches!(exchange.role, Role::Client | Role::Direct);
+        let is_leg = |exchange: &Exchange| match (role, exchange.role) {
+            // A proxy may show what passes it unseen; it hands on what it was sent.
+            (Role::Icap, Role::Client | Role::Direct) => true,
+            (Role::Forwarded, Role::Client) => self.proxies.trusts(exchange.server),
+            (Role::Forwarded, Role::Forwarded) => exchange.server == from,
+            _ => false,
+        };
         let readable = seen.iter().rev().find(|(_, exchange)| {
             is_leg(exchange) && !exchange.encrypted && recent(exchange.opened) && is_same(exchange)
         });
@@ -235,11 +259,15 @@ impl Legs {
             let shown = !exchange.shown.is_empty();
             (shown, if shown { u64::MAX - exchange.opened.0 } else { exchange.opened.0 }, *key)
         });
+        // A session that is handed on was one session before.
+        if role == Role::Forwarded && opening.encrypted {
+            sessions.truncate(1);
+        }
         let keys: Vec<_> = sessions.into_iter().map(|(key, _)| *key).collect();
         (!keys.is_empty()).then_some(ClientLeg::Sessions(keys))
     }
 
-    /// What ICAP showed of a client before its session with `opening` was seen: mirrors of two links may be apart by a
+    /// What proxies showed of a client, or handed on, before its session with `opening` was seen: mirrors of two links may be apart by a
     /// little.
     pub(super) fn shown_before(&self, client: IpAddr, opening: &Opening, now: Timestamp) -> Vec<ExchangeKey> {
         if !opening.encrypted || self.exchanges.is_empty() {
@@ -247,7 +275,8 @@ impl Legs {
         }
         let hosts = hosts(&opening.evidence);
         let seen = self.of_client(client, &hosts);
-        let is_alone = |exchange: &Exchange| exchange.role == Role::Icap && !exchange.has_client_leg;
+        let is_alone =
+            |exchange: &Exchange| matches!(exchange.role, Role::Icap | Role::Forwarded) && !exchange.has_client_leg;
         seen.filter(|(_, exchange)| is_alone(exchange) && now.since(exchange.opened) <= START_APART)
             .map(|(key, _)| key)
             .collect()
@@ -494,14 +523,14 @@ mod tests {
     }
 
     fn legs() -> Legs {
-        Legs::new(KnownProxies::load(&[], true, &crate::yaml::Source::new("", "")).unwrap())
+        Legs::new(KnownProxies::load(&[], &[], true, &crate::yaml::Source::new("", "")).unwrap())
     }
 
     fn client_session(legs: &mut Legs, flow: u64, client: &str, time: Timestamp, size: u64) {
         let opening = opening(flow, EvidenceKind::ConnectTarget, "api.openai.com");
         let role = legs.role(&opening, &self::flow(&format!("{client}:5000"), "10.0.0.9:3128"), time);
         assert_eq!(role, Role::Client);
-        legs.opened(role, client.parse().unwrap(), &opening, time);
+        legs.opened(role, [client, "10.0.0.9"].map(|address| address.parse().unwrap()), &opening, time);
         legs.grown(&key(flow), size);
     }
 
@@ -573,18 +602,20 @@ mod tests {
         shown.proxied = Some(Box::new(Proxied { client: Some("10.0.0.1".parse().unwrap()), ..Proxied::default() }));
         assert_eq!(legs.role(&shown, &flow("10.0.0.9:7000", "10.0.0.20:1344"), at(6)), Role::Icap);
         let client = "10.0.0.1".parse().unwrap();
-        let leg = legs.client_leg(client, &shown, at(6));
+        let scanner = "10.0.0.20".parse().unwrap();
+        let look = |legs: &Legs, time| legs.client_leg(Role::Icap, [client, scanner], &shown, time);
+        let leg = look(&legs, at(6));
         assert_eq!(leg, Some(ClientLeg::Sessions(vec![key(1), key(3)])));
-        legs.opened(Role::Icap, client, &shown, at(6));
+        legs.opened(Role::Icap, [client, scanner], &shown, at(6));
         legs.went_through(key(9), key(1));
-        let leg = legs.client_leg(client, &shown, at(7));
+        let leg = look(&legs, at(7));
         assert_eq!(leg, Some(ClientLeg::Sessions(vec![key(3), key(1)])));
         let late = opening(10, EvidenceKind::ConnectTarget, "api.openai.com");
         assert_eq!(legs.shown_before(client, &late, at(7)), []);
         legs.ended(key(1), at(8), &mut Vec::new());
         legs.ended(key(3), at(8), &mut Vec::new());
-        assert!(legs.client_leg(client, &shown, at(2_008)).is_some());
-        assert!(legs.client_leg(client, &shown, at(2_009)).is_none());
+        assert!(look(&legs, at(2_008)).is_some());
+        assert!(look(&legs, at(2_009)).is_none());
     }
 
     #[test]
@@ -594,11 +625,42 @@ mod tests {
         let mut shown = opening(9, EvidenceKind::IcapUrl, "api.openai.com");
         shown.proxied = Some(Box::default());
         assert_eq!(legs.role(&shown, &flow("10.0.0.9:7000", "10.0.0.20:1344"), at(0)), Role::Icap);
-        legs.opened(Role::Icap, client, &shown, at(0));
+        legs.opened(Role::Icap, [client, "10.0.0.20".parse().unwrap()], &shown, at(0));
         let late = opening(1, EvidenceKind::ConnectTarget, "api.openai.com");
         assert_eq!(legs.shown_before(client, &late, at(2_000)), [key(9)]);
         assert_eq!(legs.shown_before(client, &late, at(2_001)), []);
         assert_eq!(legs.shown_before("10.0.0.2".parse().unwrap(), &late, at(1)), []);
+    }
+
+    #[test]
+    fn what_is_handed_on_is_looked_for_in_what_came_to_that_proxy() {
+        let addresses = |client: &str, other: &str| [client, other].map(|address| address.parse().unwrap());
+        let request =
+            |flow| Opening { request: Some(7), encrypted: false, ..opening(flow, EvidenceKind::HttpHost, "a") };
+        let named = |flow| {
+            let proxied = Proxied { account: Account::Forwarded, ..Proxied::default() };
+            Opening { proxied: Some(Box::new(proxied)), ..request(flow) }
+        };
+        let trusted = [crate::yaml::Located::from("10.9.0.0/24".to_owned())];
+        let known = KnownProxies::load(&[], &trusted, true, &crate::yaml::Source::new("", "")).unwrap();
+        let mut legs = Legs::new(known);
+        for (from, to, opening, expected) in [
+            ("10.0.0.1:50", "10.9.0.1:80", request(1), Role::Client),
+            ("10.0.0.1:50", "10.0.0.80:80", request(1), Role::Direct),
+            ("10.9.0.1:50", "10.0.0.80:80", named(1), Role::Forwarded),
+            // Who names nobody speaks for itself.
+            ("10.9.0.1:50", "10.0.0.80:80", request(1), Role::Direct),
+        ] {
+            assert_eq!(legs.role(&opening, &flow(from, to), at(0)), expected, "{from} {to}");
+        }
+        let look = |legs: &Legs, from| legs.client_leg(Role::Forwarded, addresses("10.0.0.1", from), &named(9), at(3));
+        legs.opened(Role::Direct, addresses("10.0.0.1", "10.0.0.80"), &request(1), at(0));
+        assert_eq!(look(&legs, "10.9.0.1"), None);
+        legs.opened(Role::Client, addresses("10.0.0.1", "10.9.0.1"), &request(2), at(1));
+        assert_eq!(look(&legs, "10.9.0.1"), Some(ClientLeg::Readable(key(2))));
+        legs.opened(Role::Forwarded, addresses("10.0.0.1", "10.9.0.2"), &named(3), at(2));
+        assert_eq!(look(&legs, "10.9.0.2"), Some(ClientLeg::Readable(key(3))));
+        assert_eq!(look(&legs, "10.9.0.1"), Some(ClientLeg::Readable(key(2))));
     }
 
     #[test]

@@ -289,35 +289,38 @@ impl Correlator {
         let leg = self.legs.role(&opening, flow, stamp.time);
         let shown_for = opening.proxied.as_ref().and_then(|proxied| proxied.client);
         let client = shown_for.map_or(flow.client.ip(), |address| address.to_canonical());
-        let client_leg = match leg {
+        // On which leg its proxy speaks of another's exchange.
+        let seen_on = match leg {
             Role::Answer => return self.legs.answered(client, &opening),
             Role::Origin => return self.legs.origin_opened(opening, stamp.time),
-            Role::Icap => self.legs.client_leg(client, &opening, stamp.time),
+            Role::Icap => Some(Leg::Icap),
+            Role::Forwarded => Some(Leg::Origin),
             Role::Client | Role::Direct => None,
         };
-        if let Some(ClientLeg::Readable(key)) = &client_leg
+        let client_leg =
+            seen_on.and_then(|_| self.legs.client_leg(leg, [client, flow.client.ip()], &opening, stamp.time));
+        if let (Some(ClientLeg::Readable(key)), Some(seen_on)) = (&client_leg, seen_on)
             && let Some(exchange) = self.open.get_mut(key)
         {
             // What is read on the client's own leg is not read twice.
             exchange.seen_on(Leg::Client, &[], None);
-            exchange.seen_on(Leg::Icap, &opening.evidence, opening.proxied.and_then(|proxied| proxied.user));
+            exchange.seen_on(seen_on, &opening.evidence, opening.proxied.and_then(|proxied| proxied.user));
             return;
         }
         let shown_before = match leg {
             Role::Client => self.legs.shown_before(client, &opening, stamp.time),
             _ => Vec::new(),
         };
-        self.legs.opened(leg, client, &opening, stamp.time);
+        self.legs.opened(leg, [client, flow.server.ip()], &opening, stamp.time);
         // The frames of another's flow carry the proxy's hardware address.
         let mac = flow.client_mac.filter(|_| client == flow.client.ip());
         let device = rules.assets.device(client, mac);
         let told_of = (Arc::clone(flow), app_proto);
         let mut exchange = OpenExchange::new(opening, service.role, known, device, told_of);
-        match (leg, client_leg) {
-            (Role::Client, _) => exchange.seen_on(Leg::Client, &[], None),
-            (Role::Icap, Some(ClientLeg::Sessions(sessions))) => self.join_sessions(&mut exchange, &sessions),
-            (Role::Icap, _) => exchange.seen_on(Leg::Icap, &[], None),
-            _ => {}
+        let own_leg = if leg == Role::Client { Some(Leg::Client) } else { seen_on };
+        own_leg.into_iter().for_each(|leg| exchange.seen_on(leg, &[], None));
+        if let (Some(ClientLeg::Sessions(sessions)), Some(seen_on)) = (client_leg, seen_on) {
+            self.join_sessions(&mut exchange, seen_on, &sessions);
         }
         for shown in shown_before {
             self.legs.went_through(shown, exchange.key());
@@ -332,13 +335,12 @@ impl Correlator {
         self.open.insert(exchange.key(), exchange);
     }
 
-    /// What ICAP shows of a client's encrypted sessions is told in their stead.
-    fn join_sessions(&mut self, shown: &mut OpenExchange, sessions: &[ExchangeKey]) {
-        shown.seen_on(Leg::Icap, &[], None);
+    /// What a proxy shows by ICAP of a client's encrypted sessions, or hands on, is told in their stead.
+    fn join_sessions(&mut self, shown: &mut OpenExchange, leg: Leg, sessions: &[ExchangeKey]) {
         let Some((first, others)) = sessions.split_first() else { return };
         self.legs.went_through(shown.key(), *first);
         if let Some(session) = self.open.get_mut(first) {
-            shown.went_through(session);
+            shown.went_through(session, leg);
         }
         for other in others {
             if let Some(session) = self.open.get_mut(other) {

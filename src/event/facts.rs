@@ -129,18 +129,29 @@ pub struct Opening {
     pub encrypted: bool,
     /// Hash of method, host and path: the same wherever this request is seen. `None` where it cannot be read.
     pub request: Option<u64>,
-    /// What a proxy says of it, where the proxy shows it to a scanner.
+    /// What a proxy says of it, where who asks is not the flow's client.
     pub proxied: Option<Box<Proxied>>,
 }
 
-/// Of whom a proxy speaks when it shows a request (ICAP, RFC 3507): who asks is not the flow's client.
+/// Of whom a proxy speaks: who asks is not the flow's client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxied {
     /// The client's address.
     pub client: Option<IpAddr>,
     pub user: Option<User>,
-    /// The request was shown before; what follows is the answer to it.
-    pub is_answer: bool,
+    pub account: Account,
+}
+
+/// How a proxy speaks of a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Account {
+    /// It shows the client's request to a scanner (ICAP, RFC 3507).
+    #[default]
+    Request,
+    /// It showed the request before; what follows is the answer to it.
+    Answer,
+    /// It hands the client's request or connection on, and names whose it is (RFC 7239, PROXY protocol).
+    Forwarded,
 }
 
 /// What the catalogue answered for a name.

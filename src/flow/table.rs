@@ -135,9 +135,11 @@ impl<C: StreamConsumer> FlowTable<C> {
     pub fn ingest(&mut self, number: u64, time: Timestamp, packet: &Decoded, payload: &[u8]) {
         self.advance(time);
         self.counters.packets += 1;
-        let is_copy = self.duplicates.came_before(self.now, packet, payload);
-        self.counters.duplicates += u64::from(is_copy);
         let (key, source_is_lower) = FlowKey::of(packet);
+        let hash = self.hasher.hash_one(key);
+        let way = if source_is_lower { hash } else { !hash };
+        let is_copy = self.duplicates.came_before(self.now, way, packet, payload);
+        self.counters.duplicates += u64::from(is_copy);
         // Lent to the packet: a count of references for each would cost more than all else here.
         let interface = self.interface.take();
         let arrival = Arrival {
@@ -149,7 +151,7 @@ impl<C: StreamConsumer> FlowTable<C> {
             interface: interface.as_ref(),
             source_is_lower,
         };
-        let handle = match self.find(&key) {
+        let handle = match self.find(&key, hash) {
             Some(handle) => self.take(handle, key, &arrival),
             None => self.begin(key, &arrival, None, None),
         };
@@ -184,9 +186,9 @@ impl<C: StreamConsumer> FlowTable<C> {
     }
 
     #[inline]
-    fn find(&self, key: &FlowKey) -> Option<Handle> {
+    fn find(&self, key: &FlowKey, hash: u64) -> Option<Handle> {
         let is_same = |handle: &Handle| self.flows.get(*handle).is_some_and(|flow| flow.key == *key);
-        self.index.find(self.hasher.hash_one(key), is_same).copied()
+        self.index.find(hash, is_same).copied()
     }
 
     /// A packet of a known five-tuple. Returns the flow that it ended up in.

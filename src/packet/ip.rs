@@ -14,6 +14,7 @@ const MAX_EXTENSIONS: usize = 16;
 
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
+pub(super) const COMPRESSED: u8 = 108;
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;

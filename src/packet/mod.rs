@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod checksum;
+mod compressed;
 mod fragments;
 mod hash;
 mod ip;
@@ -30,6 +31,7 @@ use crate::{
     event::{Endpoint, Transport, Tunnel, TunnelKind},
 };
 
+pub use compressed::inflate;
 pub use fragments::{FragmentCounters, Fragments, Loss, VersionCounters, Whole};
 pub use hash::{stable_hash, symmetric_hash};
 pub use survey::{Cargo, PacketSurvey, Survey, survey};
@@ -44,6 +46,8 @@ pub enum DropReason {
     OtherTransport,
     /// An IP fragment. [`Fragments`] takes it; counted are those whose datagram never became whole.
     Fragment,
+    /// Compressed by a gateway (IPComp). [`inflate`] takes it; counted are those that it cannot read.
+    Compressed,
     /// Cut within a header.
     Truncated,
     Malformed,
@@ -51,8 +55,15 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them, in the order of their `index`.
-    pub const ALL: [Self; 6] =
-        [Self::UnsupportedLink, Self::NotIp, Self::OtherTransport, Self::Fragment, Self::Truncated, Self::Malformed];
+    pub const ALL: [Self; 7] = [
+        Self::UnsupportedLink,
+        Self::NotIp,
+        Self::OtherTransport,
+        Self::Fragment,
+        Self::Compressed,
+        Self::Truncated,
+        Self::Malformed,
+    ];
 
     /// Place in an array of counters.
     #[must_use]
@@ -68,6 +79,7 @@ impl DropReason {
             Self::NotIp => "not_ip",
             Self::OtherTransport => "other_transport",
             Self::Fragment => "fragment",
+            Self::Compressed => "compressed",
             Self::Truncated => "truncated",
             Self::Malformed => "malformed",
         }

@@ -86,6 +86,7 @@ fn refused(reason: DropReason) -> Cargo {
         DropReason::NotIp => Cargo::Other("spanning tree and other control frames"),
         DropReason::Fragment => Cargo::Fragment,
         DropReason::UnsupportedLink => Cargo::Other("an unknown link type"),
+        DropReason::Compressed => Cargo::Read,
         DropReason::OtherTransport | DropReason::Truncated | DropReason::Malformed => Cargo::Unreadable,
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn decode(bytes: &[u8], ip: &Ip) -> Result<Segment, DropReason> {
     match ip.protocol {
         ip::TCP => tcp(bytes, ip),
         ip::UDP => udp(bytes, ip),
+        ip::COMPRESSED => Err(DropReason::Compressed),
         _ => Err(DropReason::OtherTransport),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::Rules;
 use crate::{
     catalog::is_public_resolver,
-    event::{AboutAi, EchOffer, Evidence, EvidenceKind, Flowbit, HiddenName, ServiceMatch},
+    event::{AboutAi, EchOffer, Evidence, EvidenceKind, Flowbit, HiddenName, Proxied, ServiceMatch},
     protocol::ClientHello,
     redact::wire,
 };
@@ -28,6 +28,8 @@ pub(super) struct Naming {
     pub(super) ech: Option<EchOffer>,
     /// One of them is a name of whom the session is with.
     pub(super) named: bool,
+    /// Who asks, where it is not the flow's client.
+    pub(super) proxied: Option<Box<Proxied>>,
 }
 
 impl Naming {

@@ -54,7 +54,7 @@ impl Opaque {
             // Answers whose questions were not seen are cleartext all the same.
             encrypted: !matches!(app_proto, Some("http" | "http2")),
             request: None,
-            proxied: None,
+            proxied: naming.proxied,
         };
         log.tell(flow, app_proto, FactBody::Opened(Box::new(opening)));
         Self { key, app_proto, told_up: 0, told_at: now, part_began: now }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     capture::{CaptureError, CaptureWarning, Frame, FrameBatch, Source},
     event::Timestamp,
-    packet::{self, Decoded, DropReason, Fragments, symmetric_hash},
+    packet::{self, Decoded, DropReason, Fragments, Whole, symmetric_hash},
 };
 
 /// What was wrong with the input; none of it cost anything else.
@@ -133,6 +133,7 @@ impl<'a> Reader<'a> {
                     }
                 }
                 Err(DropReason::Fragment) => self.put_together(batch, frame, &mut shares),
+                Err(DropReason::Compressed) => self.inflate(batch, frame, &mut shares),
                 Err(reason) => self.counters.dropped(reason),
             }
         }
@@ -158,6 +159,20 @@ impl<'a> Reader<'a> {
             Ok(None) => return,
             Err(reason) => return self.counters.dropped(reason),
         };
+        self.hand_on(batch, frame, whole, shares);
+    }
+
+    /// Hands on the packet within a compressed one.
+    #[cold]
+    fn inflate(&mut self, batch: &FrameBatch, frame: &Frame, shares: &mut [Share]) {
+        match packet::inflate(frame.link, batch.bytes(frame), frame.wire_len, &self.settings) {
+            Ok(whole) => self.hand_on(batch, frame, whole, shares),
+            Err(reason) => self.counters.dropped(reason),
+        }
+    }
+
+    /// A packet that does not lie in the batch's memory.
+    fn hand_on(&mut self, batch: &FrameBatch, frame: &Frame, whole: Whole, shares: &mut [Share]) {
         self.counters.wrong_checksums += u64::from(whole.decoded.wrong_checksum);
         let Some(share) = shares.get_mut(owner(&whole.decoded, shares.len())) else { return };
         // Batches, and what may be held of fragments, are far below 4 GiB.

@@ -3,10 +3,14 @@
 //! Bounds: [`MAX_OPEN_EXCHANGES`] a flow; the caps of tree, body and arena below that.
 
 mod sessions;
+mod tunnels;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use self::sessions::Sealed;
+use self::{
+    sessions::Sealed,
+    tunnels::{Speaker, Tunnels},
+};
 use super::{
     Rules,
     counters::SensorCounters,
@@ -24,8 +28,8 @@ use crate::{
     content::Arena,
     detect::Detected,
     event::{
-        AboutAi, AnomalyEvent, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent, FlowIdentity,
-        Opening, Stamp, Timestamp, Transport,
+        AboutAi, Account, AnomalyEvent, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
+        FlowIdentity, Opening, Stamp, Timestamp, Transport,
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
     protocol::{
@@ -36,9 +40,6 @@ use crate::{
 
 /// Exchanges of one flow that may be open at once; HTTP/1.1 pipelines of real clients stay far below.
 const MAX_OPEN_EXCHANGES: usize = 1024;
-
-/// Tunnels of one flow whose targets are kept; a proxied connection has one.
-const MAX_TUNNELS: usize = 64;
 
 /// The consumer that the flow table of a worker feeds.
 pub(super) struct Sensor {
@@ -69,8 +70,7 @@ pub(super) struct FlowState {
 #[derive(Default)]
 pub(super) struct Exchanges {
     pub(super) open: BTreeMap<(StreamId, ExchangeId), Exchange>,
-    /// Hosts that streams are with by what was said around them, by the exchange that said so: the innermost first.
-    tunnels: BTreeMap<(StreamId, ExchangeId), Names>,
+    tunnels: Tunnels,
     /// A bound of the dissectors took something of this flow.
     capped: bool,
     /// The client is what the flow calls the server.
@@ -88,9 +88,6 @@ pub(super) struct Exchanges {
     perhaps_hidden: Option<Naming>,
     wake_at: Option<Timestamp>,
 }
-
-/// Hosts, and how each is known.
-type Names = Vec<(String, EvidenceKind)>;
 
 pub(super) enum Exchange {
     Transaction(Box<Transaction>),
@@ -261,7 +258,11 @@ impl StreamConsumer for Sensor {
         // One side alone spoke, or not enough to tell the protocol.
         let [up, down] = flow.counters.bytes;
         let is_unread = state.tree.is_some() || state.quic.is_some() || state.unknown.is_looked_at();
-        if is_unread && !state.exchanges.spoken && up + down > 0 {
+        // That nothing in a session tells more than it does may be known only now.
+        let perhaps_hidden = state.exchanges.perhaps_hidden.take();
+        if perhaps_hidden.is_some() {
+            self.open_opaque(flow, &mut state, perhaps_hidden);
+        } else if is_unread && !state.exchanges.spoken && up + down > 0 {
             self.settle_at_end(flow, &mut state);
         }
         self.close_opaque(flow, &mut state);
@@ -348,23 +349,14 @@ impl FlowState {
 }
 
 impl Exchanges {
-    /// Bounds: [`MAX_TUNNELS`]; what more a flow asks for has no name.
-    fn remember_tunnel(&mut self, stream: &StreamInfo, exchange: ExchangeId, host: Option<&str>, kind: EvidenceKind) {
-        let own = host.map(|host| (host.to_owned(), kind));
-        let names: Names = own.into_iter().chain(self.names_around(stream)).collect();
-        if names.is_empty() {
-            return;
-        }
-        if self.tunnels.len() < MAX_TUNNELS {
-            self.tunnels.insert((stream.id, exchange), names);
-        } else {
-            self.capped = true;
-        }
-    }
-
-    /// The hosts that this stream is with by what was said around it.
-    fn names_around(&self, stream: &StreamInfo) -> Names {
-        stream.parent.and_then(|parent| self.tunnels.get(&parent)).cloned().unwrap_or_default()
+    fn open_tunnel(
+        &mut self,
+        stream: &StreamInfo,
+        exchange: ExchangeId,
+        own: Option<(&str, EvidenceKind)>,
+        speaker: Speaker,
+    ) {
+        self.capped |= !self.tunnels.open(stream, exchange, own, speaker);
     }
 
     fn arm(&mut self) {
@@ -397,7 +389,8 @@ pub(super) struct Handler<'a> {
 
 impl TreeSink for Handler<'_> {
     fn event(&mut self, stream: &StreamInfo, event: ProtocolEvent<'_>) -> Interest {
-        if !stream.protocol.is_empty() {
+        // Behind a header of a load balancer the flow's own protocol begins.
+        if !stream.protocol.is_empty() && !matches!(event, ProtocolEvent::ClientNamed { .. }) {
             self.exchanges.app_proto.get_or_insert(stream.protocol);
         }
         match event {
@@ -407,18 +400,12 @@ impl TreeSink for Handler<'_> {
             ProtocolEvent::Response { exchange, head } => {
                 self.with(stream, exchange, |transaction, bench| transaction.respond(head, bench));
             }
-            ProtocolEvent::Encrypted { exchange, direction, bytes } => {
-                if !self.unseal((stream.id, exchange)) {
-                    return Interest::Nothing;
-                }
-                let Self { bench, exchanges, .. } = self;
-                if let Some(Exchange::Session(session)) = exchanges.open.get_mut(&(stream.id, exchange)) {
-                    session.bytes(direction, bytes, bench);
-                }
+            ProtocolEvent::Encrypted { exchange, direction, bytes, given_up } => {
+                return self.encrypted((stream.id, exchange), direction, bytes, given_up);
             }
             ProtocolEvent::Decrypted { exchange, direction, bytes } => {
                 if let Some(Exchange::Sealed(sealed)) = self.exchanges.open.get_mut(&(stream.id, exchange)) {
-                    sealed.count(direction, bytes);
+                    sealed.opened(direction, bytes);
                 }
             }
             ProtocolEvent::Body { exchange, direction, bytes } => {
@@ -435,14 +422,21 @@ impl TreeSink for Handler<'_> {
             }
             ProtocolEvent::Closed { exchange, .. } => {
                 self.unseal((stream.id, exchange));
-                self.exchanges.tunnels.remove(&(stream.id, exchange));
+                self.exchanges.tunnels.close(stream, exchange);
                 if let Some(exchange) = self.exchanges.open.remove(&(stream.id, exchange)) {
                     exchange.close(self.notes(), &mut self.bench);
                 }
             }
             ProtocolEvent::ProxyTarget { exchange, host, evidence, .. } => {
                 self.understand(stream);
-                self.exchanges.remember_tunnel(stream, exchange, Some(host), evidence);
+                let speaker = self.speaker(stream).through_tunnel();
+                self.exchanges.open_tunnel(stream, exchange, Some((host, evidence)), speaker);
+            }
+            ProtocolEvent::ClientNamed { exchange, address } => {
+                let proxies = &self.bench.generations.rules().correlate.proxies;
+                if let Some(client) = self.speaker(stream).named(address, proxies) {
+                    self.exchanges.open_tunnel(stream, exchange, None, client);
+                }
             }
             ProtocolEvent::Dns { message, .. } => return self.dns(message),
             ProtocolEvent::Capped(_) => self.exchanges.capped = true,
@@ -477,6 +471,9 @@ impl TreeSink for Handler<'_> {
         } else {
             self.unseal(parent);
         }
+        if is_known || reason == DoneReason::Unwanted {
+            self.forget_sealed(parent);
+        }
     }
 }
 
@@ -491,6 +488,10 @@ impl Handler<'_> {
         if let Some(Exchange::Transaction(transaction)) = exchanges.open.get_mut(&(stream.id, exchange)) {
             act(transaction, bench);
         }
+    }
+
+    fn speaker(&self, stream: &StreamInfo) -> Speaker {
+        self.exchanges.tunnels.speaker(stream, self.bench.flow)
     }
 
     fn key(&self, stream: &StreamInfo, exchange: ExchangeId) -> ExchangeKey {
@@ -517,30 +518,32 @@ impl Handler<'_> {
         if !self.room() {
             return;
         }
-        if connect && head.host.is_some() {
-            self.exchanges.remember_tunnel(stream, exchange, head.host.as_deref(), EvidenceKind::ConnectTarget);
+        let client = self.speaker(stream).of_request(head, &self.bench.generations.rules().correlate.proxies);
+        if connect && let Some(host) = head.host.as_deref() {
+            let own = Some((host, EvidenceKind::ConnectTarget));
+            self.exchanges.open_tunnel(stream, exchange, own, client.through_tunnel());
         }
         self.counters.exchanges += 1;
         let key = self.key(stream, exchange);
         // A CONNECT is no exchange with a service; what goes through its tunnel is.
-        let opening = if connect { None } else { self.opening(key, stream, head) };
+        let opening = if connect { None } else { self.opening(key, stream, head, client) };
         let service = opening.as_ref().and_then(|opening| opening.service);
         if let Some(opening) = opening {
             self.exchanges.about_ai = true;
             self.bench.log.tell(self.bench.flow, Some(stream.protocol), FactBody::Opened(Box::new(opening)));
         }
         // An answer that a proxy shows has no body to search.
-        let is_answer = head.proxied.as_ref().is_some_and(|proxied| proxied.is_answer);
+        let is_answer = head.proxied.as_ref().is_some_and(|proxied| proxied.account == Account::Answer);
         let read = !is_answer && scan_plan(service.as_ref()) == ScanPlan::Full;
         let transaction = Transaction::new(key, stream.protocol, head, service, read, &mut self.bench);
         self.exchanges.open.insert((stream.id, exchange), Exchange::Transaction(Box::new(transaction)));
     }
 
     /// What the request opens with an AI service, if its host, or the tunnel's, is one's.
-    fn opening(&self, key: ExchangeKey, stream: &StreamInfo, head: &RequestHead) -> Option<Opening> {
+    fn opening(&self, key: ExchangeKey, stream: &StreamInfo, head: &RequestHead, client: Speaker) -> Option<Opening> {
         let catalog = &self.bench.generations.rules().catalog;
         let own = head.host.as_deref().zip(head.host_evidence);
-        let around = self.exchanges.names_around(stream);
+        let around = self.exchanges.tunnels.names_around(stream);
         let names = own.into_iter().chain(around.iter().map(|(host, kind)| (host.as_str(), *kind)));
         let mut evidence = Vec::new();
         let mut found = None;
@@ -560,7 +563,7 @@ impl Handler<'_> {
             operation: catalog.operation(Some(&found), &head.method, &head.path),
             encrypted: false,
             request: head.host.as_deref().map(|host| same_request(&head.method, host, &head.path)),
-            proxied: head.proxied.clone(),
+            proxied: head.proxied.clone().or_else(|| client.proxied(self.bench.flow)),
         })
     }
 

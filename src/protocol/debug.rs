@@ -53,7 +53,9 @@ impl Debug for ProtocolEvent<'_> {
             Self::Certificate { exchange, names } => {
                 f.debug_struct("Certificate").field("exchange", exchange).field("names", &names.len()).finish()
             }
-            Self::Encrypted { exchange, direction, bytes } => counted(f, "Encrypted", &[exchange, direction, bytes]),
+            Self::Encrypted { exchange, direction, bytes, .. } => {
+                counted(f, "Encrypted", &[exchange, direction, bytes])
+            }
             Self::Request { exchange, head } => {
                 f.debug_struct("Request").field("exchange", exchange).field("head", head).finish()
             }
@@ -92,6 +94,9 @@ impl Debug for ProtocolEvent<'_> {
             Self::ProxyTarget { exchange, evidence, .. } => {
                 let mut target = f.debug_struct("ProxyTarget");
                 target.field("exchange", exchange).field("evidence", evidence).finish_non_exhaustive()
+            }
+            Self::ClientNamed { exchange, .. } => {
+                f.debug_struct("ClientNamed").field("exchange", exchange).finish_non_exhaustive()
             }
             Self::Dns { exchange, message } => counted(f, "Dns", &[exchange, &message.kind, &message.answers.len()]),
             Self::Reversed => f.write_str("Reversed"),

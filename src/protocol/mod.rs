@@ -7,9 +7,11 @@
 
 mod debug;
 pub mod dns;
+mod forwarded;
 pub mod http1;
 pub mod http2;
 pub mod icap;
+pub mod proxy_header;
 pub mod quic;
 pub mod realtime;
 mod settings;
@@ -18,15 +20,25 @@ pub mod tls;
 mod tree;
 pub mod websocket;
 
+pub use forwarded::Forwarded;
 pub use settings::Settings;
 pub use tree::{StreamInfo, StreamTree, TreeSink};
+
+use std::net::IpAddr;
 
 use crate::event::{Direction, EvidenceKind, Proxied};
 use crate::flow::StreamEvent;
 
 /// All protocols, tried in this order.
-pub static PROTOCOLS: &[Protocol] =
-    &[tls::PROTOCOL, http2::PROTOCOL, icap::PROTOCOL, http1::PROTOCOL, socks::PROTOCOL, dns::stream::PROTOCOL];
+pub static PROTOCOLS: &[Protocol] = &[
+    tls::PROTOCOL,
+    http2::PROTOCOL,
+    icap::PROTOCOL,
+    proxy_header::PROTOCOL,
+    http1::PROTOCOL,
+    socks::PROTOCOL,
+    dns::stream::PROTOCOL,
+];
 
 /// An exchange within its stream: a request with its response, or an encrypted session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,6 +179,8 @@ pub struct RequestHead {
     pub bytes: u64,
     /// What a proxy says of it, where the proxy shows it to a scanner.
     pub proxied: Option<Box<Proxied>>,
+    /// By whom it was handed on, by what its fields say.
+    pub forwarded: Option<Box<Forwarded>>,
 }
 
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -231,11 +245,13 @@ pub enum ProtocolEvent<'a> {
         exchange: ExchangeId,
         names: &'a [String],
     },
-    /// So many bytes of application data went through an encrypted session: an estimate of the plaintext.
+    /// So many bytes of application data went through an encrypted session: an estimate of the plaintext. Of a session that
+    /// is being decrypted: bytes that no key opened. `given_up`: no more of this direction will be opened.
     Encrypted {
         exchange: ExchangeId,
         direction: Direction,
         bytes: u64,
+        given_up: bool,
     },
     /// So many bytes of application data of an encrypted session were opened, and went to its child stream.
     Decrypted {
@@ -305,6 +321,11 @@ pub enum ProtocolEvent<'a> {
         port: u16,
         evidence: EvidenceKind,
     },
+    /// Who speaks says that what the exchange's tunnel carries is another's, of this address. Before its first `Tunnel`.
+    ClientNamed {
+        exchange: ExchangeId,
+        address: IpAddr,
+    },
     /// A question, or an answer to the flow's client.
     Dns {
         exchange: ExchangeId,
@@ -336,6 +357,7 @@ impl ProtocolEvent<'_> {
             | Self::Upgraded { exchange, .. }
             | Self::Message { exchange, .. }
             | Self::ProxyTarget { exchange, .. }
+            | Self::ClientNamed { exchange, .. }
             | Self::Dns { exchange, .. } => Some(*exchange),
             Self::Reversed | Self::Capped(_) => None,
         }

@@ -26,7 +26,7 @@ use crate::{
     intake::icap as icap_server,
     packet::{self, Cargo, Decoded},
     policy::Policy,
-    protocol::{End, Protocol, dns, http1, http2, icap, quic, realtime, socks, tls, websocket},
+    protocol::{End, Protocol, dns, http1, http2, icap, proxy_header, quic, realtime, socks, tls, websocket},
     yaml::{self, Fault, Source},
 };
 
@@ -50,6 +50,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json", json),
     ("multipart", multipart),
     ("packet", packet),
+    ("proxy_header", proxy_header),
     ("quic", quic),
     ("realtime", realtime),
     ("socks", socks),
@@ -336,6 +337,10 @@ pub fn icap_server(data: &[u8]) {
     );
     assert!(told.len() as u64 <= 400 * heads, "{} bytes are told of {heads} requests", told.len());
     assert!(answer(usize::from(*cut % 32) + 1) == whole, "cuts change the answer");
+}
+
+pub fn proxy_header(data: &[u8]) {
+    conversation(&proxy_header::PROTOCOL, data);
 }
 
 pub fn socks(data: &[u8]) {

@@ -71,7 +71,7 @@ impl Recorder {
                 let (bulk, to_server) = (Bulk::Tunnel, to_server(direction));
                 Told::Bytes { stream, bulk, exchange: *exchange, to_server, bytes: bytes.to_vec() }
             }
-            ProtocolEvent::Encrypted { exchange, direction, bytes } => {
+            ProtocolEvent::Encrypted { exchange, direction, bytes, .. } => {
                 let (bulk, to_server) = (Bulk::Encrypted, to_server(direction));
                 Told::Count { stream, bulk, exchange: *exchange, to_server, count: *bytes }
             }
@@ -169,8 +169,9 @@ fn describe(event: &ProtocolEvent<'_>) -> String {
         }
         ProtocolEvent::Certificate { exchange, names } => format!("Certificate {{ {exchange:?}, {names:?} }}"),
         ProtocolEvent::Request { exchange, head } => {
-            let RequestHead { method, target, host, port, host_header, content_type, .. } = head;
-            let texts = format!("{method:?} {target:?} {host:?} {port:?} {host_header:?} {content_type:?}");
+            let RequestHead { method, target, host, port, host_header, content_type, forwarded, .. } = head;
+            let client = forwarded.as_ref().and_then(|forwarded| forwarded.client(|_| false));
+            let texts = format!("{method:?} {target:?} {host:?} {port:?} {host_header:?} {content_type:?} {client:?}");
             format!("Request {{ exchange: {exchange:?}, {texts}, {head:?} }}")
         }
         ProtocolEvent::Response { exchange, head } => {
@@ -190,6 +191,9 @@ fn describe(event: &ProtocolEvent<'_>) -> String {
         }
         ProtocolEvent::ProxyTarget { exchange, host, port, .. } => {
             format!("ProxyTarget {{ exchange: {exchange:?}, host: {host:?}, port: {port} }}")
+        }
+        ProtocolEvent::ClientNamed { exchange, address } => {
+            format!("ClientNamed {{ exchange: {exchange:?}, address: {address} }}")
         }
         other => format!("{other:?}"),
     }

@@ -15,6 +15,7 @@ pub mod http2;
 pub mod icap;
 pub mod laws;
 pub mod packets;
+pub mod proxy_header;
 pub mod quic;
 pub mod realtime;
 pub mod samples;

@@ -11,6 +11,7 @@ use shadowtap::testkit::certificates::{Certificate, certificate_message};
 use shadowtap::testkit::fuzz::{CODINGS, LINKS, reassembly, steps};
 use shadowtap::testkit::hellos::Hello;
 use shadowtap::testkit::packets::{Conversation, Flags, Packet};
+use shadowtap::testkit::proxy_header;
 use shadowtap::testkit::samples::{self, brotli, deflate, gzip, zstd};
 use steps::Step;
 
@@ -38,6 +39,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "packet" => packets(),
         "quic" => quic(),
         "realtime" => realtime(),
+        "proxy_header" => proxy_header(),
         "socks" => socks(),
         "stream_tree" => stream_tree(),
         "tcp_reassembly" => tcp_reassembly(),
@@ -442,6 +444,30 @@ fn icap_server() -> Seeds {
         ("broken-chunk", asked("Allow: 204\r\n", "zz\r\n")),
     ];
     named(seeds.map(|(name, text)| (name, chosen(6, text.as_bytes()))))
+}
+
+fn proxy_header() -> Seeds {
+    let one = |source: &str| proxy_header::version_1(source.parse().expect("an address"));
+    let two = |source: &str, tlvs: &[u8]| proxy_header::version_2(source.parse().expect("an address"), tlvs);
+    let local = [b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\x03", b"abc".as_slice()].concat();
+    let headers = [
+        ("line", one("10.20.3.7:51000")),
+        ("line-6", one("[2001:db8::7]:51000")),
+        ("line-unknown", b"PROXY UNKNOWN\r\n".to_vec()),
+        ("binary", two("10.20.3.7:51000", &[])),
+        ("binary-6-tlvs", two("[2001:db8::7]:51000", b"\x04\0\x05hello\x20\0\x01x")),
+        ("binary-local", local),
+    ];
+    let talk = |header: &[u8]| {
+        records(&[
+            (ToServer, Step::Data(header)),
+            (ToServer, Step::Data(GET)),
+            (ToClient, Step::Data(b"HTTP/1.1 204 No\r\n\r\n".as_slice())),
+        ])
+    };
+    let answer_first = [(ToClient, Step::Data(b"220 mail".as_slice())), (ToServer, Step::Data(b"HELO"))];
+    let first = [("answer-first", records(&answer_first))];
+    named(first.into_iter().chain(headers.iter().map(|(name, header)| (*name, talk(header)))).collect::<Vec<_>>())
 }
 
 fn socks() -> Seeds {

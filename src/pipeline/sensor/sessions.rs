@@ -1,8 +1,6 @@
 //! TLS sessions as exchanges. In: hellos, and what was said in sessions whose secrets the site gave; out: an encrypted
 //! exchange a session, but none where what was said in it tells more than the session does.
 
-use std::collections::btree_map::Entry;
-
 use super::{Exchange, Handler};
 use crate::{
     event::{Bytes, Client, Direction, EvidenceKind, ExchangeKey, FactBody, Opening, Operation, TlsEvent},
@@ -15,19 +13,27 @@ use crate::{
     redact::wire,
 };
 
-/// A session of which it is not known yet.
+/// A session of which it is not known yet, or that is none while all of it is read.
 pub(in crate::pipeline) struct Sealed {
     naming: Naming,
-    /// What was read, and is of no protocol that is known yet.
+    /// What it would be told with: nothing of what the exchanges in it tell.
     bytes: Bytes,
+    /// It carries a known protocol.
+    understood: bool,
 }
 
 impl Sealed {
     pub(super) fn new(naming: Naming) -> Self {
-        Self { naming, bytes: Bytes::default() }
+        Self { naming, bytes: Bytes::default(), understood: false }
     }
 
-    pub(super) fn count(&mut self, direction: Direction, bytes: u64) {
+    pub(super) fn opened(&mut self, direction: Direction, bytes: u64) {
+        if !self.understood {
+            self.count(direction, bytes);
+        }
+    }
+
+    fn count(&mut self, direction: Direction, bytes: u64) {
         match direction {
             Direction::ToServer => self.bytes.up += bytes,
             Direction::ToClient => self.bytes.down += bytes,
@@ -47,8 +53,10 @@ impl Handler<'_> {
         self.understand(stream);
         self.counters.sessions += 1;
         self.exchanges.spoken = true;
-        let around = self.exchanges.names_around(stream);
-        let naming = Naming::of(hello, EvidenceKind::TlsSni, around, self.bench.generations.rules());
+        let around = self.exchanges.tunnels.names_around(stream);
+        let speaker = self.speaker(stream);
+        let mut naming = Naming::of(hello, EvidenceKind::TlsSni, around, self.bench.generations.rules());
+        naming.proxied = speaker.proxied(self.bench.flow);
         let event = TlsEvent {
             sni: hello.server_name.as_deref().map(wire::host),
             version: tls_version(hello.version).map(str::to_owned),
@@ -74,12 +82,9 @@ impl Handler<'_> {
         if keys == SessionKeys::Unknown {
             self.open_session(key, naming);
         } else {
-            self.exchanges.remember_tunnel(
-                stream,
-                exchange,
-                hello.server_name.as_deref(),
-                naming.own_kind(EvidenceKind::TlsSni),
-            );
+            let kind = naming.own_kind(EvidenceKind::TlsSni);
+            let own = hello.server_name.as_deref().map(|name| (name, kind));
+            self.exchanges.open_tunnel(stream, exchange, own, speaker);
             self.exchanges.open.insert(key, Exchange::Sealed(Box::new(Sealed::new(naming))));
         }
         Interest::Data
@@ -110,30 +115,66 @@ impl Handler<'_> {
         Interest::Data
     }
 
-    /// The stream is of a known protocol: the session that carries it is no exchange of its own.
+    /// The stream is of a known protocol: the session that carries it is no exchange of its own, unless what it says cannot be
+    /// read any more.
     pub(super) fn understand(&mut self, stream: &StreamInfo) {
         if let Some(parent) = stream.parent
-            && let Some(Exchange::Sealed(_)) = self.exchanges.open.get(&parent)
+            && let Some(Exchange::Sealed(sealed)) = self.exchanges.open.get_mut(&parent)
+            && !sealed.understood
         {
-            self.exchanges.open.remove(&parent);
+            (sealed.understood, sealed.bytes) = (true, Bytes::default());
             self.counters.decrypted_sessions += 1;
         }
     }
 
-    /// Nothing in the session tells more than the session itself does: it is an exchange. False when nobody asks for it.
-    pub(super) fn unseal(&mut self, key: (StreamId, ExchangeId)) -> bool {
-        let Entry::Occupied(entry) = self.exchanges.open.entry(key) else { return true };
-        if !matches!(entry.get(), Exchange::Sealed(_)) {
-            return true;
+    /// Bytes of a session that were not opened, nor will any more of its direction be where that is `given_up`.
+    pub(super) fn encrypted(
+        &mut self,
+        key: (StreamId, ExchangeId),
+        direction: Direction,
+        bytes: u64,
+        given_up: bool,
+    ) -> Interest {
+        match self.exchanges.open.get_mut(&key) {
+            Some(Exchange::Session(session)) => session.bytes(direction, bytes, &mut self.bench),
+            Some(Exchange::Sealed(sealed)) => {
+                // A record here and there, or such of the handshake, make no exchange.
+                sealed.count(direction, bytes);
+                if given_up && !self.break_seal(key) {
+                    return Interest::Nothing;
+                }
+            }
+            _ => {}
         }
-        let Exchange::Sealed(sealed) = entry.remove() else { return true };
-        let Sealed { naming, bytes } = *sealed;
-        if naming.ech.is_some() {
-            self.exchanges.perhaps_hidden = Some(naming);
-            return false;
+        Interest::Data
+    }
+
+    /// Nothing in the session tells more than the session itself does: it is an exchange.
+    pub(super) fn unseal(&mut self, key: (StreamId, ExchangeId)) {
+        if let Some(Exchange::Sealed(sealed)) = self.exchanges.open.get(&key)
+            && !sealed.understood
+        {
+            self.break_seal(key);
         }
-        if naming.is_of_others() {
-            return false;
+    }
+
+    /// Whatever more of the session is not opened is nobody's.
+    pub(super) fn forget_sealed(&mut self, key: (StreamId, ExchangeId)) {
+        if let Some(Exchange::Sealed(_)) = self.exchanges.open.get(&key) {
+            self.exchanges.open.remove(&key);
+        }
+    }
+
+    /// The session is an exchange. False when nobody asks for it, nor for what it carries.
+    fn break_seal(&mut self, key: (StreamId, ExchangeId)) -> bool {
+        let Some(Exchange::Sealed(sealed)) = self.exchanges.open.remove(&key) else { return true };
+        let Sealed { naming, bytes, understood } = *sealed;
+        if naming.ech.is_some() || naming.is_of_others() {
+            // What it carries says whom it is with.
+            if naming.ech.is_some() && !understood {
+                self.exchanges.perhaps_hidden = Some(naming);
+            }
+            return understood;
         }
         self.open_session(key, naming);
         if let Some(Exchange::Session(session)) = self.exchanges.open.get_mut(&key) {
@@ -164,7 +205,7 @@ impl Handler<'_> {
             hidden: naming.hidden,
             ech: None,
             request: None,
-            proxied: None,
+            proxied: naming.proxied,
             client: Client::default(),
             operation: Operation::Other,
             encrypted: true,

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::host::{self, Authority};
 use crate::event::EvidenceKind;
-use crate::protocol::{RequestHead, ResponseHead, websocket::extension};
+use crate::protocol::{Forwarded, RequestHead, ResponseHead, websocket::extension};
 
 /// Header fields that `httparse` is given room for; heads with more go to the lenient reader.
 const FAST_FIELDS: usize = 64;
@@ -187,6 +187,7 @@ struct Common {
     content_length: Option<u64>,
     message_encoding: Option<String>,
     framing: Framing,
+    forwarded: Option<Box<Forwarded>>,
 }
 
 impl Common {
@@ -212,6 +213,8 @@ impl Common {
                 common.framing.websocket |= tokens(value).any(|token| token == "websocket");
             } else if named("sec-websocket-extensions") {
                 common.framing.no_context_takeover |= extension::client_no_context_takeover(value);
+            } else {
+                Forwarded::take(&mut common.forwarded, name, value);
             }
         }
         common.framing.chunked = transfer.iter().any(|token| token == "chunked");
@@ -297,6 +300,7 @@ fn interpret_request(parts: &Parts<'_>, bytes: usize) -> (RequestHead, Framing) 
         header_names: parts.fields.iter().map(|(name, _)| text(name).to_ascii_lowercase()).collect(),
         bytes: bytes as u64,
         proxied: None,
+        forwarded: common.forwarded,
     };
     (head, common.framing)
 }

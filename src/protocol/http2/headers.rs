@@ -7,7 +7,7 @@
 use super::hpack::{Field, Hpack};
 use crate::event::EvidenceKind;
 use crate::protocol::http1::{head, host};
-use crate::protocol::{RequestHead, ResponseHead, websocket::extension};
+use crate::protocol::{Forwarded, RequestHead, ResponseHead, websocket::extension};
 
 /// Fields of a block that are looked at; a byte can stand for one. Browsers send 20 to 30.
 const MAX_FIELDS: usize = 1024;
@@ -174,6 +174,7 @@ pub(super) struct Fields {
     message_encoding: Option<String>,
     content_length: Option<u64>,
     user_agent: Option<String>,
+    forwarded: Option<Box<Forwarded>>,
     names: Vec<String>,
     /// Pseudo-header fields of a request, and of a response, were there, whether their values are known or not.
     pub(super) asks: bool,
@@ -244,7 +245,7 @@ impl Fields {
                 let length = std::str::from_utf8(value).ok().and_then(|length| length.parse().ok());
                 self.content_length = self.content_length.max(length);
             }
-            _ => {}
+            name => Forwarded::take(&mut self.forwarded, name, value),
         }
     }
 
@@ -300,6 +301,7 @@ impl Fields {
             header_names: self.names,
             bytes: self.wire_bytes,
             proxied: None,
+            forwarded: self.forwarded,
         }
     }
 

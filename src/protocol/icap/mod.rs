@@ -25,7 +25,7 @@ use super::{
     Settings, Start,
 };
 use crate::event::Direction::{self, ToClient, ToServer};
-use crate::event::{EvidenceKind, Proxied};
+use crate::event::{Account, EvidenceKind, Proxied};
 use exchange::{Answer, Exchange, Exchanges};
 use head::{Encapsulated, Line, Method, Part, head_end};
 
@@ -233,7 +233,8 @@ impl Icap {
         let Some(head) = head::request(bytes) else { return };
         let encapsulated = head.encapsulated;
         let has_preview = head.preview_bytes.is_some();
-        let proxied = Proxied { client: head.client, user: head.user, is_answer: head.method == Method::Respmod };
+        let account = if head.method == Method::Respmod { Account::Answer } else { Account::Request };
+        let proxied = Proxied { client: head.client, user: head.user, account };
         let id = self.exchanges.open(head.method, proxied);
         for exchange in self.exchanges.take_beyond() {
             self.tell_cap(Cap::OpenExchanges, out);

@@ -66,7 +66,9 @@ impl Flight {
                 return Flown::More;
             }
             match self.held.as_slice() {
-                [CERTIFICATE, _, _, _] | [CERTIFICATE, _, _, _, _, _, _, _, _, _] => {}
+                // More is wanted now: the lengths, or the certificate, unless that is empty.
+                [CERTIFICATE, _, _, _] => {}
+                [CERTIFICATE, _, _, _, _, _, _, high, middle, low] if u24([*high, *middle, *low]) > 0 => {}
                 [CERTIFICATE, _, _, _, _, _, _, _, _, _, certificate @ ..] => {
                     return Flown::Names(names(certificate).unwrap_or_default());
                 }
@@ -219,6 +221,28 @@ mod tests {
         {
             let flight = certificate_message(&[Certificate { names: &[], common_name }.der()]);
             assert_eq!(flown(&flight, 9), of(&expected));
+        }
+    }
+
+    #[test]
+    fn an_empty_certificate_has_no_names_and_no_end_is_waited_for() {
+        let empty = [CERTIFICATE, 0, 0, 7, 0, 0, 4, 0, 0, 0, 0];
+        for piece in 1..=empty.len() {
+            assert_eq!(flown(&empty, piece), of(&[]), "pieces of {piece}");
+        }
+        assert_eq!(flown(&[CERTIFICATE, 0, 0, 3, 0, 0, 0, 9], 3), of(&[]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_give_the_same_in_any_cut(
+            kinds in proptest::collection::vec((0..16_u8, 0..12_usize, proptest::collection::vec(0..3_u8, 0..24)), 0..4),
+            piece in 1..9_usize,
+        ) {
+            let messages: Vec<Vec<u8>> =
+                kinds.iter().map(|(kind, length, body)| [&[*kind, 0, 0, *length as u8][..], body].concat()).collect();
+            let bytes = messages.concat();
+            proptest::prop_assert_eq!(flown(&bytes, piece), flown(&bytes, usize::MAX));
         }
     }
 

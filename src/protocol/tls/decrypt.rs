@@ -210,7 +210,7 @@ impl Decryption {
     pub(super) fn give_up(&mut self, out: &mut dyn ProtocolSink) -> Fate {
         for item in self.held.take_all() {
             if let Item::Record(role, record) = item {
-                tell_encrypted(role, &record, out);
+                tell_encrypted(role, &record, true, out);
             }
         }
         Fate::GivenUp
@@ -248,7 +248,9 @@ impl Decryption {
             self.version = version;
             self.secrets = self.held.key_log.of(&self.random).unwrap_or(self.secrets);
         }
-        if is_news || !self.held.may_come() {
+        // Before the server's hello nothing can be opened: what waits for that is not to be taken yet.
+        let can_open = matches!(self.server, Server::Said(..));
+        if can_open && (is_news || !self.held.may_come()) {
             self.flush(out);
         }
     }
@@ -271,7 +273,7 @@ impl Decryption {
             return Fate::GoesOn;
         }
         self.give_up(out);
-        tell_encrypted(role, record, out);
+        tell_encrypted(role, record, true, out);
         Fate::GivenUp
     }
 
@@ -282,7 +284,7 @@ impl Decryption {
             return Taken::Done;
         }
         if self.side(role).given_up {
-            tell_encrypted(role, record, out);
+            self.tell_unopened(role, record, out);
             return Taken::Done;
         }
         if !suite.is_tls13 && self.side(role).opener.is_none() {
@@ -301,7 +303,11 @@ impl Decryption {
                 self.deliver(role, content_type, out);
             }
             None if self.lacks_traffic_secret(role, suite) && self.held.may_come() => return Taken::Waits,
-            None => self.pass_over(role, record, out),
+            None => {
+                let is_hopeless = self.lacks_all_traffic_secrets(suite);
+                self.side(role).given_up |= is_hopeless;
+                self.pass_over(role, record, out);
+            }
         }
         Taken::Done
     }
@@ -318,6 +324,11 @@ impl Decryption {
     fn lacks_traffic_secret(&self, role: Role, suite: Suite) -> bool {
         let label = if role == Role::Client { Label::ClientTraffic } else { Label::ServerTraffic };
         suite.is_tls13 && self.secrets.get(label).is_none()
+    }
+
+    /// Nothing that either side says once the handshake is over will be opened.
+    fn lacks_all_traffic_secrets(&self, suite: Suite) -> bool {
+        [Role::Client, Role::Server].into_iter().all(|role| self.lacks_traffic_secret(role, suite))
     }
 
     /// With the key in use, else with one that may follow.
@@ -414,16 +425,32 @@ impl Decryption {
 
     /// No key opens the record.
     fn pass_over(&mut self, role: Role, record: &[u8], out: &mut dyn ProtocolSink) {
-        tell_encrypted(role, record, out);
         let side = self.side(role);
         side.failures += 1;
-        side.given_up = side.failures > MAX_FAILURES;
+        side.given_up |= side.failures > MAX_FAILURES;
         if side.epoch == Epoch::Application
             && let Some(opener) = &mut side.opener
         {
             opener.sequence += 1;
-            let missing = record.len().saturating_sub(opener.overhead());
-            self.tell_gap(role, missing as u64, out);
+        }
+        self.tell_unopened(role, record, out);
+    }
+
+    /// The record counts, and is missing in the child stream if it followed what went there.
+    fn tell_unopened(&mut self, role: Role, record: &[u8], out: &mut dyn ProtocolSink) {
+        let side = self.side(role);
+        let overhead = side.opener.as_ref().map(Opener::overhead).filter(|_| side.epoch == Epoch::Application);
+        tell_encrypted(role, record, side.given_up, out);
+        if let Some(overhead) = overhead {
+            self.tell_gap(role, record.len().saturating_sub(overhead) as u64, out);
+        }
+    }
+
+    /// Bytes of a direction whose records cannot be told apart any more.
+    pub(super) fn miss(&mut self, direction: Direction, bytes: u64, out: &mut dyn ProtocolSink) {
+        let role = self.role(direction);
+        if self.side(role).epoch == Epoch::Application {
+            self.tell_gap(role, bytes, out);
         }
     }
 }
@@ -479,10 +506,10 @@ fn direction_of(role: Role) -> Direction {
     if role == Role::Client { Direction::ToServer } else { Direction::ToClient }
 }
 
-/// A record that is not opened counts as if nobody had tried.
-fn tell_encrypted(role: Role, record: &[u8], out: &mut dyn ProtocolSink) {
+/// A record that is not opened counts as if nobody had tried. `given_up`: nor will another of this side be.
+fn tell_encrypted(role: Role, record: &[u8], given_up: bool, out: &mut dyn ProtocolSink) {
     let bytes = counted_bytes(record);
     if bytes > 0 {
-        out.event(ProtocolEvent::Encrypted { exchange: SESSION, direction: direction_of(role), bytes });
+        out.event(ProtocolEvent::Encrypted { exchange: SESSION, direction: direction_of(role), bytes, given_up });
     }
 }

@@ -376,9 +376,11 @@ impl Tls {
         match decryption.search(direction, bytes, out) {
             resync::Search::PassOver(count) | resync::Search::Found(count) => Progress::Consumed(count),
             resync::Search::NeedMore(needed) => Progress::NeedMore(needed),
-            resync::Search::GiveUp => {
+            resync::Search::GiveUp(lost) => {
+                decryption.miss(direction, lost, out);
                 let side = self.side(direction);
                 side.reading = Reading::Raw;
+                side.untold += lost;
                 self.lose_headers(direction, bytes, out)
             }
         }
@@ -417,6 +419,9 @@ impl Tls {
         side.reading = Reading::Raw;
         side.untold += rest.len() as u64;
         self.tell_counts(out);
+        if let Some(decryption) = &mut self.decryption {
+            decryption.miss(direction, rest.len() as u64, out);
+        }
         Progress::Consumed(usize::MAX)
     }
 
@@ -431,7 +436,7 @@ impl Tls {
             let bytes = std::mem::take(&mut self.side(direction).untold);
             if bytes > 0 {
                 let direction = if self.reversed { direction.reverse() } else { direction };
-                out.event(ProtocolEvent::Encrypted { exchange: SESSION, direction, bytes });
+                out.event(ProtocolEvent::Encrypted { exchange: SESSION, direction, bytes, given_up: true });
             }
         }
     }
@@ -548,6 +553,9 @@ impl Dissector for Tls {
             _ => {
                 side.reading = Reading::Raw;
                 side.untold += lost;
+                if let Some(decryption) = &mut self.decryption {
+                    decryption.miss(direction, lost, out);
+                }
             }
         }
         self.tell_counts(out);

@@ -16,6 +16,8 @@ use crate::{event::Direction, protocol::ProtocolSink};
 const MAX_LOST_RECORDS: u64 = 256;
 /// Bytes that trials may go over: some milliseconds of a processor.
 const MAX_TRIED_BYTES: usize = 8 << 20;
+/// A trial costs no less than one of so many bytes: the key and the nonce have their price however short the record is.
+const MIN_TRIED_BYTES: usize = 1 << 10;
 /// A record is no shorter: header, one byte, tag.
 const MIN_RECORD_BYTES: u64 = 5 + 1 + 16;
 const APPLICATION_DATA: u8 = 23;
@@ -37,7 +39,8 @@ pub(super) enum Search {
     NeedMore(usize),
     /// The first is a record of so many bytes, and was delivered.
     Found(usize),
-    GiveUp,
+    /// Beside these bytes, so many before them count as not opened.
+    GiveUp(u64),
 }
 
 impl Lost {
@@ -66,7 +69,7 @@ impl Decryption {
     pub(super) fn search(&mut self, direction: Direction, bytes: &[u8], out: &mut dyn ProtocolSink) -> Search {
         let role = self.role(direction);
         let side = self.side(role);
-        let Some(lost) = &mut side.lost else { return Search::GiveUp };
+        let Some(lost) = &mut side.lost else { return Search::GiveUp(0) };
         if lost.rest > 0 {
             let passed = usize::try_from(lost.rest).unwrap_or(usize::MAX).min(bytes.len());
             lost.rest -= passed as u64;
@@ -85,12 +88,12 @@ impl Decryption {
             return Search::Found(length);
         }
         let side = self.side(role);
-        let Some(lost) = &mut side.lost else { return Search::GiveUp };
-        lost.bytes = lost.bytes.saturating_add(1);
+        let Some(lost) = &mut side.lost else { return Search::GiveUp(0) };
         if lost.tried > MAX_TRIED_BYTES {
             side.given_up = true;
-            return Search::GiveUp;
+            return Search::GiveUp(lost.bytes);
         }
+        lost.bytes = lost.bytes.saturating_add(1);
         Search::PassOver(1)
     }
 
@@ -103,7 +106,7 @@ impl Decryption {
         let most = (lost.bytes / MIN_RECORD_BYTES + 1).min(MAX_LOST_RECORDS);
         let mut try_all = |opener: &Opener, from: u64| {
             (0..=most).find_map(|skipped| {
-                lost.tried += record.len();
+                lost.tried += record.len().max(MIN_TRIED_BYTES);
                 let within = lost.tried <= MAX_TRIED_BYTES;
                 within.then(|| opener.open(from + skipped, record, &mut plain)).flatten().map(|kind| (kind, skipped))
             })

@@ -284,6 +284,59 @@ fn the_clients_side_may_come_whole_before_the_servers() {
     }
 }
 
+/// A mirror of the client's side alone.
+#[test]
+fn what_waited_for_a_server_that_is_never_heard_is_counted() {
+    let up = vec![b'u'; 40_000];
+    for suite in [0x1301, 0x1303] {
+        let mut each = Session::new(suite, 9);
+        let log = log_of(&each.key_log());
+        let steps = session(&mut each, &up, OK);
+        let mut tree = StreamTree::new(PROTOCOLS, Arc::new(settings(&log)), false);
+        let mut recorder = Recorder::default();
+        for (direction, bytes) in steps.iter().filter(|(direction, _)| *direction == ToServer) {
+            tree.push(*direction, StreamEvent::Data(bytes), &mut recorder);
+        }
+        tree.push(ToServer, StreamEvent::Fin, &mut recorder);
+        tree.close(&mut recorder);
+        assert!((40_000..40_200).contains(&recorder.count(Bulk::Encrypted, ToServer)), "{:?}", recorder.events());
+    }
+}
+
+/// Each candidate costs all the numbers of all the keys, however short it is.
+#[test]
+fn a_side_whose_gap_is_followed_by_many_false_records_is_given_up_soon() {
+    let mut each = Session::new(0x1301, 9);
+    let log = log_of(&each.key_log());
+    let mut play = Play::new(&log);
+    let mut steps = session(&mut each, GET, OK);
+    // Without the alerts that end it.
+    steps.truncate(6);
+    play.steps(&steps);
+    play.gap(ToServer, 100_000);
+    let candidate = [&[23, 3, 3, 0, 17][..], &[0; 17]].concat();
+    play.push(ToServer, &candidate.repeat(40));
+    assert!(play.recorder.count(Bulk::Encrypted, ToServer) > 100_000, "{:?}", play.recorder.events());
+    assert!(play.recorder.holding("Tunnel") > 0, "the child stream hears of it");
+}
+
+#[test]
+fn what_is_not_opened_of_a_side_that_was_given_up_is_counted_and_missing_in_the_child_stream() {
+    for suite in [0x1301, 0xc02f] {
+        let mut each = Session::new(suite, 9);
+        let log = log_of(&each.key_log());
+        let mut play = Play::new(&log);
+        let mut steps = session(&mut each, GET, OK);
+        steps.truncate(6);
+        play.steps(&steps);
+        let unread = Session::new(suite, 77).client_says_in(1000, &[b'u'; 50_000]);
+        play.push(ToServer, &unread);
+        let counted = play.recorder.count(Bulk::Encrypted, ToServer);
+        assert!((50_000..51_000).contains(&counted), "{suite:#06x}: {counted}");
+        assert_eq!(play.recorder.holding("Tunnel"), 50, "{suite:#06x}: gaps");
+    }
+}
+
 /// Whatever bytes of the application data are missing, the rest is told at its place.
 #[test]
 fn after_lost_bytes_the_records_are_found_again_and_the_gap_is_as_long_as_what_is_missing() {
