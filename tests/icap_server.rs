@@ -8,7 +8,7 @@ mod icap_server {
 }
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     net::{Shutdown, TcpStream},
     sync::Arc,
     time::{Duration, Instant},
@@ -178,6 +178,18 @@ fn one_connection_too_many_is_sent_away_and_the_next_is_welcome_when_one_has_gon
 }
 
 #[test]
+fn more_connections_than_descriptors_are_warned_of() {
+    use rustix::process::{Resource, getrlimit};
+    let warns = |max_connections: u64| {
+        let log = Sensor::start(&format!(", max_connections: {max_connections}")).log();
+        log.contains("too few for proxies.icap_server.max_connections")
+    };
+    assert!(!warns(10));
+    let are_few = getrlimit(Resource::Nofile).current.is_some_and(|descriptors| descriptors < 65_535);
+    assert_eq!(warns(65_535), are_few);
+}
+
+#[test]
 fn a_client_that_reads_nothing_back_holds_no_memory_and_stops_nobody() {
     let sensor = Sensor::start("");
     let http = "POST http://files.example/ HTTP/1.1\r\nHost: files.example\r\n\r\n";
@@ -196,7 +208,48 @@ fn a_client_that_reads_nothing_back_holds_no_memory_and_stops_nobody() {
 }
 
 #[test]
-fn over_tls_it_is_the_same() {
+fn over_tls_a_client_may_send_all_before_it_reads_anything_back() {
+    let (sensor, mut client) = over_tls();
+    let mut socket = sensor.connect();
+    socket.set_nonblocking(true).expect("a socket");
+    let http = "POST http://files.example/ HTTP/1.1\r\nHost: files.example\r\n\r\n";
+    let body = format!("{}0\r\n\r\n", chunk(&"x".repeat(1 << 20)).repeat(12));
+    let asked = reqmod("10.20.3.11", "", http, &body);
+    let mut unsent = asked.as_bytes();
+    let (mut heard, mut moved) = (Vec::new(), Instant::now());
+    let answer = same_again(http, &body);
+    while heard.len() < answer.len() {
+        let before = (unsent.len(), heard.len());
+        let taken = client.writer().write(unsent).expect("taken");
+        unsent = &unsent[taken..];
+        let is_deaf = moved.elapsed() < Duration::from_millis(300) && heard.is_empty();
+        while client.wants_write() && happens(client.write_tls(&mut socket)) {}
+        if (client.is_handshaking() || !is_deaf) && happens(client.read_tls(&mut socket)) {
+            client.process_new_packets().expect("TLS");
+            happens(client.reader().read_to_end(&mut heard));
+        }
+        if before != (unsent.len(), heard.len()) {
+            moved = Instant::now();
+        }
+        assert!(moved.elapsed() < Duration::from_secs(10), "{} of {} bytes came", heard.len(), answer.len());
+    }
+    assert!(heard == answer.as_bytes());
+}
+
+/// False when it would have to wait.
+fn happens(moved: std::io::Result<usize>) -> bool {
+    match moved {
+        Ok(0) => panic!("cut off"),
+        Ok(_) => true,
+        Err(error) => {
+            assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+            false
+        }
+    }
+}
+
+/// A sensor that speaks TLS, and a client that trusts it.
+fn over_tls() -> (Sensor, ClientConnection) {
     let folder = tempfile::tempdir().expect("a folder");
     let signed = rcgen::generate_simple_self_signed(vec!["sensor.example".to_owned()]).expect("a certificate");
     let (certificate, key) = (folder.path().join("sensor.pem"), folder.path().join("sensor.key"));
@@ -213,7 +266,12 @@ fn over_tls_it_is_the_same() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = ServerName::try_from("sensor.example").expect("a name");
-    let client = ClientConnection::new(Arc::new(config), name).expect("a client");
+    (sensor, ClientConnection::new(Arc::new(config), name).expect("a client"))
+}
+
+#[test]
+fn over_tls_it_is_the_same() {
+    let (sensor, client) = over_tls();
     let mut stream = StreamOwned::new(client, sensor.connect());
 
     let (http, first, second) = chat("10000009");

@@ -11,8 +11,10 @@ use shadowtap::{
     testkit::{
         captures,
         dns::{self, Answer},
+        hellos::Hello,
         packets::{Packet, START},
         quic,
+        realtime::{dtls_hello, stun},
         shuffle::put_in_time,
     },
 };
@@ -138,4 +140,19 @@ fn who_sends_the_hello_is_the_client_even_when_the_server_was_seen_first() {
     let replay = replayed(packets, &[]);
     assert_eq!(told(&replay), ["chatgpt 41000 quic_sni=chatgpt.com"]);
     assert_eq!(replay.events_of("quic")[0]["src_port"], 41_000);
+}
+
+#[test]
+fn what_is_sent_ahead_hides_no_hello() {
+    let others = dtls_hello(Hello { name: Some("example.org"), ech: None });
+    let ahead = [vec![others], vec![dtls_hello(Hello::default())], vec![stun()], vec![vec![0]; 7]];
+    let mut packets = Vec::new();
+    for (port, ahead) in (41_000..).zip(&ahead) {
+        let datagrams: Vec<Vec<u8>> = ahead.iter().cloned().chain(quic::hello(1, Some("chatgpt.com"))).collect();
+        packets.extend(connection([port, 443], &datagrams, 3));
+    }
+    let replay = replayed(packets, &[]);
+    let expected: Vec<String> = (41_000..41_004).map(|port| format!("chatgpt {port} quic_sni=chatgpt.com")).collect();
+    assert_eq!(told(&replay), expected);
+    assert!(replay.events_of("ai_activity").iter().all(|event| event["ai"]["operation"] != "audio"));
 }

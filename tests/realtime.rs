@@ -77,6 +77,15 @@ fn a_call_is_with_the_service_whose_address_the_client_was_told() {
 fn a_name_in_the_hello_counts_more() {
     let ours = dtls_hello(Hello { name: Some("api.openai.com"), ech: None });
     assert_eq!(told(&replayed(&[call(&ours)], &[])), expected("dtls", "tls_sni", &ours));
+}
+
+/// Servers drop what they do not know, so that anybody can send a hello of others ahead.
+#[test]
+fn a_name_of_others_in_the_hello_counts_less_than_what_the_client_was_told() {
     let others = dtls_hello(Hello { name: Some("meet.example"), ech: None });
-    assert_eq!(told(&replayed(&[resolved("api.openai.com"), call(&others)], &[])), [json!(null); 0]);
+    assert_eq!(told(&replayed(&[call(&others)], &[])), [json!(null); 0]);
+    let conversations = [resolved("api.openai.com"), call(&others)];
+    assert_eq!(told(&replayed(&conversations, &[])), expected("dtls", "dns", &others));
+    let conversations = [resolved("api.openai.com"), resolved("meet.example"), call(&others)];
+    assert_eq!(told(&replayed(&conversations, &[])), [json!(null); 0]);
 }

@@ -25,7 +25,7 @@ struct Entry<V> {
     serial: u64,
 }
 
-impl<K: Clone + Eq + Hash, V> Learned<K, V> {
+impl<K: Clone + Eq + Hash, V: PartialEq> Learned<K, V> {
     pub(super) fn new(max_entries: usize) -> Self {
         Self {
             max_entries,
@@ -42,9 +42,12 @@ impl<K: Clone + Eq + Hash, V> Learned<K, V> {
         self.make_room();
     }
 
+    /// What is learned again while it holds has held all along.
     pub(super) fn learn(&mut self, key: K, value: V, from: Timestamp, until: Timestamp) {
         self.learned += 1;
         let serial = self.learned;
+        let known = self.entries.get(&key).filter(|entry| entry.value == value && from <= entry.until);
+        let from = known.map_or(from, |entry| entry.from.min(from));
         if let Some(before) = self.entries.insert(key.clone(), Entry { value, from, until, serial }) {
             self.order.remove(&before.serial);
         }
@@ -95,5 +98,18 @@ mod tests {
         assert_eq!((learned.len(), learned.order.len(), learned.evicted()), (100, 100, 10));
         assert!(learned.of(&9, Timestamp(0)).is_none());
         assert!(learned.of(&10, Timestamp(0)).is_some());
+    }
+
+    #[test]
+    fn what_is_learned_again_while_it_holds_has_held_since_it_was_first_learned() {
+        let mut learned = Learned::new(100);
+        learned.learn(1, "a", Timestamp(1), Timestamp(9));
+        learned.learn(1, "a", Timestamp(5), Timestamp(20));
+        assert_eq!(learned.of(&1, Timestamp(2)), Some(&"a"));
+        assert_eq!(learned.of(&1, Timestamp(20)), Some(&"a"));
+        learned.learn(1, "a", Timestamp(21), Timestamp(30));
+        assert_eq!(learned.of(&1, Timestamp(20)), None, "it did not hold between the two");
+        learned.learn(1, "b", Timestamp(25), Timestamp(30));
+        assert_eq!(learned.of(&1, Timestamp(24)), None, "another value holds from when it was learned");
     }
 }

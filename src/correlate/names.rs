@@ -3,12 +3,15 @@
 //! name since, that of no AI service, has no name any more. A name that an AI service's record led to (the target of an
 //! HTTPS record) stands for the service's. What encrypts hellos to a name is known too, so that a hello tells whether the
 //! name in it is an outer one. Bounds: `protocol.max_learned_names` names, as many targets, as many names with
-//! configurations of Encrypted Client Hello; the oldest learned goes first and is counted.
+//! configurations of Encrypted Client Hello, [`MAX_OFFERS`] each; the oldest learned goes first and is counted.
 
 use std::net::IpAddr;
 
 use super::learned::Learned;
 use crate::event::{EchOffer, LookUp, Timestamp};
+
+/// Distinct offers of a name that are kept, the first of an answer.
+const MAX_OFFERS: usize = 8;
 
 pub(super) struct Names {
     /// Names by client and address.
@@ -47,7 +50,13 @@ impl Names {
             self.by_target.learn((client, target), name.clone(), now, until);
         }
         if let Some(until) = ech.iter().map(|(_, until)| *until).max() {
-            self.ech.learn((client, name), ech.into_iter().map(|(offer, _)| offer).collect(), now, until);
+            let mut offers = Vec::new();
+            for (offer, _) in ech {
+                if offers.len() < MAX_OFFERS && !offers.contains(&offer) {
+                    offers.push(offer);
+                }
+            }
+            self.ech.learn((client, name), offers, now, until);
         }
     }
 
@@ -133,6 +142,16 @@ mod tests {
         ] {
             assert_eq!(behind(offer, client, time), None);
         }
+    }
+
+    #[test]
+    fn a_name_has_eight_distinct_offers_at_most() {
+        let mut names = Names::new(10);
+        let offer = |config_id| EchOffer { config_id, name: "public.example".to_owned() };
+        let ech = (0..=255).flat_map(|id| [(offer(id / 2), Timestamp(50)), (offer(0), Timestamp(50))]).collect();
+        names.learn(address(CLIENT), LookUp { ech, ..answer("api.openai.com", true, 100) }, Timestamp(1));
+        let kept = names.ech.of(&(address(CLIENT), "api.openai.com".to_owned()), Timestamp(1)).unwrap();
+        assert_eq!(*kept, (0..8).map(offer).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! One accepted connection: reads, answers, and gives copies of both to the [`Gatherer`]. In: the word that its socket may
 //! be ready; out: whether it goes on, and what it waits for.
-//! Bounds: [`MAX_UNSENT_BYTES`] beside one read: a client that does not take its message back is read no further.
+//! Bounds: [`MAX_UNSENT_BYTES`], beside what [`PUSHED_BYTES`] bring, and one read: a client that does not take its message
+//! back is read no further.
 
 use std::{
-    io,
+    io, mem,
     net::{SocketAddr, TcpStream},
     sync::Arc,
     time::Instant,
@@ -22,6 +23,8 @@ use crate::event::Direction;
 pub(super) const READ_BYTES: usize = 64 << 10;
 /// Answers that wait for the client.
 const MAX_UNSENT_BYTES: usize = 256 << 10;
+/// Of a read, what is answered at once: a short request has an answer ten times its length.
+const PUSHED_BYTES: usize = 4 << 10;
 /// Reads in a row, then it is another's turn.
 const READS_PER_TURN: usize = 8;
 
@@ -40,6 +43,8 @@ pub(super) struct Connection {
     icap: icap::Connection,
     streams: Streams,
     answers: Answers,
+    /// Read, and not pushed yet: the client must take its answers first.
+    unpushed: Vec<u8>,
     /// Of the answers, what is sent already.
     sent: usize,
     /// When all is sent, it is closed.
@@ -47,6 +52,8 @@ pub(super) struct Connection {
     pub(super) active: Instant,
     /// What the event loop looks for.
     pub(super) waits: Waits,
+    /// It stands among those that could go on.
+    pub(super) has_turn: bool,
 }
 
 impl Connection {
@@ -67,10 +74,12 @@ impl Connection {
             icap: icap::Connection::new(service),
             streams,
             answers: Answers::default(),
+            unpushed: Vec::new(),
             sent: 0,
             is_ending: false,
             active: Instant::now(),
             waits: Waits::Bytes,
+            has_turn: false,
         })
     }
 
@@ -80,7 +89,7 @@ impl Connection {
 
     /// Nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
-        self.icap.is_idle() && self.answers.sent.is_empty()
+        self.icap.is_idle() && self.answers.sent.is_empty() && self.unpushed.is_empty()
     }
 
     /// Reads and writes as far as the socket goes. `None`: it has ended.
@@ -99,8 +108,13 @@ impl Connection {
             if self.is_ending {
                 return Ok((!is_sent).then_some(Waits::Room));
             }
-            if self.answers.sent.len() - self.sent > MAX_UNSENT_BYTES {
+            if self.is_full() {
                 return Ok(Some(Waits::Room));
+            }
+            if !self.unpushed.is_empty() {
+                let unpushed = mem::take(&mut self.unpushed);
+                self.take(&unpushed, gatherer);
+                continue;
             }
             let read = match self.transport.read(scratch) {
                 Ok(0) => {
@@ -122,12 +136,25 @@ impl Connection {
         Ok(Some(Waits::ItsTurn))
     }
 
-    fn take(&mut self, bytes: &[u8], gatherer: &mut Gatherer) {
-        gatherer.copy(&mut self.streams, Direction::ToServer, bytes);
-        let next = self.icap.push(bytes, &mut self.answers, &mut gatherer.counters.requests);
-        self.is_ending = next == Next::Close;
-        gatherer.copy(&mut self.streams, Direction::ToClient, &self.answers.told);
-        self.answers.told.clear();
+    fn is_full(&self) -> bool {
+        self.answers.sent.len() - self.sent > MAX_UNSENT_BYTES
+    }
+
+    /// Answers what was read, as far as there is room for answers.
+    fn take(&mut self, mut bytes: &[u8], gatherer: &mut Gatherer) {
+        while !bytes.is_empty() && !self.is_ending && !self.is_full() {
+            let (pushed, rest) = bytes.split_at(bytes.len().min(PUSHED_BYTES));
+            bytes = rest;
+            gatherer.copy(&mut self.streams, Direction::ToServer, pushed);
+            let next = self.icap.push(pushed, &mut self.answers, &mut gatherer.counters.requests);
+            self.is_ending = next == Next::Close;
+            gatherer.copy(&mut self.streams, Direction::ToClient, &self.answers.told);
+            self.answers.told.clear();
+            self.answers.told.shrink_to(PUSHED_BYTES);
+        }
+        if !self.is_ending {
+            self.unpushed = bytes.to_vec();
+        }
     }
 
     /// Sends answers; true when nothing of them is left.
@@ -163,4 +190,34 @@ impl Connection {
 /// A listener on `::` shows IPv4 clients as mapped addresses.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, net::TcpListener};
+
+    use super::*;
+    use crate::capture::LiveShared;
+
+    #[test]
+    fn short_requests_have_no_more_answers_waiting_than_the_bound() {
+        const REQUEST: &[u8] = b"OPTIONS x ICAP/1.0\r\n\r\n";
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, address) = listener.accept().unwrap();
+        let (mut gatherer, _batches) = Gatherer::new(1 << 20, LiveShared::default());
+        let service = icap::Service { max_connections: 1 };
+        let mut connection = Connection::begin(socket, address, None, service, &mut gatherer).unwrap();
+        let requests = READ_BYTES / REQUEST.len();
+        connection.take(&REQUEST.repeat(requests), &mut gatherer);
+        let Answers { sent, told } = &connection.answers;
+        assert!(sent.len() < MAX_UNSENT_BYTES + (64 << 10), "{} bytes", sent.len());
+        assert!(told.capacity() <= PUSHED_BYTES, "{} bytes", told.capacity());
+        client.write_all(b"\r\n").unwrap();
+        let mut scratch = vec![0; READ_BYTES];
+        for _ in 0..2 * READS_PER_TURN {
+            connection.drive(&mut scratch, &mut gatherer).unwrap();
+        }
+        assert_eq!(gatherer.counters.requests.options, requests as u64, "none is forgotten");
+    }
 }

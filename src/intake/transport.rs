@@ -49,7 +49,15 @@ impl Transport {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
+            // Not rustls' own `Stream::write`: while the socket takes nothing, it may read instead, and then says that it
+            // wrote nothing, as if the client were gone.
+            Self::Tls(stream) => {
+                flush(stream)?;
+                match stream.conn.writer().write(bytes)? {
+                    0 => Err(io::ErrorKind::WouldBlock.into()),
+                    written => Ok(written),
+                }
+            }
         }
     }
 
@@ -57,12 +65,7 @@ impl Transport {
     pub(super) fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
-            Self::Tls(stream) => {
-                while stream.conn.wants_write() {
-                    stream.conn.write_tls(&mut stream.sock)?;
-                }
-                Ok(())
-            }
+            Self::Tls(stream) => flush(stream),
         }
     }
 
@@ -74,6 +77,13 @@ impl Transport {
             let _ = self.flush();
         }
     }
+}
+
+fn flush(stream: &mut StreamOwned<ServerConnection, TcpStream>) -> io::Result<()> {
+    while stream.conn.wants_write() {
+        stream.conn.write_tls(&mut stream.sock)?;
+    }
+    Ok(())
 }
 
 /// A file of [`Tls`] that cannot be used.

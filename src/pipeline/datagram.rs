@@ -1,7 +1,8 @@
 //! What a worker does with UDP, and with TCP of no known protocol. In: datagrams; out: facts. DNS is read: its answers
 //! name addresses for the client that asked. The hello of QUIC names its flow, so may that of DTLS; voice and video go by
-//! their first datagram. All else is an [`Opaque`] flow, which such a
-//! name may tell of.
+//! what they begin with. All else is an [`Opaque`] flow, which such a
+//! name may tell of. Servers drop what they do not know, so that a datagram or two before QUIC decide nothing.
+//! Bounds: [`MAX_UNKNOWN`] datagrams of a flow are looked at, beside those of QUIC.
 
 use super::{
     lookup::{self, goes_to_resolver},
@@ -19,6 +20,24 @@ use crate::{
     },
     redact::wire,
 };
+
+/// Datagrams that are no QUIC, then none of it is expected.
+const MAX_UNKNOWN: u8 = 8;
+
+/// A flow that may still bring a hello of QUIC.
+#[derive(Default)]
+pub(super) struct Unknown {
+    datagrams: u8,
+    /// What a hello of DTLS said, unless that was a name of others: anybody can send one ahead, and the name of the
+    /// server's address counts more.
+    naming: Option<Naming>,
+}
+
+impl Unknown {
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.datagrams > 0
+    }
+}
 
 impl Sensor {
     /// One datagram. Answers whether more of its direction are wanted.
@@ -48,42 +67,56 @@ impl Sensor {
             // Decided already: this is the other direction.
             return Interest::Nothing;
         }
-        if state.quic.is_none() && self.maybe_realtime(flow, state, bytes) {
-            return Interest::Nothing;
-        }
+        let is_quic = state.quic.is_some();
         let max_hello_bytes = self.generations.rules().protocol.max_hello_bytes;
         let read = survive(|| Quic::read(&mut state.quic, direction, bytes, max_hello_bytes));
         self.counters.panics += u64::from(read.is_none());
         let naming = match read {
             Some(Read::More) => return Interest::Data,
+            Some(Read::GiveUp) if !is_quic && self.may_become_quic(state, bytes) => return Interest::Data,
             Some(Read::Hello(hello)) => Some(self.quic_hello(state, &hello)),
-            Some(Read::GiveUp) | None => None,
+            Some(Read::GiveUp) | None => state.unknown.naming.take(),
         };
-        if naming.as_ref().is_none_or(|naming| !naming.is_of_others()) {
-            self.open_opaque(flow, state, naming);
-        }
+        self.settle(flow, state, naming);
         Interest::Nothing
     }
 
-    /// Answers whether the flow carries voice or video.
-    fn maybe_realtime(&mut self, flow: &FlowRecord, state: &mut FlowState, bytes: &[u8]) -> bool {
+    /// Looks at a datagram that is no QUIC.
+    fn may_become_quic(&mut self, state: &mut FlowState, bytes: &[u8]) -> bool {
+        state.unknown.datagrams += 1;
+        let is_known = state.exchanges.app_proto.is_none() && self.is_realtime_of_a_service(state, bytes);
+        !is_known && state.unknown.datagrams < MAX_UNKNOWN
+    }
+
+    /// Looks for voice and video. Answers whether their hello names an AI service.
+    fn is_realtime_of_a_service(&mut self, state: &mut FlowState, bytes: &[u8]) -> bool {
         let read = survive(|| realtime::read(bytes));
         self.counters.panics += u64::from(read.is_none());
         let Some(realtime) = read.flatten() else { return false };
         state.exchanges.app_proto = Some(realtime.name());
-        let naming = match &realtime {
-            Realtime::Stun => None,
-            Realtime::Dtls(hello) => {
-                Some(Naming::of(hello, EvidenceKind::TlsSni, Vec::new(), self.generations.rules()))
-            }
-        };
-        state.exchanges.spoken = true;
-        state.exchanges.named |= naming.as_ref().is_some_and(|naming| naming.named);
-        state.exchanges.about_ai |= naming.as_ref().is_some_and(|naming| naming.service.is_some());
+        if let Realtime::Dtls(hello) = &realtime {
+            let naming = Naming::of(hello, EvidenceKind::TlsSni, Vec::new(), self.generations.rules());
+            state.unknown.naming = (!naming.is_of_others()).then_some(naming);
+        }
+        state.unknown.naming.as_ref().is_some_and(|naming| naming.service.is_some())
+    }
+
+    /// No more is looked for: the flow is whom its hello names, if any did.
+    fn settle(&mut self, flow: &FlowRecord, state: &mut FlowState, naming: Option<Naming>) {
+        if let Some(naming) = &naming {
+            state.exchanges.spoken = true;
+            state.exchanges.named |= naming.named;
+            state.exchanges.about_ai |= naming.service.is_some();
+        }
         if naming.as_ref().is_none_or(|naming| !naming.is_of_others()) {
             self.open_opaque(flow, state, naming);
         }
-        true
+    }
+
+    /// The flow ended while a hello might have come.
+    pub(super) fn settle_at_end(&mut self, flow: &FlowRecord, state: &mut FlowState) {
+        let naming = state.unknown.naming.take();
+        self.settle(flow, state, naming);
     }
 
     fn quic_hello(&mut self, state: &mut FlowState, quic: &QuicHello) -> Naming {
@@ -93,9 +126,6 @@ impl Sensor {
         let naming = Naming::of(&quic.hello, EvidenceKind::QuicSni, Vec::new(), self.generations.rules());
         self.counters.encrypted_dns_sessions += u64::from(naming.encrypted_dns);
         state.exchanges.app_proto = Some("quic");
-        state.exchanges.spoken = true;
-        state.exchanges.named |= naming.named;
-        state.exchanges.about_ai |= naming.service.is_some();
         let event = QuicEvent {
             version: quic.version,
             sni: quic.hello.server_name.as_deref().map(wire::host),

@@ -14,6 +14,7 @@ use self::{
 use super::{
     Rules,
     counters::SensorCounters,
+    datagram::Unknown,
     facts::{FactLog, Workbench},
     generations::Generations,
     naming::Naming,
@@ -57,6 +58,8 @@ pub(super) struct FlowState {
     pub(super) exchanges: Exchanges,
     /// Whose hello is not whole yet.
     pub(super) quic: Option<Quic>,
+    /// What came of no QUIC.
+    pub(super) unknown: Unknown,
     /// It is of no known protocol.
     pub(super) opaque: Option<Opaque>,
     told_conflict: bool,
@@ -134,6 +137,7 @@ impl StreamConsumer for Sensor {
             tree,
             exchanges: Exchanges::default(),
             quic: None,
+            unknown: Unknown::default(),
             opaque: None,
             told_conflict: false,
             told_gap: false,
@@ -253,12 +257,13 @@ impl StreamConsumer for Sensor {
         }
         // One side alone spoke, or not enough to tell the protocol.
         let [up, down] = flow.counters.bytes;
-        let is_unread = state.tree.is_some() || state.quic.is_some();
-        let is_unread = is_unread && !state.exchanges.spoken && up + down > 0;
+        let is_unread = state.tree.is_some() || state.quic.is_some() || state.unknown.is_looked_at();
         // That nothing in a session tells more than it does may be known only now.
         let perhaps_hidden = state.exchanges.perhaps_hidden.take();
-        if is_unread || perhaps_hidden.is_some() {
+        if perhaps_hidden.is_some() {
             self.open_opaque(flow, &mut state, perhaps_hidden);
+        } else if is_unread && !state.exchanges.spoken && up + down > 0 {
+            self.settle_at_end(flow, &mut state);
         }
         self.close_opaque(flow, &mut state);
         let app_proto = state.exchanges.app_proto;

@@ -151,6 +151,13 @@ fn open_sources(interfaces: &[String], config: &Config, shared: &LiveShared) -> 
 /// Serves proxies on a thread of its own from now on; the other end of the channel takes what they send.
 fn start_icap(settings: &IcapServer, live: &LiveShared) -> Result<Receiver<intake::Batch>, ServiceError> {
     let (server, batches) = Server::listen(settings, live)?;
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    if let Some(descriptors) = descriptors.filter(|descriptors| *descriptors < settings.max_connections as u64) {
+        warn!(
+            "{descriptors} descriptors (LimitNOFILE) are too few for proxies.icap_server.max_connections: {}",
+            settings.max_connections
+        );
+    }
     info!(address = %server.address().unwrap_or(settings.listen), tls = settings.tls.is_some(), "ICAP server");
     let serve = move || {
         if let Err(fault) = server.run() {
