@@ -85,6 +85,13 @@ fn replayed(mut packets: Vec<Packet>, options: &[&str]) -> Replay {
     replay
 }
 
+/// A configuration that names the proxy.
+fn configured(folder: &tempfile::TempDir) -> String {
+    let config = folder.path().join("shadowtap.yaml");
+    std::fs::write(&config, "proxies: { addresses: [10.20.0.9] }\n").expect("written");
+    config.to_str().expect("a path").to_owned()
+}
+
 fn activities(replay: &Replay) -> Vec<Value> {
     replay.events_of("ai_activity").into_iter().map(|mut event| event["ai"].take()).collect()
 }
@@ -144,6 +151,7 @@ fn two_users_of_one_connection_are_told_apart_and_a_number_across_the_preview_is
 
 #[test]
 fn an_upload_seen_on_three_legs_is_told_once() {
+    let folder = tempfile::tempdir().expect("a folder");
     let body = chat_with_mrn();
     let upload = Upload::new(URL, "10.20.3.7", body.as_bytes());
     let packets = |origin_up| {
@@ -177,10 +185,15 @@ fn an_upload_seen_on_three_legs_is_told_once() {
         replay.text()
     );
     assert!(replay.text() == replayed(packets(3020), &["--workers", "4"]).text());
-    // An origin leg of another size is nobody's.
-    let replay = replayed(packets(9000), &[]);
-    assert_eq!(activities(&replay)[0]["legs"], json!(["client", "icap"]));
+    // An origin leg of another size is nobody's: counted where it is a configured proxy's, else told.
+    let replay = replayed(packets(9000), &["--config", &configured(&folder)]);
+    let told = activities(&replay);
+    assert_eq!((told.len(), &told[0]["legs"]), (1, &json!(["client", "icap"])));
     assert!(replay.stderr().contains("connections from proxies to AI services"), "{}", replay.stderr());
+    let told = activities(&replayed(packets(9000), &[]));
+    let mut devices: Vec<_> = told.iter().map(|ai| ai["device"]["address"].as_str().unwrap()).collect();
+    devices.sort_unstable();
+    assert_eq!(devices, ["10.20.0.9", "10.20.3.7"]);
 }
 
 #[test]
@@ -225,13 +238,37 @@ fn an_answer_shown_apart_is_no_second_upload() {
 #[test]
 fn what_a_configured_proxy_sends_is_no_activity_of_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = folder.path().join("shadowtap.yaml");
-    std::fs::write(&config, "proxies: { addresses: [10.20.0.9] }\n").expect("written");
     let origin = says("10.20.0.9:60000", "203.0.113.77:443", 1, session("api.openai.com", 3000));
-    let config = config.to_str().expect("a path");
-    let replay = replayed(origin.clone(), &["--config", config]);
+    let replay = replayed(origin.clone(), &["--config", &configured(&folder)]);
     assert_eq!((activities(&replay).len(), replay.events_of("tls").len()), (0, 1));
     assert_eq!(activities(&replayed(origin, &[])).len(), 1);
+}
+
+#[test]
+fn one_request_for_a_service_to_anybody_silences_nobody() {
+    let body = chat_with_mrn();
+    let head = |target: &str| {
+        let length = body.len();
+        format!("POST {target} HTTP/1.1\r\nHost: api.openai.com\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let forged = "GET http://api.openai.com/ HTTP/1.1\r\nHost: api.openai.com\r\n\r\n";
+    let packets = [
+        says("10.20.9.9:50000", "10.20.3.7:80", 0, vec![(Direction::ToServer, forged.into())]),
+        says("10.20.3.7:50000", "203.0.113.77:443", 100, session("api.openai.com", 3000)),
+        says("10.20.3.7:50001", "203.0.113.77:80", 200, vec![(Direction::ToServer, head("/v1/x").into_bytes())]),
+    ];
+    let replay = replayed(packets.concat(), &["--workers", "1"]);
+    let of_victim = |ai: &&Value| ai["device"]["address"] == "10.20.3.7";
+    assert_eq!(activities(&replay).iter().filter(of_victim).count(), 2, "{}", replay.text());
+    assert_eq!(alerts(&replay, 9_000_001).len(), 1, "{}", replay.text());
+    assert!(replay.text() == replayed(packets.concat(), &["--workers", "4"]).text());
+    // Nor does an answer that one shows oneself.
+    let answer = Upload::new(URL, "10.20.3.7", HARMLESS).answered("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", b"hello");
+    let packets = [
+        says("10.20.3.7:40000", "10.20.9.9:1344", 0, answer),
+        says("10.20.3.7:50000", "203.0.113.77:443", 100, session("api.openai.com", 3000)),
+    ];
+    assert_eq!(activities(&replayed(packets.concat(), &[])).len(), 1);
 }
 
 #[test]

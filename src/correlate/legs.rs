@@ -1,8 +1,9 @@
 //! Legs: what goes through a proxy is seen up to three times, from client to proxy, from proxy to its scanner (ICAP),
 //! from proxy to service. In: how exchanges begin, grow and end; out: which of them are one, and who may be told now.
 //! A client's leg and ICAP's join by client address, host and time; an origin leg joins a client's exchange when it is
-//! the only one by host, start within [`START_APART`] and size within 2 %, else it stays counted. Who waits for
-//! another leg waits [`PATIENCE`] at most. Bounds: exchanges open in `correlate`, and [`MAX_ORIGINS`].
+//! the only one by host, start within [`START_APART`] and size within 2 %. Else one from a configured proxy stays
+//! counted, and one from a proxy that was only recognised is an activity of its own: anybody can make an address look
+//! like a proxy's. Who waits for another leg waits [`PATIENCE`] after its end at most. Bounds: exchanges open in `correlate`, and [`MAX_ORIGINS`].
 //! Does not: tell anything, touch alerts.
 
 use std::{
@@ -38,7 +39,10 @@ pub(super) enum Role {
     Icap,
     /// The answer to a request that ICAP showed before.
     Answer,
+    /// From a configured proxy: never told.
     Origin,
+    /// From who acted as a proxy: told unless it joins an exchange.
+    MaybeOrigin,
 }
 
 /// Names of hosts, as hashes.
@@ -65,8 +69,10 @@ struct Exchange {
 struct Origin {
     hosts: Hosts,
     opened: Timestamp,
+    ended: Option<Timestamp>,
     size: u64,
-    has_ended: bool,
+    /// It is told unless it joins.
+    is_held: bool,
     evidence: Vec<Evidence>,
 }
 
@@ -82,6 +88,7 @@ pub(super) enum ClientLeg {
 /// An origin leg found its exchange.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Joined {
+    pub(super) leg: ExchangeKey,
     /// The exchanges that it is a leg of.
     pub(super) exchanges: Vec<ExchangeKey>,
     pub(super) evidence: Vec<Evidence>,
@@ -100,6 +107,8 @@ pub(super) enum Due {
     /// This exchange waits for nothing any more.
     Tell(ExchangeKey),
     Join(Joined),
+    /// What came from a recognised proxy is no leg of another exchange.
+    Own { key: ExchangeKey, has_ended: bool },
 }
 
 pub(super) struct Legs {
@@ -137,7 +146,7 @@ impl Legs {
         self.proxies.configure(known);
     }
 
-    /// Origin legs that joined no exchange.
+    /// Origin legs of configured proxies that joined no exchange.
     pub(super) fn unattributed(&self) -> u64 {
         self.unattributed
     }
@@ -151,8 +160,11 @@ impl Legs {
     pub(super) fn role(&mut self, opening: &Opening, flow: &FlowIdentity, now: Timestamp) -> Role {
         let (from, to) = (flow.client.ip(), flow.server.ip());
         if let Some(proxied) = &opening.proxied {
+            if proxied.is_answer {
+                return Role::Answer;
+            }
             self.proxies.works(from, now);
-            return if proxied.is_answer { Role::Answer } else { Role::Icap };
+            return Role::Icap;
         }
         let asks_a_proxy = opening.evidence.iter().any(|evidence| {
             use EvidenceKind::{AbsoluteUri, ConnectTarget, SocksTarget};
@@ -161,7 +173,7 @@ impl Legs {
         // A proxy on the client's own machine: the address says nothing of which of the two it is.
         let is_own = from == to && asks_a_proxy;
         if !is_own && self.proxies.is_any() && self.proxies.is_one(from, now) {
-            return Role::Origin;
+            return if self.proxies.is_configured(from) { Role::Origin } else { Role::MaybeOrigin };
         }
         if asks_a_proxy {
             self.proxies.works(to, now);
@@ -196,16 +208,20 @@ impl Legs {
         self.exchanges.insert(opening.key, exchange);
     }
 
-    /// An origin leg begins.
-    pub(super) fn origin_opened(&mut self, opening: Opening, now: Timestamp) {
+    /// An origin leg begins; `is_held`: it is told unless it joins an exchange. False when there is no room for it.
+    pub(super) fn origin_opened(&mut self, opening: &Opening, is_held: bool, now: Timestamp) -> bool {
         if self.origins.len() >= MAX_ORIGINS {
-            self.unattributed += 1;
-            return;
+            self.unattributed += u64::from(!is_held);
+            return false;
+        }
+        if is_held {
+            self.waiting.insert((now.after(PATIENCE), Waiting::Origin(opening.key)));
         }
         let hosts = hosts(&opening.evidence);
         self.origins_by_host.extend(hosts.iter().map(|host| (*host, now, opening.key)));
-        let origin = Origin { hosts, opened: now, size: 0, has_ended: false, evidence: opening.evidence };
-        self.origins.insert(opening.key, origin);
+        let evidence = opening.evidence.clone();
+        self.origins.insert(opening.key, Origin { hosts, opened: now, ended: None, size: 0, is_held, evidence });
+        true
     }
 
     pub(super) fn is_origin(&self, key: &ExchangeKey) -> bool {
@@ -328,7 +344,7 @@ impl Legs {
 
     /// An origin leg ended.
     pub(super) fn origin_ended(&mut self, key: ExchangeKey, now: Timestamp) -> Option<Joined> {
-        self.origins.get_mut(&key)?.has_ended = true;
+        self.origins.get_mut(&key)?.ended = Some(now);
         let joined = self.join(key, false);
         if joined.is_none() {
             self.waiting.insert((now.after(PATIENCE), Waiting::Origin(key)));
@@ -350,7 +366,7 @@ impl Legs {
                 let exchange = self.exchanges.get(&key);
                 let origins = exchange.map(|exchange| near(&self.origins_by_host, &exchange.hosts, exchange.opened));
                 for origin in origins.unwrap_or_default() {
-                    if self.origins.get(&origin).is_some_and(|origin| origin.has_ended)
+                    if self.origins.get(&origin).is_some_and(|origin| origin.ended.is_some())
                         && let Some(joined) = self.join(origin, true)
                     {
                         return Some((at, Some(Due::Join(joined))));
@@ -362,30 +378,50 @@ impl Legs {
             }
             Waiting::Origin(key) => {
                 self.waiting.remove(&(at, waiting));
-                // It may have joined meanwhile.
-                if !self.origins.contains_key(&key) {
-                    return Some((at, None));
-                }
-                let joined = self.join(key, true);
-                if joined.is_none() {
-                    self.unattributed += 1;
-                    self.forget_origin(&key);
-                }
-                Some((at, joined.map(Due::Join)))
+                Some((at, self.origin_due(key, at)))
             }
         }
+    }
+
+    fn origin_due(&mut self, key: ExchangeKey, at: Timestamp) -> Option<Due> {
+        // It may have joined meanwhile.
+        let origin = self.origins.get(&key)?;
+        let (opened, ended) = (origin.opened, origin.ended);
+        match ended {
+            // It is due again.
+            Some(ended) if at < ended.after(PATIENCE) => return None,
+            Some(_) => {
+                if let Some(joined) = self.join(key, true) {
+                    return Some(Due::Join(joined));
+                }
+            }
+            // As long as its exchange may still prove to be here; asked at ever longer intervals.
+            None => {
+                let again = at.after(at.since(opened));
+                if again > at && !self.candidates(origin).is_empty() {
+                    self.waiting.insert((again, Waiting::Origin(key)));
+                    return None;
+                }
+            }
+        }
+        let origin = self.forget_origin(&key)?;
+        self.unattributed += u64::from(!origin.is_held);
+        origin.is_held.then_some(Due::Own { key, has_ended: ended.is_some() })
+    }
+
+    /// The exchanges that an origin leg may be of.
+    fn candidates(&self, origin: &Origin) -> Vec<(ExchangeKey, &Exchange)> {
+        let near = near(&self.by_host, &origin.hosts, origin.opened).into_iter();
+        near.filter_map(|key| Some((key, self.exchanges.get(&key)?)))
+            .filter(|(_, exchange)| exchange.role != Role::Direct && !exchange.has_client_leg && !exchange.has_origin)
+            .collect()
     }
 
     /// The one exchange that an origin leg can be of. Before `finally`, nobody is chosen while others may still fit.
     fn join(&mut self, key: ExchangeKey, finally: bool) -> Option<Joined> {
         let origin = self.origins.get(&key)?;
-        let candidates = near(&self.by_host, &origin.hosts, origin.opened);
-        let candidates: Vec<_> = candidates
-            .into_iter()
-            .filter_map(|key| Some((key, self.exchanges.get(&key)?)))
-            .filter(|(_, exchange)| exchange.role != Role::Direct && !exchange.has_client_leg && !exchange.has_origin)
-            .collect();
-        let all_ended = origin.has_ended && candidates.iter().all(|(_, exchange)| exchange.ended.is_some());
+        let candidates = self.candidates(origin);
+        let all_ended = origin.ended.is_some() && candidates.iter().all(|(_, exchange)| exchange.ended.is_some());
         if !finally && !all_ended {
             return None;
         }
@@ -396,7 +432,7 @@ impl Legs {
         let exchange = self.exchanges.get_mut(&of)?;
         exchange.has_origin = true;
         let exchanges = if exchange.shown.is_empty() { vec![of] } else { exchange.shown.clone() };
-        Some(Joined { exchanges, evidence: origin.evidence })
+        Some(Joined { leg: key, exchanges, evidence: origin.evidence })
     }
 
     fn forget(&mut self, key: &ExchangeKey) {
@@ -494,7 +530,8 @@ mod tests {
     }
 
     fn legs() -> Legs {
-        Legs::new(KnownProxies::load(&[], true, &crate::yaml::Source::new("", "")).unwrap())
+        let addresses = ["10.0.0.9", "127.0.0.1"].map(|address| address.to_owned().into());
+        Legs::new(KnownProxies::load(&addresses, true, &crate::yaml::Source::new("", "")).unwrap())
     }
 
     fn client_session(legs: &mut Legs, flow: u64, client: &str, time: Timestamp, size: u64) {
@@ -508,7 +545,7 @@ mod tests {
     fn origin_session(legs: &mut Legs, flow: u64, time: Timestamp, size: u64) {
         let opening = opening(flow, EvidenceKind::TlsSni, "api.openai.com");
         assert_eq!(legs.role(&opening, &self::flow("10.0.0.9:6000", "203.0.113.7:443"), time), Role::Origin);
-        legs.origin_opened(opening, time);
+        assert!(legs.origin_opened(&opening, false, time));
         legs.grown(&key(flow), size);
     }
 

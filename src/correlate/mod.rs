@@ -171,18 +171,41 @@ impl Correlator {
                     let pcap_filename = self.pcap_filename.as_deref();
                     exchange.tell_part(true, &mut Telling::new(stamp, &flow, app_proto, pcap_filename, tell));
                 }
-                Some(Due::Join(joined)) => self.joined(&joined),
+                Some(Due::Join(joined)) => self.joined(&joined, Stamp { time, ..self.now }, tell),
+                Some(Due::Own { key, has_ended }) => self.released(key, has_ended, Stamp { time, ..self.now }, tell),
                 None => {}
             }
         }
     }
 
-    /// An origin leg is one of these exchanges'.
-    fn joined(&mut self, joined: &Joined) {
+    /// An origin leg is one of these exchanges'. What was found on it alone is told all the same.
+    fn joined(&mut self, joined: &Joined, stamp: Stamp, tell: &mut dyn FnMut(Event)) {
         for key in &joined.exchanges {
             if let Some(exchange) = self.open.get_mut(key) {
                 exchange.seen_on(Leg::Origin, &joined.evidence, None);
             }
+        }
+        let Some(leg) = self.open.get(&joined.leg) else { return };
+        let mut exchanges = joined.exchanges.iter().filter_map(|key| self.open.get(key));
+        if exchanges.any(|exchange| leg.is_read_in(exchange)) {
+            self.open.remove(&joined.leg);
+        } else {
+            self.released(joined.leg, true, stamp, tell);
+        }
+    }
+
+    /// What was held is no leg of another exchange, and an activity of its own.
+    fn released(&mut self, key: ExchangeKey, has_ended: bool, stamp: Stamp, tell: &mut dyn FnMut(Event)) {
+        let Entry::Occupied(mut entry) = self.open.entry(key) else { return };
+        let exchange = entry.get_mut();
+        let policy = policy(&self.current, self.previous.as_ref(), exchange.generation());
+        let (flow, app_proto) = exchange.told_of().clone();
+        let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
+        exchange.release(stamp.time, policy, &mut self.windows);
+        exchange.judge(policy, &mut self.windows, has_ended, &mut telling);
+        if has_ended {
+            exchange.tell_part(true, &mut telling);
+            entry.remove();
         }
     }
 
@@ -286,14 +309,20 @@ impl Correlator {
             return;
         }
         let Some(known) = rules.catalog.service(service.service, stamp.time) else { return };
-        let leg = self.legs.role(&opening, flow, stamp.time);
+        let mut leg = self.legs.role(&opening, flow, stamp.time);
+        if leg == Role::MaybeOrigin && !self.legs.origin_opened(&opening, true, stamp.time) {
+            leg = Role::Direct;
+        }
         let shown_for = opening.proxied.as_ref().and_then(|proxied| proxied.client);
         let client = shown_for.map_or(flow.client.ip(), |address| address.to_canonical());
         let client_leg = match leg {
             Role::Answer => return self.legs.answered(client, &opening),
-            Role::Origin => return self.legs.origin_opened(opening, stamp.time),
+            Role::Origin => {
+                self.legs.origin_opened(&opening, false, stamp.time);
+                return;
+            }
             Role::Icap => self.legs.client_leg(client, &opening, stamp.time),
-            Role::Client | Role::Direct => None,
+            Role::MaybeOrigin | Role::Client | Role::Direct => None,
         };
         if let Some(ClientLeg::Readable(key)) = &client_leg
             && let Some(exchange) = self.open.get_mut(key)
@@ -307,13 +336,16 @@ impl Correlator {
             Role::Client => self.legs.shown_before(client, &opening, stamp.time),
             _ => Vec::new(),
         };
-        self.legs.opened(leg, client, &opening, stamp.time);
+        if leg != Role::MaybeOrigin {
+            self.legs.opened(leg, client, &opening, stamp.time);
+        }
         // The frames of another's flow carry the proxy's hardware address.
         let mac = flow.client_mac.filter(|_| client == flow.client.ip());
         let device = rules.assets.device(client, mac);
         let told_of = (Arc::clone(flow), app_proto);
         let mut exchange = OpenExchange::new(opening, service.role, known, device, told_of);
         match (leg, client_leg) {
+            (Role::MaybeOrigin, _) => exchange.hold(),
             (Role::Client, _) => exchange.seen_on(Leg::Client, &[], None),
             (Role::Icap, Some(ClientLeg::Sessions(sessions))) => self.join_sessions(&mut exchange, &sessions),
             (Role::Icap, _) => exchange.seen_on(Leg::Icap, &[], None),
@@ -352,8 +384,12 @@ impl Correlator {
         let last = progress.state == ProgressState::Ended;
         self.legs.grown(&key, progress.bytes.up);
         if self.legs.is_origin(&key) {
+            if let Some(held) = self.open.get_mut(&key) {
+                let policy = policy(&self.current, self.previous.as_ref(), held.generation());
+                held.progress(progress, stamp.time, policy, &mut self.windows);
+            }
             if last && let Some(joined) = self.legs.origin_ended(key, stamp.time) {
-                self.joined(&joined);
+                self.joined(&joined, stamp, tell);
             }
             return;
         }
@@ -364,9 +400,8 @@ impl Correlator {
             return;
         }
         let Entry::Occupied(mut entry) = self.open.entry(key) else { return };
-        let previous = self.previous.as_ref().filter(|known| known.number == entry.get().generation());
-        let policy = &previous.unwrap_or(&self.current).rules.policy;
         let exchange = entry.get_mut();
+        let policy = policy(&self.current, self.previous.as_ref(), exchange.generation());
         let (flow, app_proto) = exchange.told_of().clone();
         let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
         exchange.progress(progress, stamp.time, policy, &mut self.windows);
@@ -379,8 +414,13 @@ impl Correlator {
         if last && !waits {
             entry.remove();
         }
-        joined.iter().for_each(|joined| self.joined(joined));
+        joined.iter().for_each(|joined| self.joined(joined, stamp, tell));
     }
+}
+
+/// The policy of generation `number`, as far as it is kept.
+fn policy<'a>(current: &'a Generation, previous: Option<&'a Generation>, number: u64) -> &'a Policy {
+    &previous.filter(|known| known.number == number).unwrap_or(current).rules.policy
 }
 
 /// How events of one fact are told: with its stamp and flow.
