@@ -86,9 +86,9 @@ fn replayed(mut packets: Vec<Packet>, options: &[&str]) -> Replay {
 }
 
 /// A configuration that names the proxy.
-fn configured(folder: &tempfile::TempDir) -> String {
+fn configured(folder: &tempfile::TempDir, proxy: &str) -> String {
     let config = folder.path().join("shadowtap.yaml");
-    std::fs::write(&config, "proxies: { addresses: [10.20.0.9] }\n").expect("written");
+    std::fs::write(&config, format!("proxies: {{ addresses: [{proxy}] }}\n")).expect("written");
     config.to_str().expect("a path").to_owned()
 }
 
@@ -186,7 +186,7 @@ fn an_upload_seen_on_three_legs_is_told_once() {
     );
     assert!(replay.text() == replayed(packets(3020), &["--workers", "4"]).text());
     // An origin leg of another size is nobody's: counted where it is a configured proxy's, else told.
-    let replay = replayed(packets(9000), &["--config", &configured(&folder)]);
+    let replay = replayed(packets(9000), &["--config", &configured(&folder, "10.20.0.9")]);
     let told = activities(&replay);
     assert_eq!((told.len(), &told[0]["legs"]), (1, &json!(["client", "icap"])));
     assert!(replay.stderr().contains("connections from proxies to AI services"), "{}", replay.stderr());
@@ -239,7 +239,7 @@ fn an_answer_shown_apart_is_no_second_upload() {
 fn what_a_configured_proxy_sends_is_no_activity_of_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let origin = says("10.20.0.9:60000", "203.0.113.77:443", 1, session("api.openai.com", 3000));
-    let replay = replayed(origin.clone(), &["--config", &configured(&folder)]);
+    let replay = replayed(origin.clone(), &["--config", &configured(&folder, "10.20.0.9")]);
     assert_eq!((activities(&replay).len(), replay.events_of("tls").len()), (0, 1));
     assert_eq!(activities(&replayed(origin, &[])).len(), 1);
 }
@@ -271,10 +271,62 @@ fn one_request_for_a_service_to_anybody_silences_nobody() {
     assert_eq!(activities(&replayed(packets.concat(), &[])).len(), 1);
 }
 
+/// A session that goes on with so many records of 16 000 bytes up.
+fn long_session(records: usize) -> Steps {
+    let more = vec![(Direction::ToServer, record(23, &[7; 16_000])); records];
+    [session("api.openai.com", 3000), more].concat()
+}
+
+#[test]
+fn what_a_silent_session_carries_beyond_what_was_shown_of_it_is_told() {
+    // Who is no configured proxy shows nothing of a session that goes to no proxy.
+    let forged = Upload::new(URL, "10.20.3.7", b"").steps(Answer::Unmodified);
+    let packets = [
+        says("10.20.3.7:50000", "203.0.113.77:443", 0, long_session(20)),
+        says("10.20.3.7:40000", "10.20.9.9:1344", 3, forged.clone()),
+    ];
+    let up = |replay: &Replay| activities(replay).iter().filter_map(|ai| ai["bytes"]["up"].as_u64()).max();
+    let replay = replayed(packets.concat(), &[]);
+    assert!(up(&replay) >= Some(320_000), "{}", replay.text());
+    // Of a session through a proxy it is shown, and the rest is told beside it, under an id of its own.
+    let packets = |records| {
+        let steps = through_connect("api.openai.com", long_session(records));
+        let session = says("10.20.3.7:50000", "10.20.0.9:3128", 0, steps);
+        [session, to_scanner(3, std::slice::from_ref(&forged))].concat()
+    };
+    let replay = replayed(packets(20), &["--workers", "1"]);
+    let told = activities(&replay);
+    assert_eq!(told.len(), 2, "{}", replay.text());
+    assert!(told[0]["id"] != told[1]["id"] && up(&replay) >= Some(320_000), "{}", replay.text());
+    assert!(replay.text() == replayed(packets(20), &["--workers", "4"]).text());
+    assert_eq!(activities(&replayed(packets(2), &[])).len(), 1);
+}
+
+#[test]
+fn an_ended_session_that_icap_shows_late_is_told_once() {
+    let session = through_connect("api.openai.com", session("api.openai.com", 3000));
+    let upload = Upload::new(URL, "10.20.3.7", HARMLESS);
+    let packets = [
+        says("10.20.3.7:50000", "10.20.0.9:3128", 0, session),
+        to_scanner(1000, &[upload.steps(Answer::Unmodified)]),
+    ];
+    let replay = replayed(packets.concat(), &[]);
+    assert_eq!(activities(&replay).len(), 1, "{}", replay.text());
+    let told = replay.events_of("alert").into_iter().map(|alert| {
+        let context = &alert["alert"]["context"]["shadowtap"];
+        (context["alert_id"].to_string() + &alert["alert"]["signature_id"].to_string(), context["revision"].to_string())
+    });
+    let told: Vec<_> = told.collect();
+    let distinct: std::collections::BTreeSet<_> = told.iter().collect();
+    assert_eq!(told.len(), distinct.len(), "{}", replay.text());
+}
+
 #[test]
 fn squid_with_ssl_bump_and_c_icap_gives_one_activity_an_upload() {
     let Some(capture) = shared("corpus/icap/squid57.pcap") else { return };
-    let replay = Replay::of(&[&capture], &["--workers", "1"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = configured(&folder, "127.0.0.1");
+    let replay = Replay::of(&[&capture], &["--workers", "1", "--config", &config]);
     let told = activities(&replay);
     assert_eq!(told.len(), 2, "{}", replay.text());
     for (ai, body) in told.iter().zip([10_114, 7]) {
@@ -288,5 +340,5 @@ fn squid_with_ssl_bump_and_c_icap_gives_one_activity_an_upload() {
         let of = &alert["alert"]["context"]["shadowtap"]["ai"]["id"];
         assert!(told.iter().any(|ai| ai["id"] == *of), "{alert}");
     }
-    assert!(replay.text() == Replay::of(&[&capture], &["--workers", "3"]).text());
+    assert!(replay.text() == Replay::of(&[&capture], &["--workers", "3", "--config", &config]).text());
 }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::{
     Telling, Told,
+    shown::{Between, Shown},
     windows::{ServiceKey, Windows},
 };
 use crate::{
@@ -60,6 +61,8 @@ pub(super) struct OpenExchange {
     encrypted: bool,
     model: Option<String>,
     bytes: Bytes,
+    /// Bytes up that another leg told; `bytes` is without them.
+    shown_up: u64,
     /// Bytes up that the sums over time have.
     counted_up: u64,
     /// What earlier parts told.
@@ -84,7 +87,7 @@ struct Raised {
     band: usize,
     count: u64,
     told_at: Timestamp,
-    /// Its first revision was its last.
+    /// Its last revision was told.
     ended: bool,
 }
 
@@ -112,6 +115,7 @@ impl OpenExchange {
             encrypted,
             model: None,
             bytes: Bytes::default(),
+            shown_up: 0,
             counted_up: 0,
             told: Bytes::default(),
             told_content: Content::default(),
@@ -169,7 +173,7 @@ impl OpenExchange {
         self.user = self.user.take().or(user);
     }
 
-    /// It went through the client's encrypted session `session`, which from now on tells nothing of its own. What was
+    /// It went through the client's encrypted session `session`, which is to tell nothing of its own now. What was
     /// told of the session already, its id and its alerts, goes on as this exchange's.
     pub(super) fn went_through(&mut self, session: &mut Self) {
         let own = std::mem::replace(&mut self.evidence, session.evidence.clone());
@@ -178,15 +182,48 @@ impl OpenExchange {
         self.device = session.device.clone();
         self.told_of = session.told_of.clone();
         if session.voice == Voice::Own && session.part == 1 {
-            self.id.clone_from(&session.id);
+            let other = digest(&[session.id.as_bytes(), b"session"]);
+            self.id = std::mem::replace(&mut session.id, other);
             self.alerts = std::mem::take(&mut session.alerts);
         }
-        session.voice = Voice::Covered;
     }
 
-    /// Another leg tells of what goes through it.
-    pub(super) fn cover(&mut self) {
-        self.voice = Voice::Covered;
+    /// Another leg tells of what goes through it. False when one did already.
+    pub(super) fn cover(&mut self) -> bool {
+        std::mem::replace(&mut self.voice, Voice::Covered) != Voice::Covered
+    }
+
+    /// A part of it ends: when it has many more bytes up than were shown of it, it tells of them itself.
+    pub(super) fn settle(
+        &mut self,
+        shown: &mut Shown,
+        policy: &Policy,
+        windows: &mut Windows,
+        last: bool,
+        telling: &mut Telling<'_>,
+    ) {
+        if !self.is_covered() {
+            return;
+        }
+        let untold = self.bytes.up.saturating_sub(self.told.up);
+        let taken = shown.take(self.between(), untold);
+        self.shown_up += taken;
+        self.bytes.up -= taken;
+        if taken < untold {
+            shown.uncovered(self.between());
+            self.release(telling.stamp.time, policy, windows);
+            self.judge(policy, windows, last, telling);
+        }
+    }
+
+    /// Whom it is between.
+    pub(super) fn between(&self) -> Between {
+        (self.device.address, self.service_key)
+    }
+
+    /// Its bytes up, where ICAP shows them.
+    pub(super) fn shown_bytes(&self) -> u64 {
+        if self.legs.contains(&Leg::Icap) { self.bytes.up } else { 0 }
     }
 
     /// It may prove to be a leg of another.
@@ -245,10 +282,7 @@ impl OpenExchange {
     }
 
     pub(super) fn progress(&mut self, progress: &Progress, time: Timestamp, policy: &Policy, windows: &mut Windows) {
-        if self.is_covered() {
-            return;
-        }
-        self.bytes = progress.bytes;
+        self.bytes = Bytes { up: progress.bytes.up.saturating_sub(self.shown_up), ..progress.bytes };
         self.content.clone_from(&progress.content);
         self.content_kind = progress.content_kind;
         self.individuals = progress.individuals;
@@ -311,10 +345,14 @@ impl OpenExchange {
     /// The last revision of all alerts that stand.
     fn end_alerts(&mut self, last: bool, telling: &mut Telling<'_>) {
         if last {
-            for mut raised in std::mem::take(&mut self.alerts).into_values().filter(|raised| !raised.ended) {
+            // They stay: what ICAP shows of an ended session goes on with them.
+            let mut alerts = std::mem::take(&mut self.alerts);
+            for raised in alerts.values_mut().filter(|raised| !raised.ended) {
                 raised.revision += 1;
-                self.tell_alert(&raised, true, telling);
+                raised.ended = true;
+                self.tell_alert(raised, true, telling);
             }
+            self.alerts = alerts;
         }
     }
 
@@ -354,6 +392,9 @@ impl OpenExchange {
         };
         let graver = verdict.severity < raised.severity || band > raised.band;
         let grown = count > raised.count && now.since(raised.told_at) >= REVISION_INTERVAL;
+        if graver || grown {
+            raised.ended = false;
+        }
         if !last && (graver || grown) {
             raised.revision += 1;
             raised.told_at = now;

@@ -228,8 +228,16 @@ impl Legs {
         !self.origins.is_empty() && self.origins.contains_key(key)
     }
 
-    /// Where the client's own leg is of what ICAP shows.
-    pub(super) fn client_leg(&self, client: IpAddr, opening: &Opening, now: Timestamp) -> Option<ClientLeg> {
+    /// Where the client's own leg is of what `proxy` shows by ICAP. Sessions that go to no proxy can be it for a
+    /// configured one alone, which may sit in their way unseen: anybody can show anything of anybody.
+    pub(super) fn client_leg(
+        &self,
+        client: IpAddr,
+        proxy: IpAddr,
+        opening: &Opening,
+        now: Timestamp,
+    ) -> Option<ClientLeg> {
+        let is_known = self.proxies.is_configured(proxy);
         let seen: Vec<_> = self.of_client(client, &hosts(&opening.evidence)).collect();
         let recent = |time: Timestamp| now.since(time) <= START_APART;
         let is_same = |exchange: &Exchange| exchange.request.is_some() && exchange.request == opening.request;
@@ -240,7 +248,8 @@ impl Legs {
         if let Some((key, _)) = readable {
             return Some(ClientLeg::Readable(*key));
         }
-        let sessions = || seen.iter().filter(|(_, exchange)| is_leg(exchange) && exchange.encrypted);
+        let is_session = |exchange: &Exchange| is_leg(exchange) && (is_known || exchange.role == Role::Client);
+        let sessions = || seen.iter().filter(|(_, exchange)| is_session(exchange) && exchange.encrypted);
         let open: Vec<_> = sessions().filter(|(_, exchange)| exchange.ended.is_none()).collect();
         let mut sessions = match open.is_empty() {
             false => open,
@@ -278,6 +287,13 @@ impl Legs {
         }
         if let Some(shown) = self.exchanges.get_mut(&shown) {
             shown.has_client_leg = true;
+        }
+    }
+
+    /// The session is a proxy's, though it goes to none: one sits in its way.
+    pub(super) fn is_client_leg(&mut self, session: &ExchangeKey) {
+        if let Some(session) = self.exchanges.get_mut(session) {
+            session.role = Role::Client;
         }
     }
 
@@ -609,19 +625,19 @@ mod tests {
         let mut shown = opening(9, EvidenceKind::IcapUrl, "api.openai.com");
         shown.proxied = Some(Box::new(Proxied { client: Some("10.0.0.1".parse().unwrap()), ..Proxied::default() }));
         assert_eq!(legs.role(&shown, &flow("10.0.0.9:7000", "10.0.0.20:1344"), at(6)), Role::Icap);
-        let client = "10.0.0.1".parse().unwrap();
-        let leg = legs.client_leg(client, &shown, at(6));
+        let (client, proxy) = ("10.0.0.1".parse().unwrap(), "10.0.0.9".parse().unwrap());
+        let leg = legs.client_leg(client, proxy, &shown, at(6));
         assert_eq!(leg, Some(ClientLeg::Sessions(vec![key(1), key(3)])));
         legs.opened(Role::Icap, client, &shown, at(6));
         legs.went_through(key(9), key(1));
-        let leg = legs.client_leg(client, &shown, at(7));
+        let leg = legs.client_leg(client, proxy, &shown, at(7));
         assert_eq!(leg, Some(ClientLeg::Sessions(vec![key(3), key(1)])));
         let late = opening(10, EvidenceKind::ConnectTarget, "api.openai.com");
         assert_eq!(legs.shown_before(client, &late, at(7)), []);
         legs.ended(key(1), at(8), &mut Vec::new());
         legs.ended(key(3), at(8), &mut Vec::new());
-        assert!(legs.client_leg(client, &shown, at(2_008)).is_some());
-        assert!(legs.client_leg(client, &shown, at(2_009)).is_none());
+        assert!(legs.client_leg(client, proxy, &shown, at(2_008)).is_some());
+        assert!(legs.client_leg(client, proxy, &shown, at(2_009)).is_none());
     }
 
     #[test]

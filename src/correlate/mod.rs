@@ -7,6 +7,7 @@ mod learned;
 mod legs;
 mod names;
 mod proxies;
+mod shown;
 mod windows;
 
 use std::{
@@ -21,6 +22,7 @@ use self::{
     exchange::OpenExchange,
     legs::{ClientLeg, Due, Joined, Legs, Role},
     names::Names,
+    shown::Shown,
     windows::Windows,
 };
 use crate::{
@@ -64,6 +66,7 @@ pub struct Correlator {
     names: Names,
     open: HashMap<ExchangeKey, OpenExchange, ahash::RandomState>,
     legs: Legs,
+    shown: Shown,
     windows: Windows,
     /// Sessions whose hello does not name them, and whether an answer of DNS does.
     hidden_names: BTreeMap<(HiddenName, bool), u64>,
@@ -87,6 +90,7 @@ impl Correlator {
             names,
             open: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)),
             legs,
+            shown: Shown::default(),
             windows: Windows::default(),
             hidden_names: BTreeMap::new(),
             over_cap: 0,
@@ -168,8 +172,15 @@ impl Correlator {
                     let Some(mut exchange) = self.open.remove(&key) else { continue };
                     let (flow, app_proto) = exchange.told_of().clone();
                     let stamp = Stamp { time, ..self.now };
-                    let pcap_filename = self.pcap_filename.as_deref();
-                    exchange.tell_part(true, &mut Telling::new(stamp, &flow, app_proto, pcap_filename, tell));
+                    let policy = policy(&self.current, self.previous.as_ref(), exchange.generation());
+                    let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
+                    exchange.settle(&mut self.shown, policy, &mut self.windows, true, &mut telling);
+                    if exchange.is_told(true) {
+                        exchange.tell_part(true, &mut telling);
+                    }
+                    if exchange.is_covered() {
+                        self.shown.uncovered(exchange.between());
+                    }
                 }
                 Some(Due::Join(joined)) => self.joined(&joined, Stamp { time, ..self.now }, tell),
                 Some(Due::Own { key, has_ended }) => self.released(key, has_ended, Stamp { time, ..self.now }, tell),
@@ -321,7 +332,7 @@ impl Correlator {
                 self.legs.origin_opened(&opening, false, stamp.time);
                 return;
             }
-            Role::Icap => self.legs.client_leg(client, &opening, stamp.time),
+            Role::Icap => self.legs.client_leg(client, flow.client.ip(), &opening, stamp.time),
             Role::MaybeOrigin | Role::Client | Role::Direct => None,
         };
         if let Some(ClientLeg::Readable(key)) = &client_leg
@@ -355,7 +366,10 @@ impl Correlator {
             self.legs.went_through(shown, exchange.key());
             if let Some(shown) = self.open.get_mut(&shown) {
                 shown.seen_on(Leg::Client, exchange.evidence(), None);
-                exchange.cover();
+                if exchange.cover() {
+                    self.shown.covered(exchange.between());
+                }
+                self.shown.showed(exchange.between(), shown.shown_bytes());
             }
         }
         let (flow, app_proto) = exchange.told_of().clone();
@@ -367,14 +381,17 @@ impl Correlator {
     /// What ICAP shows of a client's encrypted sessions is told in their stead.
     fn join_sessions(&mut self, shown: &mut OpenExchange, sessions: &[ExchangeKey]) {
         shown.seen_on(Leg::Icap, &[], None);
-        let Some((first, others)) = sessions.split_first() else { return };
+        let Some(first) = sessions.first() else { return };
         self.legs.went_through(shown.key(), *first);
         if let Some(session) = self.open.get_mut(first) {
             shown.went_through(session);
         }
-        for other in others {
-            if let Some(session) = self.open.get_mut(other) {
-                session.cover();
+        for key in sessions {
+            self.legs.is_client_leg(key);
+            if let Some(session) = self.open.get_mut(key)
+                && session.cover()
+            {
+                self.shown.covered(session.between());
             }
         }
     }
@@ -404,14 +421,22 @@ impl Correlator {
         let policy = policy(&self.current, self.previous.as_ref(), exchange.generation());
         let (flow, app_proto) = exchange.told_of().clone();
         let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
+        let shown = exchange.shown_bytes();
         exchange.progress(progress, stamp.time, policy, &mut self.windows);
+        self.shown.showed(exchange.between(), exchange.shown_bytes().saturating_sub(shown));
         exchange.judge(policy, &mut self.windows, last, &mut telling);
         let mut joined = Vec::new();
-        let waits = last && self.legs.ended(key, stamp.time, &mut joined) && !exchange.is_covered();
-        if !waits && progress.state != ProgressState::Running && exchange.is_told(last) {
-            exchange.tell_part(last, &mut telling);
+        let waits = last && self.legs.ended(key, stamp.time, &mut joined);
+        if !waits && progress.state != ProgressState::Running {
+            exchange.settle(&mut self.shown, policy, &mut self.windows, last, &mut telling);
+            if exchange.is_told(last) {
+                exchange.tell_part(last, &mut telling);
+            }
         }
         if last && !waits {
+            if exchange.is_covered() {
+                self.shown.uncovered(exchange.between());
+            }
             entry.remove();
         }
         joined.iter().for_each(|joined| self.joined(joined, stamp, tell));
