@@ -30,6 +30,10 @@ const MAX_ORIGINS: usize = 100_000;
 /// Exchanges shown by ICAP that one client's session is remembered for.
 const MAX_SHOWN: usize = 64;
 
+/// Exchanges of a client with a host among which another leg is looked for, the newest; and those that begin near to one
+/// with its host. Where more are near, none is the only one that fits.
+const MAX_CANDIDATES: usize = 64;
+
 /// What an exchange is, seen from the proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -318,12 +322,13 @@ impl Legs {
         if last { self.answers.remove(answer) } else { self.answers.get(answer).copied() }
     }
 
+    /// The newest exchanges of a client with these hosts, oldest first.
     fn of_client(&self, client: IpAddr, hosts: &Hosts) -> impl Iterator<Item = (ExchangeKey, &Exchange)> {
         let mut keys: Vec<_> = hosts
             .iter()
             .flat_map(|host| {
-                let first = (client, *host, Timestamp(0), ExchangeKey::default());
-                self.by_client.range(first..).take_while(move |(c, h, ..)| (*c, *h) == (client, *host))
+                let bound = |time| (client, *host, Timestamp(time), ExchangeKey::default());
+                self.by_client.range(bound(0)..bound(u64::MAX)).rev().take(MAX_CANDIDATES)
             })
             .map(|(_, _, opened, key)| (*opened, *key))
             .collect();
@@ -352,7 +357,7 @@ impl Legs {
         self.waiting.insert((now.after(PATIENCE), Waiting::Exchange(key)));
         let hosts = exchange.hosts.clone();
         let opened = exchange.opened;
-        for origin in near(&self.origins_by_host, &hosts, opened) {
+        for origin in near(&self.origins_by_host, &hosts, opened).unwrap_or_default() {
             out.extend(self.join(origin, false));
         }
         true
@@ -380,7 +385,7 @@ impl Legs {
             Waiting::Exchange(key) => {
                 // Whoever ended too and may be its leg is judged by what is known now.
                 let exchange = self.exchanges.get(&key);
-                let origins = exchange.map(|exchange| near(&self.origins_by_host, &exchange.hosts, exchange.opened));
+                let origins = exchange.and_then(|exchange| near(&self.origins_by_host, &exchange.hosts, exchange.opened));
                 for origin in origins.unwrap_or_default() {
                     if self.origins.get(&origin).is_some_and(|origin| origin.ended.is_some())
                         && let Some(joined) = self.join(origin, true)
@@ -414,7 +419,7 @@ impl Legs {
             // As long as its exchange may still prove to be here; asked at ever longer intervals.
             None => {
                 let again = at.after(at.since(opened));
-                if again > at && !self.candidates(origin).is_empty() {
+                if again > at && self.candidates(origin).is_some_and(|some| !some.is_empty()) {
                     self.waiting.insert((again, Waiting::Origin(key)));
                     return None;
                 }
@@ -425,18 +430,19 @@ impl Legs {
         origin.is_held.then_some(Due::Own { key, has_ended: ended.is_some() })
     }
 
-    /// The exchanges that an origin leg may be of.
-    fn candidates(&self, origin: &Origin) -> Vec<(ExchangeKey, &Exchange)> {
-        let near = near(&self.by_host, &origin.hosts, origin.opened).into_iter();
-        near.filter_map(|key| Some((key, self.exchanges.get(&key)?)))
-            .filter(|(_, exchange)| exchange.role != Role::Direct && !exchange.has_client_leg && !exchange.has_origin)
-            .collect()
+    /// The exchanges that an origin leg may be of; `None` when they are too many.
+    fn candidates(&self, origin: &Origin) -> Option<Vec<(ExchangeKey, &Exchange)>> {
+        let near = near(&self.by_host, &origin.hosts, origin.opened)?.into_iter();
+        let near = near.filter_map(|key| Some((key, self.exchanges.get(&key)?))).filter(|(_, exchange)| {
+            exchange.role != Role::Direct && !exchange.has_client_leg && !exchange.has_origin
+        });
+        Some(near.collect())
     }
 
     /// The one exchange that an origin leg can be of. Before `finally`, nobody is chosen while others may still fit.
     fn join(&mut self, key: ExchangeKey, finally: bool) -> Option<Joined> {
         let origin = self.origins.get(&key)?;
-        let candidates = self.candidates(origin);
+        let candidates = self.candidates(origin)?;
         let all_ended = origin.ended.is_some() && candidates.iter().all(|(_, exchange)| exchange.ended.is_some());
         if !finally && !all_ended {
             return None;
@@ -468,21 +474,22 @@ impl Legs {
     }
 }
 
-/// Who began around `opened`, by host.
-fn near(index: &BTreeSet<(u64, Timestamp, ExchangeKey)>, hosts: &Hosts, opened: Timestamp) -> Vec<ExchangeKey> {
+/// Who began around `opened`, by host; `None` when they are more than [`MAX_CANDIDATES`].
+fn near(index: &BTreeSet<(u64, Timestamp, ExchangeKey)>, hosts: &Hosts, opened: Timestamp) -> Option<Vec<ExchangeKey>> {
     let first = Timestamp(opened.0.saturating_sub(START_APART.as_nanos() as u64));
     let last = opened.after(START_APART);
     let mut keys: Vec<_> = hosts
         .iter()
         .flat_map(|host| {
             let range = (*host, first, ExchangeKey::default())..;
-            index.range(range).take_while(move |(of, at, _)| of == host && *at <= last)
+            let near = index.range(range).take_while(move |(of, at, _)| of == host && *at <= last);
+            near.take(MAX_CANDIDATES + 1)
         })
         .map(|(.., key)| *key)
         .collect();
     keys.sort_unstable();
     keys.dedup();
-    keys
+    (keys.len() <= MAX_CANDIDATES).then_some(keys)
 }
 
 /// Within 2 % of the larger.
@@ -652,6 +659,21 @@ mod tests {
         assert_eq!(legs.shown_before(client, &late, at(2_000)), [key(9)]);
         assert_eq!(legs.shown_before(client, &late, at(2_001)), []);
         assert_eq!(legs.shown_before("10.0.0.2".parse().unwrap(), &late, at(1)), []);
+    }
+
+    #[test]
+    fn of_a_crowd_the_newest_are_looked_at_and_none_is_the_only_one_that_fits() {
+        let mut legs = legs();
+        for flow in 1..=100 {
+            client_session(&mut legs, flow, "10.0.0.1", at(flow), flow * 1_000);
+        }
+        let seen = legs.of_client("10.0.0.1".parse().unwrap(), &legs.exchanges[&key(1)].hosts);
+        assert_eq!(seen.map(|(key, _)| key.flow).collect::<Vec<_>>(), (37..=100).collect::<Vec<_>>());
+        origin_session(&mut legs, 200, at(101), 50_000);
+        (1..=100).for_each(|flow| assert!(legs.ended(key(flow), at(200), &mut Vec::new())));
+        assert_eq!(legs.origin_ended(key(200), at(200)), None);
+        all_due(&mut legs);
+        assert_eq!(legs.unattributed(), 1);
     }
 
     #[test]
