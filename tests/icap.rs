@@ -215,6 +215,14 @@ fn a_readable_request_to_a_proxy_is_told_once_and_with_its_user() {
     assert_eq!((&told[0]["legs"], &told[0]["user"]["name"]), (&json!(["client", "icap", "origin"]), &json!("mwest")));
     assert_eq!(evidence(&told[0]), ["absolute_uri", "http_host", "icap_url"]);
     assert_eq!(alerts(&replay, 9_000_001).len(), 1);
+    // A second one of the same method, host and path is another.
+    let harmless = Upload::new(url, "10.20.3.7", HARMLESS);
+    let bytes = [harmless.head.as_bytes(), b"\r\n", HARMLESS].concat();
+    let client = vec![(Direction::ToServer, bytes), (Direction::ToClient, ok.into())];
+    let shown = [harmless.steps(Answer::Unmodified), upload.steps(Answer::Unmodified)];
+    let packets = [says("10.20.3.7:50000", "10.20.0.9:3128", 0, client), to_scanner(1, &shown)];
+    let replay = replayed(packets.concat(), &[]);
+    assert_eq!((activities(&replay).len(), alerts(&replay, 9_000_001).len()), (2, 1), "{}", replay.text());
 }
 
 #[test]

@@ -66,6 +66,8 @@ struct Exchange {
     /// It is the same as a client's leg that is here too.
     has_client_leg: bool,
     has_origin: bool,
+    /// ICAP showed it too: it shows each request once.
+    has_icap: bool,
     /// What ICAP showed of this session.
     shown: Vec<ExchangeKey>,
 }
@@ -207,6 +209,7 @@ impl Legs {
             request: opening.request,
             has_client_leg: false,
             has_origin: false,
+            has_icap: false,
             shown: Vec::new(),
         };
         self.exchanges.insert(opening.key, exchange);
@@ -246,8 +249,8 @@ impl Legs {
         let recent = |time: Timestamp| now.since(time) <= START_APART;
         let is_same = |exchange: &Exchange| exchange.request.is_some() && exchange.request == opening.request;
         let is_leg = |exchange: &Exchange| matches!(exchange.role, Role::Client | Role::Direct);
-        let readable = seen.iter().rev().find(|(_, exchange)| {
-            is_leg(exchange) && !exchange.encrypted && recent(exchange.opened) && is_same(exchange)
+        let readable = seen.iter().find(|(_, exchange)| {
+            is_leg(exchange) && !exchange.encrypted && !exchange.has_icap && recent(exchange.opened) && is_same(exchange)
         });
         if let Some((key, _)) = readable {
             return Some(ClientLeg::Readable(*key));
@@ -280,6 +283,13 @@ impl Legs {
         seen.filter(|(_, exchange)| is_alone(exchange) && now.since(exchange.opened) <= START_APART)
             .map(|(key, _)| key)
             .collect()
+    }
+
+    /// ICAP shows this readable request.
+    pub(super) fn is_shown(&mut self, request: &ExchangeKey) {
+        if let Some(request) = self.exchanges.get_mut(request) {
+            request.has_icap = true;
+        }
     }
 
     /// `shown`, which ICAP shows, went through the client's session `session`.

@@ -339,6 +339,7 @@ impl Correlator {
             && let Some(exchange) = self.open.get_mut(key)
         {
             // What is read on the client's own leg is not read twice.
+            self.legs.is_shown(key);
             exchange.seen_on(Leg::Client, &[], None);
             exchange.seen_on(Leg::Icap, &opening.evidence, opening.proxied.and_then(|proxied| proxied.user));
             return;
