@@ -85,6 +85,13 @@ fn replayed(mut packets: Vec<Packet>, options: &[&str]) -> Replay {
     replay
 }
 
+/// A configuration that names the proxy.
+fn configured(folder: &tempfile::TempDir, proxy: &str) -> String {
+    let config = folder.path().join("shadowtap.yaml");
+    std::fs::write(&config, format!("proxies: {{ addresses: [{proxy}] }}\n")).expect("written");
+    config.to_str().expect("a path").to_owned()
+}
+
 fn activities(replay: &Replay) -> Vec<Value> {
     replay.events_of("ai_activity").into_iter().map(|mut event| event["ai"].take()).collect()
 }
@@ -144,6 +151,7 @@ fn two_users_of_one_connection_are_told_apart_and_a_number_across_the_preview_is
 
 #[test]
 fn an_upload_seen_on_three_legs_is_told_once() {
+    let folder = tempfile::tempdir().expect("a folder");
     let body = chat_with_mrn();
     let upload = Upload::new(URL, "10.20.3.7", body.as_bytes());
     let packets = |origin_up| {
@@ -177,10 +185,15 @@ fn an_upload_seen_on_three_legs_is_told_once() {
         replay.text()
     );
     assert!(replay.text() == replayed(packets(3020), &["--workers", "4"]).text());
-    // An origin leg of another size is nobody's.
-    let replay = replayed(packets(9000), &[]);
-    assert_eq!(activities(&replay)[0]["legs"], json!(["client", "icap"]));
+    // An origin leg of another size is nobody's: counted where it is a configured proxy's, else told.
+    let replay = replayed(packets(9000), &["--config", &configured(&folder, "10.20.0.9")]);
+    let told = activities(&replay);
+    assert_eq!((told.len(), &told[0]["legs"]), (1, &json!(["client", "icap"])));
     assert!(replay.stderr().contains("connections from proxies to AI services"), "{}", replay.stderr());
+    let told = activities(&replayed(packets(9000), &[]));
+    let mut devices: Vec<_> = told.iter().map(|ai| ai["device"]["address"].as_str().unwrap()).collect();
+    devices.sort_unstable();
+    assert_eq!(devices, ["10.20.0.9", "10.20.3.7"]);
 }
 
 #[test]
@@ -202,6 +215,14 @@ fn a_readable_request_to_a_proxy_is_told_once_and_with_its_user() {
     assert_eq!((&told[0]["legs"], &told[0]["user"]["name"]), (&json!(["client", "icap", "origin"]), &json!("mwest")));
     assert_eq!(evidence(&told[0]), ["absolute_uri", "http_host", "icap_url"]);
     assert_eq!(alerts(&replay, 9_000_001).len(), 1);
+    // A second one of the same method, host and path is another.
+    let harmless = Upload::new(url, "10.20.3.7", HARMLESS);
+    let bytes = [harmless.head.as_bytes(), b"\r\n", HARMLESS].concat();
+    let client = vec![(Direction::ToServer, bytes), (Direction::ToClient, ok.into())];
+    let shown = [harmless.steps(Answer::Unmodified), upload.steps(Answer::Unmodified)];
+    let packets = [says("10.20.3.7:50000", "10.20.0.9:3128", 0, client), to_scanner(1, &shown)];
+    let replay = replayed(packets.concat(), &[]);
+    assert_eq!((activities(&replay).len(), alerts(&replay, 9_000_001).len()), (2, 1), "{}", replay.text());
 }
 
 #[test]
@@ -225,19 +246,93 @@ fn an_answer_shown_apart_is_no_second_upload() {
 #[test]
 fn what_a_configured_proxy_sends_is_no_activity_of_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = folder.path().join("shadowtap.yaml");
-    std::fs::write(&config, "proxies: { addresses: [10.20.0.9] }\n").expect("written");
     let origin = says("10.20.0.9:60000", "203.0.113.77:443", 1, session("api.openai.com", 3000));
-    let config = config.to_str().expect("a path");
-    let replay = replayed(origin.clone(), &["--config", config]);
+    let replay = replayed(origin.clone(), &["--config", &configured(&folder, "10.20.0.9")]);
     assert_eq!((activities(&replay).len(), replay.events_of("tls").len()), (0, 1));
     assert_eq!(activities(&replayed(origin, &[])).len(), 1);
 }
 
 #[test]
+fn one_request_for_a_service_to_anybody_silences_nobody() {
+    let body = chat_with_mrn();
+    let head = |target: &str| {
+        let length = body.len();
+        format!("POST {target} HTTP/1.1\r\nHost: api.openai.com\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let forged = "GET http://api.openai.com/ HTTP/1.1\r\nHost: api.openai.com\r\n\r\n";
+    let packets = [
+        says("10.20.9.9:50000", "10.20.3.7:80", 0, vec![(Direction::ToServer, forged.into())]),
+        says("10.20.3.7:50000", "203.0.113.77:443", 100, session("api.openai.com", 3000)),
+        says("10.20.3.7:50001", "203.0.113.77:80", 200, vec![(Direction::ToServer, head("/v1/x").into_bytes())]),
+    ];
+    let replay = replayed(packets.concat(), &["--workers", "1"]);
+    let of_victim = |ai: &&Value| ai["device"]["address"] == "10.20.3.7";
+    assert_eq!(activities(&replay).iter().filter(of_victim).count(), 2, "{}", replay.text());
+    assert_eq!(alerts(&replay, 9_000_001).len(), 1, "{}", replay.text());
+    assert!(replay.text() == replayed(packets.concat(), &["--workers", "4"]).text());
+    // Nor does an answer that one shows oneself.
+    let answer = Upload::new(URL, "10.20.3.7", HARMLESS).answered("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", b"hello");
+    let packets = [
+        says("10.20.3.7:40000", "10.20.9.9:1344", 0, answer),
+        says("10.20.3.7:50000", "203.0.113.77:443", 100, session("api.openai.com", 3000)),
+    ];
+    assert_eq!(activities(&replayed(packets.concat(), &[])).len(), 1);
+}
+
+/// A session that goes on with so many records of 16 000 bytes up.
+fn long_session(records: usize) -> Steps {
+    let more = vec![(Direction::ToServer, record(23, &[7; 16_000])); records];
+    [session("api.openai.com", 3000), more].concat()
+}
+
+#[test]
+fn what_a_silent_session_carries_beyond_what_was_shown_of_it_is_told() {
+    // Who is no configured proxy shows nothing of a session that goes to no proxy.
+    let forged = Upload::new(URL, "10.20.3.7", b"").steps(Answer::Unmodified);
+    let packets = [
+        says("10.20.3.7:50000", "203.0.113.77:443", 0, long_session(20)),
+        says("10.20.3.7:40000", "10.20.9.9:1344", 3, forged.clone()),
+    ];
+    let up = |replay: &Replay| activities(replay).iter().filter_map(|ai| ai["bytes"]["up"].as_u64()).max();
+    let replay = replayed(packets.concat(), &[]);
+    assert!(up(&replay) >= Some(320_000), "{}", replay.text());
+    // Of a session through a proxy it is shown, and the rest is told beside it, under an id of its own.
+    let packets = |records| {
+        let steps = through_connect("api.openai.com", long_session(records));
+        let session = says("10.20.3.7:50000", "10.20.0.9:3128", 0, steps);
+        [session, to_scanner(3, std::slice::from_ref(&forged))].concat()
+    };
+    let replay = replayed(packets(20), &["--workers", "1"]);
+    let told = activities(&replay);
+    assert_eq!(told.len(), 2, "{}", replay.text());
+    assert!(told[0]["id"] != told[1]["id"] && up(&replay) >= Some(320_000), "{}", replay.text());
+    assert!(replay.text() == replayed(packets(20), &["--workers", "4"]).text());
+    assert_eq!(activities(&replayed(packets(2), &[])).len(), 1);
+}
+
+#[test]
+fn an_ended_session_that_icap_shows_late_is_told_once() {
+    let session = through_connect("api.openai.com", session("api.openai.com", 3000));
+    let upload = Upload::new(URL, "10.20.3.7", HARMLESS);
+    let packets =
+        [says("10.20.3.7:50000", "10.20.0.9:3128", 0, session), to_scanner(1000, &[upload.steps(Answer::Unmodified)])];
+    let replay = replayed(packets.concat(), &[]);
+    assert_eq!(activities(&replay).len(), 1, "{}", replay.text());
+    let told = replay.events_of("alert").into_iter().map(|alert| {
+        let context = &alert["alert"]["context"]["shadowtap"];
+        (context["alert_id"].to_string() + &alert["alert"]["signature_id"].to_string(), context["revision"].to_string())
+    });
+    let told: Vec<_> = told.collect();
+    let distinct: std::collections::BTreeSet<_> = told.iter().collect();
+    assert_eq!(told.len(), distinct.len(), "{}", replay.text());
+}
+
+#[test]
 fn squid_with_ssl_bump_and_c_icap_gives_one_activity_an_upload() {
     let Some(capture) = shared("corpus/icap/squid57.pcap") else { return };
-    let replay = Replay::of(&[&capture], &["--workers", "1"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = configured(&folder, "127.0.0.1");
+    let replay = Replay::of(&[&capture], &["--workers", "1", "--config", &config]);
     let told = activities(&replay);
     assert_eq!(told.len(), 2, "{}", replay.text());
     for (ai, body) in told.iter().zip([10_114, 7]) {
@@ -251,5 +346,5 @@ fn squid_with_ssl_bump_and_c_icap_gives_one_activity_an_upload() {
         let of = &alert["alert"]["context"]["shadowtap"]["ai"]["id"];
         assert!(told.iter().any(|ai| ai["id"] == *of), "{alert}");
     }
-    assert!(replay.text() == Replay::of(&[&capture], &["--workers", "3"]).text());
+    assert!(replay.text() == Replay::of(&[&capture], &["--workers", "3", "--config", &config]).text());
 }

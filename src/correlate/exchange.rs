@@ -8,13 +8,14 @@ use smallvec::SmallVec;
 
 use super::{
     Telling, Told,
+    shown::{Between, Shown},
     windows::{ServiceKey, Windows},
 };
 use crate::{
     event::{
-        Ai, Alert, Bytes, Client, Content, ContentKind, Device, EventKind, Evidence, ExchangeKey, Finding,
-        FlowIdentity, HostRole, IdentifierType, Leg, MAX_ALERT_FINDINGS, Opening, Operation, Progress, Service,
-        Severity, Timestamp, User,
+        Ai, Alert, Bytes, Classification, Client, Content, ContentKind, Device, EventKind, Evidence, ExchangeKey,
+        Finding, FlowIdentity, HostRole, IdentifierType, Leg, MAX_ALERT_FINDINGS, Opening, Operation, Progress,
+        Service, Severity, Timestamp, User,
     },
     policy::{self, Policy},
 };
@@ -27,6 +28,16 @@ const MAX_OF_A_LATE_TYPE: usize = 4;
 
 /// Numbers of distinct individuals at which an alert speaks again at once.
 const BANDS: [u64; 4] = [1, 10, 100, 500];
+
+/// Who tells of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Voice {
+    Own,
+    /// Nobody yet: it may prove to be a leg of another, which then tells of it.
+    Held,
+    /// What goes through it is read on another leg, which tells of it.
+    Covered,
+}
 
 pub(super) struct OpenExchange {
     key: ExchangeKey,
@@ -43,14 +54,17 @@ pub(super) struct OpenExchange {
     legs: Vec<Leg>,
     /// Whose events they are: of the flow that shows it, or of the client's own leg.
     told_of: Told,
-    /// What goes through it is read on another leg, which tells of it.
-    is_covered: bool,
+    voice: Voice,
     /// Bytes of an answer that was shown apart.
     answer_bytes: u64,
     operation: Operation,
     encrypted: bool,
     model: Option<String>,
     bytes: Bytes,
+    /// Bytes up that another leg told; `bytes` is without them.
+    shown_up: u64,
+    /// Bytes up that the sums over time have.
+    counted_up: u64,
     /// What earlier parts told.
     told: Bytes,
     told_content: Content,
@@ -73,7 +87,7 @@ struct Raised {
     band: usize,
     count: u64,
     told_at: Timestamp,
-    /// Its first revision was its last.
+    /// Its last revision was told.
     ended: bool,
 }
 
@@ -95,12 +109,14 @@ impl OpenExchange {
             user: proxied.and_then(|proxied| proxied.user),
             legs: Vec::new(),
             told_of,
-            is_covered: false,
+            voice: Voice::Own,
             answer_bytes: 0,
             operation,
             encrypted,
             model: None,
             bytes: Bytes::default(),
+            shown_up: 0,
+            counted_up: 0,
             told: Bytes::default(),
             told_content: Content::default(),
             content: None,
@@ -131,7 +147,6 @@ impl OpenExchange {
         &self.evidence
     }
 
-    /// With whose flow its events are told.
     /// Its flow goes on in another protocol: a request that became a WebSocket.
     pub(super) fn goes_on_as(&mut self, flow: &FlowIdentity, app_proto: Option<&'static str>) {
         // What ICAP shows is told of the client's own flow.
@@ -140,6 +155,7 @@ impl OpenExchange {
         }
     }
 
+    /// With whose flow its events are told.
     pub(super) fn told_of(&self) -> &Told {
         &self.told_of
     }
@@ -157,7 +173,7 @@ impl OpenExchange {
         self.user = self.user.take().or(user);
     }
 
-    /// It, seen on `leg`, went through the client's encrypted session `session`, which from now on tells nothing of its own. What was
+    /// It, seen on `leg`, went through the client's encrypted session `session`, which is to tell nothing of its own now. What was
     /// told of the session already, its id and its alerts, goes on as this exchange's.
     pub(super) fn went_through(&mut self, session: &mut Self, leg: Leg) {
         let own = std::mem::replace(&mut self.evidence, session.evidence.clone());
@@ -165,25 +181,79 @@ impl OpenExchange {
         self.seen_on(leg, &own, None);
         self.device = session.device.clone();
         self.told_of = session.told_of.clone();
-        if !session.is_covered && session.part == 1 {
-            self.id.clone_from(&session.id);
+        if session.voice == Voice::Own && session.part == 1 {
+            let other = digest(&[session.id.as_bytes(), b"session"]);
+            self.id = std::mem::replace(&mut session.id, other);
             self.alerts = std::mem::take(&mut session.alerts);
         }
-        session.is_covered = true;
     }
 
-    /// Another leg tells of what goes through it.
-    pub(super) fn cover(&mut self) {
-        self.is_covered = true;
+    /// Another leg tells of what goes through it. False when one did already.
+    pub(super) fn cover(&mut self) -> bool {
+        std::mem::replace(&mut self.voice, Voice::Covered) != Voice::Covered
+    }
+
+    /// A part of it ends: when it has many more bytes up than were shown of it, it tells of them itself.
+    pub(super) fn settle(
+        &mut self,
+        shown: &mut Shown,
+        policy: &Policy,
+        windows: &mut Windows,
+        last: bool,
+        telling: &mut Telling<'_>,
+    ) {
+        if !self.is_covered() {
+            return;
+        }
+        let untold = self.bytes.up.saturating_sub(self.told.up);
+        let taken = shown.take(self.between(), untold);
+        self.shown_up += taken;
+        self.bytes.up -= taken;
+        if taken < untold {
+            shown.uncovered(self.between());
+            self.release(telling.stamp.time, policy, windows);
+            self.judge(policy, windows, last, telling);
+        }
+    }
+
+    /// Whom it is between.
+    pub(super) fn between(&self) -> Between {
+        (self.device.address, self.service_key)
+    }
+
+    /// Its bytes up, where ICAP shows them.
+    pub(super) fn shown_bytes(&self) -> u64 {
+        if self.legs.contains(&Leg::Icap) { self.bytes.up } else { 0 }
+    }
+
+    /// It may prove to be a leg of another.
+    pub(super) fn hold(&mut self) {
+        self.voice = Voice::Held;
+    }
+
+    /// It is nobody's leg: from now on it is told and judged.
+    pub(super) fn release(&mut self, time: Timestamp, policy: &Policy, windows: &mut Windows) {
+        self.voice = Voice::Own;
+        self.count_upload(time, policy, windows);
+    }
+
+    /// Whether `other` found whatever was found here.
+    pub(super) fn is_read_in(&self, other: &Self) -> bool {
+        let Some(own) = &self.content else { return true };
+        let found = |of| other.content.as_ref().and_then(|content| content.findings.get(of)).copied().unwrap_or(0);
+        own.findings.iter().all(|(of, count)| *count <= found(of))
+            && other.individuals[0] >= self.individuals[0]
+            && (own.classification == Classification::None
+                || other.content.as_ref().is_some_and(|content| content.classification == own.classification))
     }
 
     pub(super) fn is_covered(&self) -> bool {
-        self.is_covered
+        self.voice == Voice::Covered
     }
 
     /// Whether a part of it is told: of a covered session only the last, where others went before.
     pub(super) fn is_told(&self, last: bool) -> bool {
-        !self.is_covered || last && self.part > 1
+        !self.is_covered() || last && self.part > 1
     }
 
     /// So many bytes of its answer were shown apart.
@@ -212,26 +282,33 @@ impl OpenExchange {
     }
 
     pub(super) fn progress(&mut self, progress: &Progress, time: Timestamp, policy: &Policy, windows: &mut Windows) {
-        if self.is_covered {
-            return;
-        }
-        let grown = progress.bytes.up.saturating_sub(self.bytes.up);
-        if grown > 0 {
-            windows.sent(self.device.address, self.service_key, time, grown, policy.longest_window());
-        }
-        self.bytes = progress.bytes;
+        self.bytes = Bytes { up: progress.bytes.up.saturating_sub(self.shown_up), ..progress.bytes };
         self.content.clone_from(&progress.content);
         self.content_kind = progress.content_kind;
         self.individuals = progress.individuals;
         if progress.model.is_some() {
             self.model.clone_from(&progress.model);
         }
+        if self.voice == Voice::Own {
+            self.count_upload(time, policy, windows);
+        }
+    }
+
+    /// Bytes up that the sums over time do not have yet.
+    fn count_upload(&mut self, time: Timestamp, policy: &Policy, windows: &mut Windows) {
+        let grown = self.bytes.up.saturating_sub(self.counted_up);
+        if grown > 0 {
+            windows.sent(self.device.address, self.service_key, time, grown, policy.longest_window());
+            self.counted_up = self.bytes.up;
+        }
     }
 
     /// Asks the policy and tells what changed. `last`: nothing more comes of this exchange.
     pub(super) fn judge(&mut self, policy: &Policy, windows: &mut Windows, last: bool, telling: &mut Telling<'_>) {
-        if self.is_covered {
-            return self.end_alerts(last, telling);
+        match self.voice {
+            Voice::Own => {}
+            Voice::Held => return,
+            Voice::Covered => return self.end_alerts(last, telling),
         }
         let now = telling.stamp.time;
         let window_bytes: SmallVec<[u64; 8]> = policy
@@ -268,10 +345,14 @@ impl OpenExchange {
     /// The last revision of all alerts that stand.
     fn end_alerts(&mut self, last: bool, telling: &mut Telling<'_>) {
         if last {
-            for mut raised in std::mem::take(&mut self.alerts).into_values().filter(|raised| !raised.ended) {
+            // They stay: what ICAP shows of an ended session goes on with them.
+            let mut alerts = std::mem::take(&mut self.alerts);
+            for raised in alerts.values_mut().filter(|raised| !raised.ended) {
                 raised.revision += 1;
-                self.tell_alert(&raised, true, telling);
+                raised.ended = true;
+                self.tell_alert(raised, true, telling);
             }
+            self.alerts = alerts;
         }
     }
 
@@ -311,6 +392,9 @@ impl OpenExchange {
         };
         let graver = verdict.severity < raised.severity || band > raised.band;
         let grown = count > raised.count && now.since(raised.told_at) >= REVISION_INTERVAL;
+        if graver || grown {
+            raised.ended = false;
+        }
         if !last && (graver || grown) {
             raised.revision += 1;
             raised.told_at = now;

@@ -1,9 +1,10 @@
 //! Legs: what goes through a proxy is seen up to three times, from client to proxy, from proxy to its scanner (ICAP),
 //! from proxy to service. In: how exchanges begin, grow and end; out: which of them are one, and who may be told now.
 //! A client's leg and ICAP's join by client address, host and time, and so does a leg on which a trusted proxy names its
-//! client, with what came to that proxy; another origin leg joins a client's exchange when it is
-//! the only one by host, start within [`START_APART`] and size within 2 %, else it stays counted. Who waits for
-//! another leg waits [`PATIENCE`] at most. Bounds: exchanges open in `correlate`, and [`MAX_ORIGINS`].
+//! client, with what came to that proxy; another origin leg joins a client's exchange when it is the only one by host,
+//! start within [`START_APART`] and size within 2 %. Else one from a configured proxy stays
+//! counted, and one from a proxy that was only recognised is an activity of its own: anybody can make an address look
+//! like a proxy's. Who waits for another leg waits [`PATIENCE`] after its end at most. Bounds: exchanges open in `correlate`, and [`MAX_ORIGINS`].
 //! Does not: tell anything, touch alerts.
 
 use std::{
@@ -30,6 +31,10 @@ const MAX_ORIGINS: usize = 100_000;
 /// Exchanges shown by ICAP that one client's session is remembered for.
 const MAX_SHOWN: usize = 64;
 
+/// Exchanges of a client with a host among which another leg is looked for, the newest; and those that begin near to one
+/// with its host. Where more are near, none is the only one that fits.
+const MAX_CANDIDATES: usize = 64;
+
 /// What an exchange is, seen from the proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -41,7 +46,10 @@ pub(super) enum Role {
     Answer,
     /// From a trusted proxy that says whose it is.
     Forwarded,
+    /// From a configured proxy: never told.
     Origin,
+    /// From who acted as a proxy: told unless it joins an exchange.
+    MaybeOrigin,
 }
 
 /// Names of hosts, as hashes.
@@ -63,6 +71,8 @@ struct Exchange {
     /// It is the same as a client's leg that is here too.
     has_client_leg: bool,
     has_origin: bool,
+    /// ICAP showed it too: it shows each request once.
+    has_icap: bool,
     /// What ICAP showed of this session.
     shown: Vec<ExchangeKey>,
 }
@@ -70,8 +80,10 @@ struct Exchange {
 struct Origin {
     hosts: Hosts,
     opened: Timestamp,
+    ended: Option<Timestamp>,
     size: u64,
-    has_ended: bool,
+    /// It is told unless it joins.
+    is_held: bool,
     evidence: Vec<Evidence>,
 }
 
@@ -87,6 +99,7 @@ pub(super) enum ClientLeg {
 /// An origin leg found its exchange.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Joined {
+    pub(super) leg: ExchangeKey,
     /// The exchanges that it is a leg of.
     pub(super) exchanges: Vec<ExchangeKey>,
     pub(super) evidence: Vec<Evidence>,
@@ -105,6 +118,11 @@ pub(super) enum Due {
     /// This exchange waits for nothing any more.
     Tell(ExchangeKey),
     Join(Joined),
+    /// What came from a recognised proxy is no leg of another exchange.
+    Own {
+        key: ExchangeKey,
+        has_ended: bool,
+    },
 }
 
 pub(super) struct Legs {
@@ -142,7 +160,7 @@ impl Legs {
         self.proxies.configure(known);
     }
 
-    /// Origin legs that joined no exchange.
+    /// Origin legs of configured proxies that joined no exchange.
     pub(super) fn unattributed(&self) -> u64 {
         self.unattributed
     }
@@ -156,11 +174,11 @@ impl Legs {
     pub(super) fn role(&mut self, opening: &Opening, flow: &FlowIdentity, now: Timestamp) -> Role {
         let (from, to) = (flow.client.ip(), flow.server.ip());
         if let Some(proxied) = &opening.proxied {
-            if proxied.account != Account::Forwarded {
-                self.proxies.works(from, now);
-            }
             return match proxied.account {
-                Account::Request => Role::Icap,
+                Account::Request => {
+                    self.proxies.works(from, now);
+                    Role::Icap
+                }
                 Account::Answer => Role::Answer,
                 Account::Forwarded => Role::Forwarded,
             };
@@ -172,7 +190,7 @@ impl Legs {
         // A proxy on the client's own machine: the address says nothing of which of the two it is.
         let is_own = from == to && asks_a_proxy;
         if !is_own && self.proxies.is_any() && self.proxies.is_one(from, now) {
-            return Role::Origin;
+            return if self.proxies.is_configured(from) { Role::Origin } else { Role::MaybeOrigin };
         }
         if asks_a_proxy {
             self.proxies.works(to, now);
@@ -203,28 +221,34 @@ impl Legs {
             request: opening.request,
             has_client_leg: false,
             has_origin: false,
+            has_icap: false,
             shown: Vec::new(),
         };
         self.exchanges.insert(opening.key, exchange);
     }
 
-    /// An origin leg begins.
-    pub(super) fn origin_opened(&mut self, opening: Opening, now: Timestamp) {
+    /// An origin leg begins; `is_held`: it is told unless it joins an exchange. False when there is no room for it.
+    pub(super) fn origin_opened(&mut self, opening: &Opening, is_held: bool, now: Timestamp) -> bool {
         if self.origins.len() >= MAX_ORIGINS {
-            self.unattributed += 1;
-            return;
+            self.unattributed += u64::from(!is_held);
+            return false;
+        }
+        if is_held {
+            self.waiting.insert((now.after(PATIENCE), Waiting::Origin(opening.key)));
         }
         let hosts = hosts(&opening.evidence);
         self.origins_by_host.extend(hosts.iter().map(|host| (*host, now, opening.key)));
-        let origin = Origin { hosts, opened: now, size: 0, has_ended: false, evidence: opening.evidence };
-        self.origins.insert(opening.key, origin);
+        let evidence = opening.evidence.clone();
+        self.origins.insert(opening.key, Origin { hosts, opened: now, ended: None, size: 0, is_held, evidence });
+        true
     }
 
     pub(super) fn is_origin(&self, key: &ExchangeKey) -> bool {
         !self.origins.is_empty() && self.origins.contains_key(key)
     }
 
-    /// Where the client's own leg is of what the proxy `from` shows by ICAP, or hands on.
+    /// Where the client's own leg is of what the proxy `from` shows by ICAP, or hands on. Sessions that go to no proxy
+    /// can be it for a configured one alone, which may sit in their way unseen: anybody can show anything of anybody.
     pub(super) fn client_leg(
         &self,
         role: Role,
@@ -232,6 +256,7 @@ impl Legs {
         opening: &Opening,
         now: Timestamp,
     ) -> Option<ClientLeg> {
+        let is_known = self.proxies.is_configured(from);
         let seen: Vec<_> = self.of_client(client, &hosts(&opening.evidence)).collect();
         let recent = |time: Timestamp| now.since(time) <= START_APART;
         let is_same = |exchange: &Exchange| exchange.request.is_some() && exchange.request == opening.request;
@@ -242,13 +267,16 @@ impl Legs {
             (Role::Forwarded, Role::Forwarded) => exchange.server == from,
             _ => false,
         };
+        // What ICAP showed once, it shows no second time.
+        let is_free = |exchange: &Exchange| role != Role::Icap || !exchange.has_icap;
         let readable = seen.iter().rev().find(|(_, exchange)| {
-            is_leg(exchange) && !exchange.encrypted && recent(exchange.opened) && is_same(exchange)
+            is_leg(exchange) && !exchange.encrypted && is_free(exchange) && recent(exchange.opened) && is_same(exchange)
         });
         if let Some((key, _)) = readable {
             return Some(ClientLeg::Readable(*key));
         }
-        let sessions = || seen.iter().filter(|(_, exchange)| is_leg(exchange) && exchange.encrypted);
+        let is_session = |exchange: &Exchange| is_leg(exchange) && (is_known || exchange.role == Role::Client);
+        let sessions = || seen.iter().filter(|(_, exchange)| is_session(exchange) && exchange.encrypted);
         let open: Vec<_> = sessions().filter(|(_, exchange)| exchange.ended.is_none()).collect();
         let mut sessions = match open.is_empty() {
             false => open,
@@ -282,6 +310,13 @@ impl Legs {
             .collect()
     }
 
+    /// ICAP shows this readable request.
+    pub(super) fn is_shown(&mut self, request: &ExchangeKey) {
+        if let Some(request) = self.exchanges.get_mut(request) {
+            request.has_icap = true;
+        }
+    }
+
     /// `shown`, which ICAP shows, went through the client's session `session`.
     pub(super) fn went_through(&mut self, shown: ExchangeKey, session: ExchangeKey) {
         if let Some(session) = self.exchanges.get_mut(&session)
@@ -291,6 +326,13 @@ impl Legs {
         }
         if let Some(shown) = self.exchanges.get_mut(&shown) {
             shown.has_client_leg = true;
+        }
+    }
+
+    /// The session is a proxy's, though it goes to none: one sits in its way.
+    pub(super) fn is_client_leg(&mut self, session: &ExchangeKey) {
+        if let Some(session) = self.exchanges.get_mut(session) {
+            session.role = Role::Client;
         }
     }
 
@@ -315,12 +357,13 @@ impl Legs {
         if last { self.answers.remove(answer) } else { self.answers.get(answer).copied() }
     }
 
+    /// The newest exchanges of a client with these hosts, oldest first.
     fn of_client(&self, client: IpAddr, hosts: &Hosts) -> impl Iterator<Item = (ExchangeKey, &Exchange)> {
         let mut keys: Vec<_> = hosts
             .iter()
             .flat_map(|host| {
-                let first = (client, *host, Timestamp(0), ExchangeKey::default());
-                self.by_client.range(first..).take_while(move |(c, h, ..)| (*c, *h) == (client, *host))
+                let bound = |time| (client, *host, Timestamp(time), ExchangeKey::default());
+                self.by_client.range(bound(0)..bound(u64::MAX)).rev().take(MAX_CANDIDATES)
             })
             .map(|(_, _, opened, key)| (*opened, *key))
             .collect();
@@ -349,7 +392,7 @@ impl Legs {
         self.waiting.insert((now.after(PATIENCE), Waiting::Exchange(key)));
         let hosts = exchange.hosts.clone();
         let opened = exchange.opened;
-        for origin in near(&self.origins_by_host, &hosts, opened) {
+        for origin in near(&self.origins_by_host, &hosts, opened).unwrap_or_default() {
             out.extend(self.join(origin, false));
         }
         true
@@ -357,7 +400,7 @@ impl Legs {
 
     /// An origin leg ended.
     pub(super) fn origin_ended(&mut self, key: ExchangeKey, now: Timestamp) -> Option<Joined> {
-        self.origins.get_mut(&key)?.has_ended = true;
+        self.origins.get_mut(&key)?.ended = Some(now);
         let joined = self.join(key, false);
         if joined.is_none() {
             self.waiting.insert((now.after(PATIENCE), Waiting::Origin(key)));
@@ -377,9 +420,10 @@ impl Legs {
             Waiting::Exchange(key) => {
                 // Whoever ended too and may be its leg is judged by what is known now.
                 let exchange = self.exchanges.get(&key);
-                let origins = exchange.map(|exchange| near(&self.origins_by_host, &exchange.hosts, exchange.opened));
+                let origins =
+                    exchange.and_then(|exchange| near(&self.origins_by_host, &exchange.hosts, exchange.opened));
                 for origin in origins.unwrap_or_default() {
-                    if self.origins.get(&origin).is_some_and(|origin| origin.has_ended)
+                    if self.origins.get(&origin).is_some_and(|origin| origin.ended.is_some())
                         && let Some(joined) = self.join(origin, true)
                     {
                         return Some((at, Some(Due::Join(joined))));
@@ -391,30 +435,51 @@ impl Legs {
             }
             Waiting::Origin(key) => {
                 self.waiting.remove(&(at, waiting));
-                // It may have joined meanwhile.
-                if !self.origins.contains_key(&key) {
-                    return Some((at, None));
-                }
-                let joined = self.join(key, true);
-                if joined.is_none() {
-                    self.unattributed += 1;
-                    self.forget_origin(&key);
-                }
-                Some((at, joined.map(Due::Join)))
+                Some((at, self.origin_due(key, at)))
             }
         }
+    }
+
+    fn origin_due(&mut self, key: ExchangeKey, at: Timestamp) -> Option<Due> {
+        // It may have joined meanwhile.
+        let origin = self.origins.get(&key)?;
+        let (opened, ended) = (origin.opened, origin.ended);
+        match ended {
+            // It is due again.
+            Some(ended) if at < ended.after(PATIENCE) => return None,
+            Some(_) => {
+                if let Some(joined) = self.join(key, true) {
+                    return Some(Due::Join(joined));
+                }
+            }
+            // As long as its exchange may still prove to be here; asked at ever longer intervals.
+            None => {
+                let again = at.after(at.since(opened));
+                if again > at && self.candidates(origin).is_some_and(|some| !some.is_empty()) {
+                    self.waiting.insert((again, Waiting::Origin(key)));
+                    return None;
+                }
+            }
+        }
+        let origin = self.forget_origin(&key)?;
+        self.unattributed += u64::from(!origin.is_held);
+        origin.is_held.then_some(Due::Own { key, has_ended: ended.is_some() })
+    }
+
+    /// The exchanges that an origin leg may be of; `None` when they are too many.
+    fn candidates(&self, origin: &Origin) -> Option<Vec<(ExchangeKey, &Exchange)>> {
+        let near = near(&self.by_host, &origin.hosts, origin.opened)?.into_iter();
+        let near = near
+            .filter_map(|key| Some((key, self.exchanges.get(&key)?)))
+            .filter(|(_, exchange)| exchange.role != Role::Direct && !exchange.has_client_leg && !exchange.has_origin);
+        Some(near.collect())
     }
 
     /// The one exchange that an origin leg can be of. Before `finally`, nobody is chosen while others may still fit.
     fn join(&mut self, key: ExchangeKey, finally: bool) -> Option<Joined> {
         let origin = self.origins.get(&key)?;
-        let candidates = near(&self.by_host, &origin.hosts, origin.opened);
-        let candidates: Vec<_> = candidates
-            .into_iter()
-            .filter_map(|key| Some((key, self.exchanges.get(&key)?)))
-            .filter(|(_, exchange)| exchange.role != Role::Direct && !exchange.has_client_leg && !exchange.has_origin)
-            .collect();
-        let all_ended = origin.has_ended && candidates.iter().all(|(_, exchange)| exchange.ended.is_some());
+        let candidates = self.candidates(origin)?;
+        let all_ended = origin.ended.is_some() && candidates.iter().all(|(_, exchange)| exchange.ended.is_some());
         if !finally && !all_ended {
             return None;
         }
@@ -425,7 +490,7 @@ impl Legs {
         let exchange = self.exchanges.get_mut(&of)?;
         exchange.has_origin = true;
         let exchanges = if exchange.shown.is_empty() { vec![of] } else { exchange.shown.clone() };
-        Some(Joined { exchanges, evidence: origin.evidence })
+        Some(Joined { leg: key, exchanges, evidence: origin.evidence })
     }
 
     fn forget(&mut self, key: &ExchangeKey) {
@@ -445,21 +510,22 @@ impl Legs {
     }
 }
 
-/// Who began around `opened`, by host.
-fn near(index: &BTreeSet<(u64, Timestamp, ExchangeKey)>, hosts: &Hosts, opened: Timestamp) -> Vec<ExchangeKey> {
+/// Who began around `opened`, by host; `None` when they are more than [`MAX_CANDIDATES`].
+fn near(index: &BTreeSet<(u64, Timestamp, ExchangeKey)>, hosts: &Hosts, opened: Timestamp) -> Option<Vec<ExchangeKey>> {
     let first = Timestamp(opened.0.saturating_sub(START_APART.as_nanos() as u64));
     let last = opened.after(START_APART);
     let mut keys: Vec<_> = hosts
         .iter()
         .flat_map(|host| {
             let range = (*host, first, ExchangeKey::default())..;
-            index.range(range).take_while(move |(of, at, _)| of == host && *at <= last)
+            let near = index.range(range).take_while(move |(of, at, _)| of == host && *at <= last);
+            near.take(MAX_CANDIDATES + 1)
         })
         .map(|(.., key)| *key)
         .collect();
     keys.sort_unstable();
     keys.dedup();
-    keys
+    (keys.len() <= MAX_CANDIDATES).then_some(keys)
 }
 
 /// Within 2 % of the larger.
@@ -523,7 +589,8 @@ mod tests {
     }
 
     fn legs() -> Legs {
-        Legs::new(KnownProxies::load(&[], &[], true, &crate::yaml::Source::new("", "")).unwrap())
+        let addresses = ["10.0.0.9", "127.0.0.1"].map(|address| address.to_owned().into());
+        Legs::new(KnownProxies::load(&addresses, &[], true, &crate::yaml::Source::new("", "")).unwrap())
     }
 
     fn client_session(legs: &mut Legs, flow: u64, client: &str, time: Timestamp, size: u64) {
@@ -537,7 +604,7 @@ mod tests {
     fn origin_session(legs: &mut Legs, flow: u64, time: Timestamp, size: u64) {
         let opening = opening(flow, EvidenceKind::TlsSni, "api.openai.com");
         assert_eq!(legs.role(&opening, &self::flow("10.0.0.9:6000", "203.0.113.7:443"), time), Role::Origin);
-        legs.origin_opened(opening, time);
+        assert!(legs.origin_opened(&opening, false, time));
         legs.grown(&key(flow), size);
     }
 
@@ -601,9 +668,9 @@ mod tests {
         let mut shown = opening(9, EvidenceKind::IcapUrl, "api.openai.com");
         shown.proxied = Some(Box::new(Proxied { client: Some("10.0.0.1".parse().unwrap()), ..Proxied::default() }));
         assert_eq!(legs.role(&shown, &flow("10.0.0.9:7000", "10.0.0.20:1344"), at(6)), Role::Icap);
-        let client = "10.0.0.1".parse().unwrap();
+        let (client, proxy) = ("10.0.0.1".parse().unwrap(), "10.0.0.9".parse().unwrap());
         let scanner = "10.0.0.20".parse().unwrap();
-        let look = |legs: &Legs, time| legs.client_leg(Role::Icap, [client, scanner], &shown, time);
+        let look = |legs: &Legs, time| legs.client_leg(Role::Icap, [client, proxy], &shown, time);
         let leg = look(&legs, at(6));
         assert_eq!(leg, Some(ClientLeg::Sessions(vec![key(1), key(3)])));
         legs.opened(Role::Icap, [client, scanner], &shown, at(6));
@@ -661,6 +728,21 @@ mod tests {
         legs.opened(Role::Forwarded, addresses("10.0.0.1", "10.9.0.2"), &named(3), at(2));
         assert_eq!(look(&legs, "10.9.0.2"), Some(ClientLeg::Readable(key(3))));
         assert_eq!(look(&legs, "10.9.0.1"), Some(ClientLeg::Readable(key(2))));
+    }
+
+    #[test]
+    fn of_a_crowd_the_newest_are_looked_at_and_none_is_the_only_one_that_fits() {
+        let mut legs = legs();
+        for flow in 1..=100 {
+            client_session(&mut legs, flow, "10.0.0.1", at(flow), flow * 1_000);
+        }
+        let seen = legs.of_client("10.0.0.1".parse().unwrap(), &legs.exchanges[&key(1)].hosts);
+        assert_eq!(seen.map(|(key, _)| key.flow).collect::<Vec<_>>(), (37..=100).collect::<Vec<_>>());
+        origin_session(&mut legs, 200, at(101), 50_000);
+        (1..=100).for_each(|flow| assert!(legs.ended(key(flow), at(200), &mut Vec::new())));
+        assert_eq!(legs.origin_ended(key(200), at(200)), None);
+        all_due(&mut legs);
+        assert_eq!(legs.unattributed(), 1);
     }
 
     #[test]

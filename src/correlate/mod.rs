@@ -7,6 +7,7 @@ mod learned;
 mod legs;
 mod names;
 mod proxies;
+mod shown;
 mod windows;
 
 use std::{
@@ -21,6 +22,7 @@ use self::{
     exchange::OpenExchange,
     legs::{ClientLeg, Due, Joined, Legs, Role},
     names::Names,
+    shown::Shown,
     windows::Windows,
 };
 use crate::{
@@ -64,6 +66,7 @@ pub struct Correlator {
     names: Names,
     open: HashMap<ExchangeKey, OpenExchange, ahash::RandomState>,
     legs: Legs,
+    shown: Shown,
     windows: Windows,
     /// Sessions whose hello does not name them, and whether an answer of DNS does.
     hidden_names: BTreeMap<(HiddenName, bool), u64>,
@@ -87,6 +90,7 @@ impl Correlator {
             names,
             open: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)),
             legs,
+            shown: Shown::default(),
             windows: Windows::default(),
             hidden_names: BTreeMap::new(),
             over_cap: 0,
@@ -168,21 +172,51 @@ impl Correlator {
                     let Some(mut exchange) = self.open.remove(&key) else { continue };
                     let (flow, app_proto) = exchange.told_of().clone();
                     let stamp = Stamp { time, ..self.now };
-                    let pcap_filename = self.pcap_filename.as_deref();
-                    exchange.tell_part(true, &mut Telling::new(stamp, &flow, app_proto, pcap_filename, tell));
+                    let policy = policy(&self.current, self.previous.as_ref(), exchange.generation());
+                    let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
+                    exchange.settle(&mut self.shown, policy, &mut self.windows, true, &mut telling);
+                    if exchange.is_told(true) {
+                        exchange.tell_part(true, &mut telling);
+                    }
+                    if exchange.is_covered() {
+                        self.shown.uncovered(exchange.between());
+                    }
                 }
-                Some(Due::Join(joined)) => self.joined(&joined),
+                Some(Due::Join(joined)) => self.joined(&joined, Stamp { time, ..self.now }, tell),
+                Some(Due::Own { key, has_ended }) => self.released(key, has_ended, Stamp { time, ..self.now }, tell),
                 None => {}
             }
         }
     }
 
-    /// An origin leg is one of these exchanges'.
-    fn joined(&mut self, joined: &Joined) {
+    /// An origin leg is one of these exchanges'. What was found on it alone is told all the same.
+    fn joined(&mut self, joined: &Joined, stamp: Stamp, tell: &mut dyn FnMut(Event)) {
         for key in &joined.exchanges {
             if let Some(exchange) = self.open.get_mut(key) {
                 exchange.seen_on(Leg::Origin, &joined.evidence, None);
             }
+        }
+        let Some(leg) = self.open.get(&joined.leg) else { return };
+        let mut exchanges = joined.exchanges.iter().filter_map(|key| self.open.get(key));
+        if exchanges.any(|exchange| leg.is_read_in(exchange)) {
+            self.open.remove(&joined.leg);
+        } else {
+            self.released(joined.leg, true, stamp, tell);
+        }
+    }
+
+    /// What was held is no leg of another exchange, and an activity of its own.
+    fn released(&mut self, key: ExchangeKey, has_ended: bool, stamp: Stamp, tell: &mut dyn FnMut(Event)) {
+        let Entry::Occupied(mut entry) = self.open.entry(key) else { return };
+        let exchange = entry.get_mut();
+        let policy = policy(&self.current, self.previous.as_ref(), exchange.generation());
+        let (flow, app_proto) = exchange.told_of().clone();
+        let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
+        exchange.release(stamp.time, policy, &mut self.windows);
+        exchange.judge(policy, &mut self.windows, has_ended, &mut telling);
+        if has_ended {
+            exchange.tell_part(true, &mut telling);
+            entry.remove();
         }
     }
 
@@ -286,16 +320,22 @@ impl Correlator {
             return;
         }
         let Some(known) = rules.catalog.service(service.service, stamp.time) else { return };
-        let leg = self.legs.role(&opening, flow, stamp.time);
+        let mut leg = self.legs.role(&opening, flow, stamp.time);
+        if leg == Role::MaybeOrigin && !self.legs.origin_opened(&opening, true, stamp.time) {
+            leg = Role::Direct;
+        }
         let shown_for = opening.proxied.as_ref().and_then(|proxied| proxied.client);
         let client = shown_for.map_or(flow.client.ip(), |address| address.to_canonical());
         // On which leg its proxy speaks of another's exchange.
         let seen_on = match leg {
             Role::Answer => return self.legs.answered(client, &opening),
-            Role::Origin => return self.legs.origin_opened(opening, stamp.time),
+            Role::Origin => {
+                self.legs.origin_opened(&opening, false, stamp.time);
+                return;
+            }
             Role::Icap => Some(Leg::Icap),
             Role::Forwarded => Some(Leg::Origin),
-            Role::Client | Role::Direct => None,
+            Role::MaybeOrigin | Role::Client | Role::Direct => None,
         };
         let client_leg =
             seen_on.and_then(|_| self.legs.client_leg(leg, [client, flow.client.ip()], &opening, stamp.time));
@@ -303,6 +343,9 @@ impl Correlator {
             && let Some(exchange) = self.open.get_mut(key)
         {
             // What is read on the client's own leg is not read twice.
+            if leg == Role::Icap {
+                self.legs.is_shown(key);
+            }
             exchange.seen_on(Leg::Client, &[], None);
             exchange.seen_on(seen_on, &opening.evidence, opening.proxied.and_then(|proxied| proxied.user));
             return;
@@ -311,12 +354,17 @@ impl Correlator {
             Role::Client => self.legs.shown_before(client, &opening, stamp.time),
             _ => Vec::new(),
         };
-        self.legs.opened(leg, [client, flow.server.ip()], &opening, stamp.time);
+        if leg != Role::MaybeOrigin {
+            self.legs.opened(leg, [client, flow.server.ip()], &opening, stamp.time);
+        }
         // The frames of another's flow carry the proxy's hardware address.
         let mac = flow.client_mac.filter(|_| client == flow.client.ip());
         let device = rules.assets.device(client, mac);
         let told_of = (Arc::clone(flow), app_proto);
         let mut exchange = OpenExchange::new(opening, service.role, known, device, told_of);
+        if leg == Role::MaybeOrigin {
+            exchange.hold();
+        }
         let own_leg = if leg == Role::Client { Some(Leg::Client) } else { seen_on };
         own_leg.into_iter().for_each(|leg| exchange.seen_on(leg, &[], None));
         if let (Some(ClientLeg::Sessions(sessions)), Some(seen_on)) = (client_leg, seen_on) {
@@ -326,7 +374,10 @@ impl Correlator {
             self.legs.went_through(shown, exchange.key());
             if let Some(shown) = self.open.get_mut(&shown) {
                 shown.seen_on(Leg::Client, exchange.evidence(), None);
-                exchange.cover();
+                if exchange.cover() {
+                    self.shown.covered(exchange.between());
+                }
+                self.shown.showed(exchange.between(), shown.shown_bytes());
             }
         }
         let (flow, app_proto) = exchange.told_of().clone();
@@ -337,14 +388,17 @@ impl Correlator {
 
     /// What a proxy shows by ICAP of a client's encrypted sessions, or hands on, is told in their stead.
     fn join_sessions(&mut self, shown: &mut OpenExchange, leg: Leg, sessions: &[ExchangeKey]) {
-        let Some((first, others)) = sessions.split_first() else { return };
+        let Some(first) = sessions.first() else { return };
         self.legs.went_through(shown.key(), *first);
         if let Some(session) = self.open.get_mut(first) {
             shown.went_through(session, leg);
         }
-        for other in others {
-            if let Some(session) = self.open.get_mut(other) {
-                session.cover();
+        for key in sessions {
+            self.legs.is_client_leg(key);
+            if let Some(session) = self.open.get_mut(key)
+                && session.cover()
+            {
+                self.shown.covered(session.between());
             }
         }
     }
@@ -354,8 +408,12 @@ impl Correlator {
         let last = progress.state == ProgressState::Ended;
         self.legs.grown(&key, progress.bytes.up);
         if self.legs.is_origin(&key) {
+            if let Some(held) = self.open.get_mut(&key) {
+                let policy = policy(&self.current, self.previous.as_ref(), held.generation());
+                held.progress(progress, stamp.time, policy, &mut self.windows);
+            }
             if last && let Some(joined) = self.legs.origin_ended(key, stamp.time) {
-                self.joined(&joined);
+                self.joined(&joined, stamp, tell);
             }
             return;
         }
@@ -366,23 +424,35 @@ impl Correlator {
             return;
         }
         let Entry::Occupied(mut entry) = self.open.entry(key) else { return };
-        let previous = self.previous.as_ref().filter(|known| known.number == entry.get().generation());
-        let policy = &previous.unwrap_or(&self.current).rules.policy;
         let exchange = entry.get_mut();
+        let policy = policy(&self.current, self.previous.as_ref(), exchange.generation());
         let (flow, app_proto) = exchange.told_of().clone();
         let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
+        let shown = exchange.shown_bytes();
         exchange.progress(progress, stamp.time, policy, &mut self.windows);
+        self.shown.showed(exchange.between(), exchange.shown_bytes().saturating_sub(shown));
         exchange.judge(policy, &mut self.windows, last, &mut telling);
         let mut joined = Vec::new();
-        let waits = last && self.legs.ended(key, stamp.time, &mut joined) && !exchange.is_covered();
-        if !waits && progress.state != ProgressState::Running && exchange.is_told(last) {
-            exchange.tell_part(last, &mut telling);
+        let waits = last && self.legs.ended(key, stamp.time, &mut joined);
+        if !waits && progress.state != ProgressState::Running {
+            exchange.settle(&mut self.shown, policy, &mut self.windows, last, &mut telling);
+            if exchange.is_told(last) {
+                exchange.tell_part(last, &mut telling);
+            }
         }
         if last && !waits {
+            if exchange.is_covered() {
+                self.shown.uncovered(exchange.between());
+            }
             entry.remove();
         }
-        joined.iter().for_each(|joined| self.joined(joined));
+        joined.iter().for_each(|joined| self.joined(joined, stamp, tell));
     }
+}
+
+/// The policy of generation `number`, as far as it is kept.
+fn policy<'a>(current: &'a Generation, previous: Option<&'a Generation>, number: u64) -> &'a Policy {
+    &previous.filter(|known| known.number == number).unwrap_or(current).rules.policy
 }
 
 /// How events of one fact are told: with its stamp and flow.

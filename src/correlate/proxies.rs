@@ -17,7 +17,7 @@ use crate::{
 const MAX_RECOGNISED: usize = 4096;
 
 /// Who was not at work for so long, in packet time, is a proxy no more: an address may become another's, and what a
-/// proxy sends is no activity of its own.
+/// proxy sends waits for the client's exchange that it is of.
 const RECOGNISED_FOR: Duration = Duration::from_secs(3600);
 
 /// What the configuration says of proxies. Immutable: a reload makes a new one.
@@ -108,8 +108,13 @@ impl Proxies {
         self.recognised.insert(address, now);
     }
 
-    pub(super) fn is_one(&self, address: IpAddr, now: Timestamp) -> bool {
+    /// Whether the configuration names it.
+    pub(super) fn is_configured(&self, address: IpAddr) -> bool {
         self.known.networks.iter().any(|network| network.contains(&address))
+    }
+
+    pub(super) fn is_one(&self, address: IpAddr, now: Timestamp) -> bool {
+        self.is_configured(address)
             || self.recognised.get(&address).is_some_and(|last| now.since(*last) < RECOGNISED_FOR)
     }
 
