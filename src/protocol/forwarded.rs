@@ -18,12 +18,15 @@ pub struct Forwarded {
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Hops(Vec<Option<IpAddr>>);
 
+/// Reads one element of a field.
+type ReadHop = fn(&[u8]) -> Option<IpAddr>;
+
 impl Forwarded {
     /// Takes a field of a head; `None` stays where it is of another name. `name` in any case.
     pub(in crate::protocol) fn take(this: &mut Option<Box<Self>>, name: &[u8], value: &[u8]) {
         let named = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
         // Most fields are of other lengths.
-        let (place, node): (usize, fn(&[u8]) -> Option<IpAddr>) = match name.len() {
+        let (place, node): (_, ReadHop) = match name.len() {
             9 if named("forwarded") => (0, for_parameter),
             15 if named("x-forwarded-for") => (1, node),
             14 if named("true-client-ip") => (2, node),

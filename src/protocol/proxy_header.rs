@@ -111,15 +111,15 @@ fn line_client(text: &str) -> Option<IpAddr> {
     (ports && words.next().is_none()).then(|| source.to_canonical())
 }
 
-/// Version 2 (§2.2).
+/// Version 2 (§2.2). Asks for byte after byte of the fixed part, so that a wrong one is known as soon as it is there.
 fn binary(bytes: &[u8]) -> Part {
     let command = match bytes.get(12) {
-        None => return Part::Short(FIXED_BYTES),
+        None => return Part::Short(bytes.len() + 1),
         Some(0x20) => Command::Local,
         Some(0x21) => Command::Proxy,
         Some(_) => return Part::Wrong,
     };
-    let Some(family) = bytes.get(13) else { return Part::Short(FIXED_BYTES) };
+    let Some(family) = bytes.get(13) else { return Part::Short(bytes.len() + 1) };
     // Above, the address; below, whether it is a stream's or a datagram's.
     let address_bytes: u16 = match (family >> 4, family & 15) {
         (_, 3..) | (4.., _) => return Part::Wrong,
@@ -128,7 +128,7 @@ fn binary(bytes: &[u8]) -> Part {
         (2, _) => 36,
         _ => 216,
     };
-    let Some(&[high, low]) = bytes.get(14..FIXED_BYTES) else { return Part::Short(FIXED_BYTES) };
+    let Some(&[high, low]) = bytes.get(14..FIXED_BYTES) else { return Part::Short(bytes.len() + 1) };
     let length = u16::from_be_bytes([high, low]);
     if command == Command::Local {
         return Part::Whole(Header { client: None, bytes: FIXED_BYTES, rest: length });
