@@ -192,9 +192,7 @@ fn describe(event: &ProtocolEvent<'_>) -> String {
         ProtocolEvent::ProxyTarget { exchange, host, port, .. } => {
             format!("ProxyTarget {{ exchange: {exchange:?}, host: {host:?}, port: {port} }}")
         }
-        ProtocolEvent::ClientNamed { exchange, address } => {
-            format!("ClientNamed {{ exchange: {exchange:?}, address: {address} }}")
-        }
+        ProtocolEvent::ClientNamed { address, .. } => format!("ClientNamed {{ address: {address} }}"),
         other => format!("{other:?}"),
     }
 }
