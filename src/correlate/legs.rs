@@ -739,8 +739,8 @@ mod tests {
         let seen = legs.of_client("10.0.0.1".parse().unwrap(), &legs.exchanges[&key(1)].hosts);
         assert_eq!(seen.map(|(key, _)| key.flow).collect::<Vec<_>>(), (37..=100).collect::<Vec<_>>());
         origin_session(&mut legs, 200, at(101), 50_000);
+        assert_eq!(legs.origin_ended(key(200), at(150)), None);
         (1..=100).for_each(|flow| assert!(legs.ended(key(flow), at(200), &mut Vec::new())));
-        assert_eq!(legs.origin_ended(key(200), at(200)), None);
         all_due(&mut legs);
         assert_eq!(legs.unattributed(), 1);
     }
