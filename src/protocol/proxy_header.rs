@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2 (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt): a header before
+//! The PROXY protocol, versions 1 and 2 (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>): a header before
 //! all else in which a load balancer says whose connection it hands on. In: stream bytes of both directions; out:
 //! `ClientNamed`, then a tunnel for what follows, which is dissected like any stream.
 //! Wire form: 1: a line, `PROXY TCP4 source destination port port`. 2: signature, version and command, family, length,

@@ -1,6 +1,6 @@
 //! Heads of ICAP messages (RFC 3507 §4.3), and where the encapsulated HTTP message lies (§4.4). In: the bytes of one
 //! head, its empty line included; out: what is asked, of whom the proxy speaks, and the parts that follow.
-//! Bounds: [`MAX_PARTS`]. Does not: read the encapsulated heads (`http1` does), authenticate anybody.
+//! Bounds: `MAX_PARTS`. Does not: read the encapsulated heads (`http1` does), authenticate anybody.
 
 use std::net::IpAddr;
 
