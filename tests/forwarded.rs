@@ -9,7 +9,7 @@ use common::{EveSchema, Replay};
 use serde_json::{Value, json};
 use shadowtap::event::{Direction, Timestamp};
 use shadowtap::testkit::{
-    captures, http2,
+    http2,
     packets::{Conversation, Packet},
     proxy_header::{version_1, version_2},
     quic,
@@ -65,10 +65,9 @@ impl Site {
 
     fn replayed(&self, mut packets: Vec<Packet>, options: &[&str]) -> Replay {
         packets.sort_by_key(|packet| packet.time);
-        let (capture, config) = (self.folder.path().join("mirror.pcap"), self.folder.path().join("shadowtap.yaml"));
-        std::fs::write(&capture, captures::pcap_of(&packets)).expect("written");
+        let config = self.folder.path().join("shadowtap.yaml");
         let config = config.to_str().expect("a name");
-        let replay = Replay::of(&[&capture], &[&["--config", config], options].concat());
+        let replay = Replay::of_packets(&packets, &[&["--config", config], options].concat());
         if let Some(schema) = EveSchema::load() {
             schema.assert_valid(&replay.text(), "forwarded");
         }
@@ -298,6 +297,22 @@ fn a_session_that_is_passed_on_is_told_once() {
     ];
     let ai = Site::trusting(&["10.9.0.1"]).only(packets.concat());
     assert_eq!((&ai["device"]["address"], &ai["legs"]), (&json!("10.20.3.7"), &json!(["client", "origin"])));
+}
+
+#[test]
+fn a_large_upload_that_is_passed_on_readable_is_told_once() {
+    let [hello, noise] = session();
+    let record = [&[23, 3, 3, 0x3e, 0x80][..], &[0x5a; 16_000]].concat();
+    let sealed = [hello, record.repeat(13)].concat();
+    let text = "a haiku, please. ".repeat(12_000);
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\nX-Forwarded-For: 10.20.3.7";
+    let opened = format!("{head}\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+    let packets = [
+        says("10.20.3.7:51000", "10.9.0.1:443", 0, &[&sealed], &noise),
+        says(BALANCER, SERVICE, 1, &[opened.as_bytes()], ANSWER),
+    ];
+    let ai = Site::trusting(&["10.9.0.1"]).only(packets.concat());
+    assert_eq!((&ai["legs"], &ai["bytes"]["body"]), (&json!(["client", "origin"]), &json!(text.len())));
 }
 
 #[test]

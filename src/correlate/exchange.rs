@@ -50,6 +50,8 @@ pub(super) struct OpenExchange {
     evidence: Vec<Evidence>,
     client: Client,
     device: Device,
+    /// A proxy speaks of it for its client.
+    is_shown: bool,
     user: Option<User>,
     legs: Vec<Leg>,
     /// Whose events they are: of the flow that shows it, or of the client's own leg.
@@ -106,6 +108,7 @@ impl OpenExchange {
             evidence,
             client,
             device,
+            is_shown: proxied.is_some(),
             user: proxied.and_then(|proxied| proxied.user),
             legs: Vec::new(),
             told_of,
@@ -221,9 +224,9 @@ impl OpenExchange {
         (self.device.address, self.service_key)
     }
 
-    /// Its bytes up, where ICAP shows them.
+    /// Its bytes up, where a proxy shows them by ICAP or hands them on.
     pub(super) fn shown_bytes(&self) -> u64 {
-        if self.legs.contains(&Leg::Icap) { self.bytes.up } else { 0 }
+        if self.is_shown { self.bytes.up } else { 0 }
     }
 
     /// It may prove to be a leg of another.

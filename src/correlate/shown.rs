@@ -1,4 +1,4 @@
-//! How much ICAP showed of the encrypted sessions of a client with a service. Which of them carried a request that was
+//! How much proxies showed, by ICAP or by handing it on, of the encrypted sessions of a client with a service. Which of them carried a request that was
 //! shown cannot be known, so they have one balance: bytes that are shown come in, bytes of sessions are taken out, and
 //! what a session has beyond them was shown by nobody. Bounds: a balance lives as long as a silent session is open.
 
