@@ -1,0 +1,213 @@
+//! Which legs join, and who waits for whom.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::event::{Client, Operation, Proxied, Transport};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn at(milliseconds: u64) -> Timestamp {
+    Timestamp(0).after(SECOND + Duration::from_millis(milliseconds))
+}
+
+fn key(flow: u64) -> ExchangeKey {
+    ExchangeKey { flow, ..ExchangeKey::default() }
+}
+
+fn opening(flow: u64, kind: EvidenceKind, host: &str) -> Opening {
+    Opening {
+        key: key(flow),
+        generation: 0,
+        service: None,
+        evidence: vec![Evidence { kind, value: host.to_owned() }],
+        client: Client::default(),
+        operation: Operation::Other,
+        hidden: None,
+        ech: None,
+        encrypted: true,
+        request: None,
+        proxied: None,
+    }
+}
+
+fn flow(client: &str, server: &str) -> Arc<FlowIdentity> {
+    Arc::new(FlowIdentity {
+        id: 0,
+        client: client.parse().unwrap(),
+        server: server.parse().unwrap(),
+        transport: Transport::Tcp,
+        interface: None,
+        vlans: Vec::new(),
+        tunnel: None,
+        client_mac: None,
+        started: Timestamp(0),
+    })
+}
+
+fn legs() -> Legs {
+    let addresses = ["10.0.0.9", "127.0.0.1"].map(|address| address.to_owned().into());
+    Legs::new(KnownProxies::load(&addresses, &[], true, &crate::yaml::Source::new("", "")).unwrap())
+}
+
+fn client_session(legs: &mut Legs, flow: u64, client: &str, time: Timestamp, size: u64) {
+    let opening = opening(flow, EvidenceKind::ConnectTarget, "api.openai.com");
+    let role = legs.role(&opening, &self::flow(&format!("{client}:5000"), "10.0.0.9:3128"), time);
+    assert_eq!(role, Role::Client);
+    legs.opened(role, [client, "10.0.0.9"].map(|address| address.parse().unwrap()), &opening, time);
+    legs.grown(&key(flow), size);
+}
+
+fn origin_session(legs: &mut Legs, flow: u64, time: Timestamp, size: u64) {
+    let opening = opening(flow, EvidenceKind::TlsSni, "api.openai.com");
+    assert_eq!(legs.role(&opening, &self::flow("10.0.0.9:6000", "203.0.113.7:443"), time), Role::Origin);
+    assert!(legs.origin_opened(&opening, false, time));
+    legs.grown(&key(flow), size);
+}
+
+/// What is done when all waiting is over.
+fn all_due(legs: &mut Legs) -> Vec<Due> {
+    std::iter::from_fn(|| legs.due(Timestamp(u64::MAX))).filter_map(|(_, due)| due).collect()
+}
+
+#[test]
+fn an_origin_leg_joins_the_one_exchange_that_fits() {
+    let mut legs = legs();
+    client_session(&mut legs, 1, "10.0.0.1", at(0), 10_000);
+    client_session(&mut legs, 2, "10.0.0.2", at(1), 5_000);
+    origin_session(&mut legs, 3, at(2), 10_150);
+    let mut joined = Vec::new();
+    assert!(legs.ended(key(1), at(10), &mut joined) && legs.ended(key(2), at(11), &mut joined));
+    assert!(joined.is_empty());
+    assert_eq!(legs.origin_ended(key(3), at(12)).unwrap().exchanges, [key(1)]);
+    assert_eq!(all_due(&mut legs), [Due::Tell(key(1)), Due::Tell(key(2))]);
+    assert_eq!(legs.unattributed(), 0);
+}
+
+#[test]
+fn one_that_fits_two_or_none_stays_counted() {
+    for (first, second, apart) in [(10_000, 10_010, 0), (5_000, 6_000, 0), (10_000, 5_000, 2_001)] {
+        let mut legs = legs();
+        client_session(&mut legs, 1, "10.0.0.1", at(0), first);
+        client_session(&mut legs, 2, "10.0.0.2", at(0), second);
+        origin_session(&mut legs, 3, at(apart), 10_000);
+        assert_eq!(legs.origin_ended(key(3), at(3000)), None);
+        let mut joined = Vec::new();
+        legs.ended(key(1), at(3001), &mut joined);
+        legs.ended(key(2), at(3002), &mut joined);
+        assert!(joined.is_empty());
+        all_due(&mut legs);
+        assert_eq!(legs.unattributed(), 1, "{first} {second} {apart}");
+        assert!(legs.exchanges.is_empty() && legs.by_host.is_empty() && legs.by_client.is_empty());
+        assert!(legs.origins.is_empty() && legs.origins_by_host.is_empty() && legs.waiting.is_empty());
+    }
+}
+
+#[test]
+fn nobody_waits_longer_than_five_seconds() {
+    let mut legs = legs();
+    client_session(&mut legs, 1, "10.0.0.1", at(0), 10_000);
+    origin_session(&mut legs, 2, at(0), 10_000);
+    assert!(legs.ended(key(1), at(10), &mut Vec::new()));
+    assert_eq!(legs.due(at(5_009)), None);
+    assert_eq!(legs.due(at(5_010)), Some((at(5_010), Some(Due::Tell(key(1))))));
+    assert_eq!(legs.origin_ended(key(2), at(6_000)), None);
+    all_due(&mut legs);
+    assert_eq!(legs.unattributed(), 1);
+}
+
+#[test]
+fn what_icap_shows_is_looked_for_in_the_sessions_of_its_client_alone() {
+    let mut legs = legs();
+    client_session(&mut legs, 1, "10.0.0.1", at(0), 0);
+    client_session(&mut legs, 2, "10.0.0.2", at(0), 0);
+    client_session(&mut legs, 3, "10.0.0.1", at(5), 0);
+    let mut shown = opening(9, EvidenceKind::IcapUrl, "api.openai.com");
+    shown.proxied = Some(Box::new(Proxied { client: Some("10.0.0.1".parse().unwrap()), ..Proxied::default() }));
+    assert_eq!(legs.role(&shown, &flow("10.0.0.9:7000", "10.0.0.20:1344"), at(6)), Role::Icap);
+    let (client, proxy) = ("10.0.0.1".parse().unwrap(), "10.0.0.9".parse().unwrap());
+    let scanner = "10.0.0.20".parse().unwrap();
+    let look = |legs: &Legs, time| legs.client_leg(Role::Icap, [client, proxy], &shown, time);
+    let leg = look(&legs, at(6));
+    assert_eq!(leg, Some(ClientLeg::Sessions(vec![key(1), key(3)])));
+    legs.opened(Role::Icap, [client, scanner], &shown, at(6));
+    legs.went_through(key(9), key(1));
+    let leg = look(&legs, at(7));
+    assert_eq!(leg, Some(ClientLeg::Sessions(vec![key(3), key(1)])));
+    let late = opening(10, EvidenceKind::ConnectTarget, "api.openai.com");
+    assert_eq!(legs.shown_before(client, &late, at(7)), []);
+    legs.ended(key(1), at(8), &mut Vec::new());
+    legs.ended(key(3), at(8), &mut Vec::new());
+    assert!(look(&legs, at(2_008)).is_some());
+    assert!(look(&legs, at(2_009)).is_none());
+}
+
+#[test]
+fn a_session_that_is_seen_late_is_that_of_what_icap_showed() {
+    let mut legs = legs();
+    let client = "10.0.0.1".parse().unwrap();
+    let mut shown = opening(9, EvidenceKind::IcapUrl, "api.openai.com");
+    shown.proxied = Some(Box::default());
+    assert_eq!(legs.role(&shown, &flow("10.0.0.9:7000", "10.0.0.20:1344"), at(0)), Role::Icap);
+    legs.opened(Role::Icap, [client, "10.0.0.20".parse().unwrap()], &shown, at(0));
+    let late = opening(1, EvidenceKind::ConnectTarget, "api.openai.com");
+    assert_eq!(legs.shown_before(client, &late, at(2_000)), [key(9)]);
+    assert_eq!(legs.shown_before(client, &late, at(2_001)), []);
+    assert_eq!(legs.shown_before("10.0.0.2".parse().unwrap(), &late, at(1)), []);
+}
+
+#[test]
+fn what_is_handed_on_is_looked_for_in_what_came_to_that_proxy() {
+    let addresses = |client: &str, other: &str| [client, other].map(|address| address.parse().unwrap());
+    let request = |flow| Opening { request: Some(7), encrypted: false, ..opening(flow, EvidenceKind::HttpHost, "a") };
+    let named = |flow| {
+        let proxied = Proxied { account: Account::Forwarded, ..Proxied::default() };
+        Opening { proxied: Some(Box::new(proxied)), ..request(flow) }
+    };
+    let trusted = [crate::yaml::Located::from("10.9.0.0/24".to_owned())];
+    let known = KnownProxies::load(&[], &trusted, true, &crate::yaml::Source::new("", "")).unwrap();
+    let mut legs = Legs::new(known);
+    for (from, to, opening, expected) in [
+        ("10.0.0.1:50", "10.9.0.1:80", request(1), Role::Client),
+        ("10.0.0.1:50", "10.0.0.80:80", request(1), Role::Direct),
+        ("10.9.0.1:50", "10.0.0.80:80", named(1), Role::Forwarded),
+        // Who names nobody speaks for itself.
+        ("10.9.0.1:50", "10.0.0.80:80", request(1), Role::Direct),
+    ] {
+        assert_eq!(legs.role(&opening, &flow(from, to), at(0)), expected, "{from} {to}");
+    }
+    let look = |legs: &Legs, from| legs.client_leg(Role::Forwarded, addresses("10.0.0.1", from), &named(9), at(3));
+    legs.opened(Role::Direct, addresses("10.0.0.1", "10.0.0.80"), &request(1), at(0));
+    assert_eq!(look(&legs, "10.9.0.1"), None);
+    legs.opened(Role::Client, addresses("10.0.0.1", "10.9.0.1"), &request(2), at(1));
+    assert_eq!(look(&legs, "10.9.0.1"), Some(ClientLeg::Readable(key(2))));
+    legs.opened(Role::Forwarded, addresses("10.0.0.1", "10.9.0.2"), &named(3), at(2));
+    assert_eq!(look(&legs, "10.9.0.2"), Some(ClientLeg::Readable(key(3))));
+    assert_eq!(look(&legs, "10.9.0.1"), Some(ClientLeg::Readable(key(2))));
+}
+
+#[test]
+fn of_a_crowd_the_newest_are_looked_at_and_none_is_the_only_one_that_fits() {
+    let mut legs = legs();
+    for flow in 1..=100 {
+        client_session(&mut legs, flow, "10.0.0.1", at(flow), flow * 1_000);
+    }
+    let seen = legs.of_client("10.0.0.1".parse().unwrap(), &legs.exchanges[&key(1)].hosts);
+    assert_eq!(seen.map(|(key, _)| key.flow).collect::<Vec<_>>(), (37..=100).collect::<Vec<_>>());
+    origin_session(&mut legs, 200, at(101), 50_000);
+    assert_eq!(legs.origin_ended(key(200), at(150)), None);
+    (1..=100).for_each(|flow| assert!(legs.ended(key(flow), at(200), &mut Vec::new())));
+    all_due(&mut legs);
+    assert_eq!(legs.unattributed(), 1);
+}
+
+#[test]
+fn a_proxy_on_the_clients_own_machine_has_client_and_origin_legs() {
+    let mut legs = legs();
+    let asked = opening(1, EvidenceKind::ConnectTarget, "api.openai.com");
+    let loopback = flow("127.0.0.1:5000", "127.0.0.1:3128");
+    assert_eq!(legs.role(&asked, &loopback, at(0)), Role::Client);
+    assert_eq!(legs.role(&asked, &loopback, at(1)), Role::Client);
+    let origin = opening(2, EvidenceKind::TlsSni, "api.openai.com");
+    assert_eq!(legs.role(&origin, &flow("127.0.0.1:5001", "127.0.0.1:8443"), at(2)), Role::Origin);
+}
