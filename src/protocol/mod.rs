@@ -431,6 +431,19 @@ pub enum Found {
     No,
 }
 
+impl Found {
+    /// What comes first of the two: a place that is certain before one that may be.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::At(one), Self::At(other)) => Self::At(one.min(other)),
+            (Self::At(at), _) | (_, Self::At(at)) => Self::At(at),
+            (Self::Maybe(one), Self::Maybe(other)) => Self::Maybe(one.min(other)),
+            (Self::Maybe(at), _) | (_, Self::Maybe(at)) => Self::Maybe(at),
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+}
+
 /// One protocol: how to know it and how to read it. No function may depend on how the stream was cut into pushes.
 #[derive(Clone, Copy, Debug)]
 pub struct Protocol {

@@ -47,13 +47,7 @@ fn find(search: Search, _: Direction, bytes: &[u8]) -> Found {
     if search == Search::Upgrade {
         return Found::No;
     }
-    match (line::seek_request(bytes), line::seek_status(bytes)) {
-        (Found::At(request), Found::At(status)) => Found::At(request.min(status)),
-        (Found::At(at), _) | (_, Found::At(at)) => Found::At(at),
-        (Found::Maybe(request), Found::Maybe(status)) => Found::Maybe(request.min(status)),
-        (Found::Maybe(at), _) | (_, Found::Maybe(at)) => Found::Maybe(at),
-        (Found::No, Found::No) => Found::No,
-    }
+    line::seek_request(bytes).or(line::seek_status(bytes))
 }
 
 fn open(settings: &Settings, start: Start) -> Box<dyn Dissector> {

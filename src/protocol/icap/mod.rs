@@ -44,13 +44,7 @@ fn find(search: Search, _: Direction, bytes: &[u8]) -> Found {
     if search == Search::Upgrade {
         return Found::No;
     }
-    match (head::seek_request(bytes), head::seek_response(bytes)) {
-        (Found::At(request), Found::At(response)) => Found::At(request.min(response)),
-        (Found::At(at), _) | (_, Found::At(at)) => Found::At(at),
-        (Found::Maybe(request), Found::Maybe(response)) => Found::Maybe(request.min(response)),
-        (Found::Maybe(at), _) | (_, Found::Maybe(at)) => Found::Maybe(at),
-        (Found::No, Found::No) => Found::No,
-    }
+    head::seek_request(bytes).or(head::seek_response(bytes))
 }
 
 fn open(settings: &Settings, _: Start) -> Box<dyn Dissector> {
