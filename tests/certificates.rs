@@ -7,12 +7,10 @@ use std::net::SocketAddr;
 use common::{EveSchema, Replay};
 use serde_json::{Value, json};
 use shadowtap::testkit::{
-    captures,
     certificates::{Certificate, certificate_message},
     dns::{self, Answer},
     hellos::Hello,
     packets::{Conversation, Packet},
-    shuffle::put_in_time,
 };
 
 const CLIENT: &str = "10.20.3.7";
@@ -49,14 +47,6 @@ fn session(name: Option<&str>, names: Option<&[&str]>) -> Vec<Packet> {
         .packets()
 }
 
-fn replayed(conversations: &[Vec<Packet>], options: &[&str]) -> Replay {
-    let mut packets = conversations.concat();
-    put_in_time(&mut packets);
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap_of(&packets)).expect("written");
-    Replay::of(&[file.path()], options)
-}
-
 /// Service, evidence and bytes of each session that ended.
 fn told(replay: &Replay) -> Vec<Value> {
     let activities = replay.events_of("ai_activity").into_iter().filter(|event| event["ai"]["final"] == true);
@@ -72,13 +62,13 @@ fn expected(service: &str, kind: &str, value: &str) -> Vec<Value> {
 #[test]
 fn a_session_without_a_name_is_with_whom_its_certificate_says() {
     let conversations = [session(None, Some(&["*.anthropic.com", "anthropic.com"]))];
-    let replay = replayed(&conversations, &[]);
+    let replay = Replay::of_conversations(&conversations, &[]);
     assert_eq!(told(&replay), expected("anthropic-api", "tls_certificate", "*.anthropic.com"));
     assert!(replay.events_of("tls")[0]["tls"]["sni"].is_null());
     if let Some(schema) = EveSchema::load() {
         schema.assert_valid(&replay.text(), "certificates");
     }
-    assert!(replay.text() == replayed(&conversations, &["--workers", "3"]).text());
+    assert!(replay.text() == Replay::of_conversations(&conversations, &["--workers", "3"]).text());
 }
 
 #[test]
@@ -90,7 +80,7 @@ fn what_the_server_says_counts_more_than_what_dns_told() {
         (Some(&[]), expected("openai-api", "dns", "api.openai.com")),
         (None, expected("openai-api", "dns", "api.openai.com")),
     ] {
-        let replay = replayed(&[dns.clone(), session(None, names)], &[]);
+        let replay = Replay::of_conversations(&[dns.clone(), session(None, names)], &[]);
         assert_eq!(told(&replay), expected, "{names:?}");
     }
 }
@@ -98,7 +88,7 @@ fn what_the_server_says_counts_more_than_what_dns_told() {
 #[test]
 fn the_name_in_the_hello_counts_more_than_the_certificate() {
     let named = session(Some("api.openai.com"), Some(&["api.anthropic.com"]));
-    assert_eq!(told(&replayed(&[named], &[])), expected("openai-api", "tls_sni", "api.openai.com"));
+    assert_eq!(told(&Replay::of_conversations(&[named], &[])), expected("openai-api", "tls_sni", "api.openai.com"));
     let others = session(Some("news.example"), Some(&["api.anthropic.com"]));
-    assert_eq!(told(&replayed(&[others], &[])), [json!(null); 0]);
+    assert_eq!(told(&Replay::of_conversations(&[others], &[])), [json!(null); 0]);
 }

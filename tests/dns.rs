@@ -10,7 +10,6 @@ use serde_json::Value;
 use shadowtap::{
     event::Timestamp,
     testkit::{
-        captures,
         dns::{self, Answer},
         hellos::Hello,
         packets::{Conversation, Packet, START},
@@ -64,18 +63,6 @@ fn udp(port: u16) -> Vec<Packet> {
     vec![Packet::udp(client, server, &[0xc3; 1200]), Packet::udp(server, client, &[0xc3; 300])]
 }
 
-fn replayed_as_they_are(packets: &[Packet], options: &[&str]) -> Replay {
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap_of(packets)).expect("written");
-    Replay::of(&[file.path()], options)
-}
-
-fn replayed(conversations: &[Vec<Packet>]) -> Replay {
-    let mut packets = conversations.concat();
-    put_in_time(&mut packets);
-    replayed_as_they_are(&packets, &[])
-}
-
 /// Service, transport, port and evidence of each exchange that ended.
 fn told(replay: &Replay) -> Vec<String> {
     let text = |event: &Value| {
@@ -100,7 +87,7 @@ fn an_answer_one_frame_before_names_flows_without_a_name_on_any_worker() {
         packets.extend(udp(port));
     }
     put_in_time(&mut packets);
-    let one = replayed_as_they_are(&packets, &["--workers", "1"]);
+    let one = Replay::of_packets(&packets, &["--workers", "1"]);
     let named = told(&one);
     assert_eq!(named.len(), 16, "{named:#?}");
     for port in 41_000..41_008 {
@@ -110,13 +97,13 @@ fn an_answer_one_frame_before_names_flows_without_a_name_on_any_worker() {
         }
     }
     for workers in ["2", "4", "7"] {
-        assert!(one.text() == replayed_as_they_are(&packets, &["--workers", workers]).text(), "{workers} workers");
+        assert!(one.text() == Replay::of_packets(&packets, &["--workers", workers]).text(), "{workers} workers");
     }
 }
 
 #[test]
 fn bytes_of_a_flow_that_is_not_read_are_told() {
-    let replay = replayed(&[resolved("api.openai.com"), udp(41_000)]);
+    let replay = Replay::of_conversations(&[resolved("api.openai.com"), udp(41_000)], &[]);
     let activities = replay.events_of("ai_activity");
     let [activity] = activities.as_slice() else { panic!("{activities:?}") };
     assert_eq!((&activity["ai"]["bytes"]["up"], &activity["ai"]["bytes"]["down"]), (&1200.into(), &300.into()));
@@ -128,7 +115,7 @@ fn tcp_of_no_known_protocol_is_named() {
     let silent = Conversation::new(endpoint(CLIENT, 41_000), endpoint(ADDRESS, 9000)).client_says(vec![0xfa; 40_000]);
     let spoken = silent.clone().server_says(vec![0xfb; 40_000]);
     for conversation in [silent, spoken] {
-        let replay = replayed(&[resolved("api.openai.com"), conversation.packets()]);
+        let replay = Replay::of_conversations(&[resolved("api.openai.com"), conversation.packets()], &[]);
         assert_eq!(told(&replay), ["openai-api TCP 41000 dns=api.openai.com"]);
     }
 }
@@ -140,7 +127,7 @@ fn aliases_lead_to_the_name_that_was_asked_for() {
         Answer::alias("api.openai.com.cdn.example", 60, "edge7.cdn.example"),
         Answer::address("edge7.cdn.example", 20, ADDRESS),
     ];
-    let replay = replayed(&[asked(CLIENT, "api.openai.com", &chain), tls(41_000, None, None)]);
+    let replay = Replay::of_conversations(&[asked(CLIENT, "api.openai.com", &chain), tls(41_000, None, None)], &[]);
     assert_eq!(told(&replay), ["openai-api TCP 41000 dns=api.openai.com"]);
 }
 
@@ -150,9 +137,9 @@ fn answers_over_tcp_name_flows_and_are_events_as_those_of_datagrams_are() {
         ("news.example", dns::A, vec![Answer::address("news.example", 60, "203.0.113.9")]),
         ("api.openai.com", dns::A, vec![Answer::address("api.openai.com", 60, ADDRESS)]),
     ];
-    let replay = replayed(&[asked_over_tcp(53, &look_ups), udp(41_000)]);
+    let replay = Replay::of_conversations(&[asked_over_tcp(53, &look_ups), udp(41_000)], &[]);
     assert_eq!(told(&replay), ["openai-api UDP 41000 dns=api.openai.com"]);
-    let over_udp = replayed(&[resolved("api.openai.com")]);
+    let over_udp = Replay::of_conversations(&[resolved("api.openai.com")], &[]);
     let dns = |replay: &Replay| -> Vec<Value> {
         let events = replay.events_of("dns").into_iter().map(|event| event["dns"].clone());
         events.filter(|dns| dns["queries"][0]["rrname"] == "api.openai.com").collect()
@@ -165,7 +152,7 @@ fn answers_over_tcp_name_flows_and_are_events_as_those_of_datagrams_are() {
     if let Some(schema) = EveSchema::load() {
         schema.assert_valid(&replay.text(), "DNS over TCP");
     }
-    let elsewhere = replayed(&[asked_over_tcp(9053, &look_ups), udp(41_000)]);
+    let elsewhere = Replay::of_conversations(&[asked_over_tcp(9053, &look_ups), udp(41_000)], &[]);
     assert_eq!(told(&elsewhere), [""; 0], "only what goes to a resolver is believed");
     assert!(elsewhere.events_of("dns").is_empty());
 }
@@ -174,49 +161,62 @@ fn answers_over_tcp_name_flows_and_are_events_as_those_of_datagrams_are() {
 fn hints_and_targets_of_https_records_name_flows() {
     let https = |name: &str, answers| asked_over_tcp(53, &[(name, dns::HTTPS, answers)]);
     let hinted = https("api.openai.com", vec![Answer::https("api.openai.com", 60, 1, "", &[dns::hint(ADDRESS)])]);
-    assert_eq!(told(&replayed(&[hinted, udp(41_000)])), ["openai-api UDP 41000 dns=api.openai.com"]);
+    assert_eq!(
+        told(&Replay::of_conversations(&[hinted, udp(41_000)], &[])),
+        ["openai-api UDP 41000 dns=api.openai.com"]
+    );
     let led = https("api.openai.com", vec![Answer::https("api.openai.com", 60, 0, "edge7.cdn.example", &[])]);
     let edge = asked(CLIENT, "edge7.cdn.example", &[Answer::address("edge7.cdn.example", 60, ADDRESS)]);
-    assert_eq!(told(&replayed(&[led, edge.clone(), udp(41_000)])), ["openai-api UDP 41000 dns=api.openai.com"]);
-    assert_eq!(told(&replayed(&[edge, udp(41_000)])), [""; 0], "by itself the target is nobody's");
+    assert_eq!(
+        told(&Replay::of_conversations(&[led, edge.clone(), udp(41_000)], &[])),
+        ["openai-api UDP 41000 dns=api.openai.com"]
+    );
+    assert_eq!(told(&Replay::of_conversations(&[edge, udp(41_000)], &[])), [""; 0], "by itself the target is nobody's");
 }
 
 #[test]
 fn the_latest_answer_of_the_client_wins() {
     let other = asked(CLIENT, "news.example", &[Answer::address("news.example", 60, ADDRESS)]);
-    let replay = replayed(&[resolved("api.openai.com"), other.clone(), tls(41_000, None, None), udp(41_001)]);
+    let replay = Replay::of_conversations(
+        &[resolved("api.openai.com"), other.clone(), tls(41_000, None, None), udp(41_001)],
+        &[],
+    );
     assert_eq!(told(&replay), [""; 0]);
-    let replay = replayed(&[other, resolved("api.anthropic.com"), udp(41_000)]);
+    let replay = Replay::of_conversations(&[other, resolved("api.anthropic.com"), udp(41_000)], &[]);
     assert_eq!(told(&replay), ["anthropic-api UDP 41000 dns=api.anthropic.com"]);
 }
 
 #[test]
 fn a_name_that_the_flow_says_itself_counts_more() {
     let ours = resolved("api.openai.com");
-    let sni = replayed(&[ours.clone(), tls(41_000, Some("news.example"), None)]);
+    let sni = Replay::of_conversations(&[ours.clone(), tls(41_000, Some("news.example"), None)], &[]);
     assert_eq!(told(&sni), [""; 0]);
-    let other_service = replayed(&[ours.clone(), tls(41_000, Some("api.anthropic.com"), None)]);
+    let other_service = Replay::of_conversations(&[ours.clone(), tls(41_000, Some("api.anthropic.com"), None)], &[]);
     assert_eq!(told(&other_service), ["anthropic-api TCP 41000 tls_sni=api.anthropic.com"]);
     let request = Conversation::new(endpoint(CLIENT, 41_000), endpoint(ADDRESS, 80))
         .client_says(b"GET / HTTP/1.1\r\nHost: news.example\r\n\r\n".as_slice())
         .packets();
-    assert_eq!(told(&replayed(&[ours.clone(), request])), [""; 0]);
-    let hidden = replayed(&[ours.clone(), tls(41_000, Some("cloudflare-ech.com"), Some(77))]);
+    assert_eq!(told(&Replay::of_conversations(&[ours.clone(), request], &[])), [""; 0]);
+    let hidden = Replay::of_conversations(&[ours.clone(), tls(41_000, Some("cloudflare-ech.com"), Some(77))], &[]);
     assert_eq!(
         told(&hidden),
         ["openai-api TCP 41000 ech_outer_name=cloudflare-ech.com,dns=api.openai.com"],
         "the name in a hello of Encrypted Client Hello is another's"
     );
-    assert_eq!(told(&replayed(&[ours, tls(41_000, Some("cloudflare-ech.com"), None)])), [""; 0]);
+    let outer = Replay::of_conversations(&[ours, tls(41_000, Some("cloudflare-ech.com"), None)], &[]);
+    assert_eq!(told(&outer), [""; 0]);
 }
 
 #[test]
 fn an_answer_names_nothing_for_others_nor_of_what_went_before() {
     let others = asked("10.20.3.8", "api.openai.com", &[Answer::address("api.openai.com", 60, ADDRESS)]);
-    assert_eq!(told(&replayed(&[others, tls(41_000, None, None)])), [""; 0]);
-    assert_eq!(told(&replayed(&[tls(41_000, None, None), udp(41_001), resolved("api.openai.com")])), [""; 0]);
+    assert_eq!(told(&Replay::of_conversations(&[others, tls(41_000, None, None)], &[])), [""; 0]);
+    assert_eq!(
+        told(&Replay::of_conversations(&[tls(41_000, None, None), udp(41_001), resolved("api.openai.com")], &[])),
+        [""; 0]
+    );
     let refused = asked(CLIENT, "api.openai.com", &[Answer::address("stranger.example", 60, ADDRESS)]);
-    assert_eq!(told(&replayed(&[refused, udp(41_000)])), [""; 0]);
+    assert_eq!(told(&Replay::of_conversations(&[refused, udp(41_000)], &[])), [""; 0]);
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn an_answer_holds_for_its_time_within_bounds() {
     };
     let with = |ttl: u32, seconds: u64| {
         let answer = asked(CLIENT, "api.openai.com", &[Answer::address("api.openai.com", ttl, ADDRESS)]);
-        told(&replayed_as_they_are(&[at(0, answer), at(seconds, udp(41_000))].concat(), &[])).len()
+        told(&Replay::of_packets(&[at(0, answer), at(seconds, udp(41_000))].concat(), &[])).len()
     };
     assert_eq!((with(0, 300), with(0, 301)), (1, 0), "at least five minutes");
     assert_eq!((with(1000, 1000), with(1000, 1001)), (1, 0));
@@ -238,7 +238,7 @@ fn an_answer_holds_for_its_time_within_bounds() {
 fn questions_and_answers_are_events_that_others_can_read() {
     let chain = [Answer::alias("api.openai.com", 60, "edge7.example"), Answer::address("edge7.example", 20, ADDRESS)];
     let private = asked(CLIENT, "mrn-00412345.clinic.example", &[]);
-    let replay = replayed(&[asked(CLIENT, "api.openai.com", &chain), private]);
+    let replay = Replay::of_conversations(&[asked(CLIENT, "api.openai.com", &chain), private], &[]);
     let events = replay.events_of("dns");
     assert_eq!(events.len(), 4);
     assert!(events.iter().all(|event| event["app_proto"] == "dns" && event["dest_port"] == 53));
@@ -258,7 +258,7 @@ fn questions_and_answers_are_events_that_others_can_read() {
 fn an_answer_before_its_question_still_has_the_asker_as_its_client() {
     let mut packets = resolved("api.openai.com");
     packets.reverse();
-    let replay = replayed(&[packets, udp(41_000)]);
+    let replay = Replay::of_conversations(&[packets, udp(41_000)], &[]);
     assert_eq!(told(&replay), ["openai-api UDP 41000 dns=api.openai.com"]);
     assert!(replay.events_of("dns").iter().all(|event| event["src_ip"] == CLIENT));
 }
@@ -299,7 +299,8 @@ fn what_has_the_form_of_dns_elsewhere_tells_no_name_and_hides_no_flow() {
     let forged =
         Packet::udp(endpoint("198.51.100.66", 9999), client, &dns::response(8, "api.anthropic.com", dns::A, &forged));
     let shaped = Packet::udp(client, server, &dns::query(1, "x.example", dns::A));
-    let replay = replayed(&[resolved("api.openai.com"), vec![netbios, forged, shaped], udp(42_000)]);
+    let replay =
+        Replay::of_conversations(&[resolved("api.openai.com"), vec![netbios, forged, shaped], udp(42_000)], &[]);
     assert_eq!(told(&replay), ["openai-api UDP 42000 dns=api.openai.com"]);
     assert_eq!(replay.events_of("dns").len(), 2, "{}", replay.text());
     assert!(!replay.text().contains("mrn4711081500"));
@@ -307,7 +308,7 @@ fn what_has_the_form_of_dns_elsewhere_tells_no_name_and_hides_no_flow() {
 
 #[test]
 fn an_answer_that_came_after_a_flow_began_does_not_name_it() {
-    let replay = replayed(&[tls(41_000, None, None), resolved("api.openai.com"), udp(42_000)]);
+    let replay = Replay::of_conversations(&[tls(41_000, None, None), resolved("api.openai.com"), udp(42_000)], &[]);
     let named = told(&replay);
     assert_eq!(named, ["openai-api UDP 42000 dns=api.openai.com"]);
 }
@@ -328,7 +329,7 @@ fn an_upload_after_a_long_silence_is_told_within_a_second() {
     packets.extend(at(vec![Packet::udp(server, client, &[0xc3; 20])], 55_000));
     let config = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(config.path(), "assets: { unmanaged_networks: [10.20.0.0/16] }").expect("written");
-    let replay = replayed_as_they_are(&packets, &["--config", &config.path().to_string_lossy()]);
+    let replay = Replay::of_packets(&packets, &["--config", &config.path().to_string_lossy()]);
     let alerts = replay.events_of("alert");
     let alert = alerts.iter().find(|event| event["alert"]["signature_id"] == 9_000_005).expect("much data");
     let limit = Timestamp(START.0 + 51_300 * 1_000_000).to_string();

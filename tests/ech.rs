@@ -8,12 +8,10 @@ use std::net::SocketAddr;
 use common::{EveSchema, Replay};
 use serde_json::{Value, json};
 use shadowtap::testkit::{
-    captures,
     dns::{self, Answer},
     hellos::Hello,
     packets::{Conversation, Packet},
     quic,
-    shuffle::put_in_time,
 };
 
 const CLIENT: &str = "10.20.3.7";
@@ -54,14 +52,6 @@ fn over_quic(port: u16, hello: Hello<'_>) -> Vec<Packet> {
     vec![Packet::udp(endpoint(CLIENT, port), endpoint(ADDRESS, 443), &datagram)]
 }
 
-fn replayed(conversations: &[Vec<Packet>], options: &[&str]) -> Replay {
-    let mut packets = conversations.concat();
-    put_in_time(&mut packets);
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap_of(&packets)).expect("written");
-    Replay::of(&[file.path()], options)
-}
-
 /// Service, application protocol and evidence of each exchange that ended.
 fn told(replay: &Replay) -> Vec<Value> {
     let activities = replay.events_of("ai_activity").into_iter().filter(|event| event["ai"]["final"] == true);
@@ -79,7 +69,7 @@ fn hidden(kind: &str) -> Vec<Value> {
 fn a_hello_by_the_configuration_that_dns_told_is_with_the_name_behind_it() {
     let hello = Hello { name: Some(OUTER), ech: Some(77) };
     for (kind, session) in [("tls", tls(41_000, hello)), ("quic", over_quic(41_000, hello))] {
-        let replay = replayed(&[resolved(CLIENT, "api.openai.com", 77), session.clone()], &[]);
+        let replay = Replay::of_conversations(&[resolved(CLIENT, "api.openai.com", 77), session.clone()], &[]);
         assert_eq!(told(&replay), hidden(kind));
         let [event] = &replay.events_of(kind)[..] else { panic!("one hello") };
         assert_eq!(event["metadata"], json!({"flowbits": ["shadowtap.name_hidden"]}), "{event}");
@@ -89,7 +79,10 @@ fn a_hello_by_the_configuration_that_dns_told_is_with_the_name_behind_it() {
         }
         for workers in ["2", "5"] {
             let conversations = [resolved(CLIENT, "api.openai.com", 77), session.clone()];
-            assert!(replay.text() == replayed(&conversations, &["--workers", workers]).text(), "{workers} workers");
+            assert!(
+                replay.text() == Replay::of_conversations(&conversations, &["--workers", workers]).text(),
+                "{workers} workers"
+            );
         }
     }
 }
@@ -107,25 +100,25 @@ fn grease_is_named_by_the_name_in_the_hello() {
         ),
         ("over QUIC", vec![known(), over_quic(41_000, Hello { name: Some("news.example"), ech: Some(77) })]),
     ] {
-        let replay = replayed(&conversations, &[]);
+        let replay = Replay::of_conversations(&conversations, &[]);
         assert_eq!(told(&replay), [json!(null); 0], "{case}");
         assert!(!replay.text().contains("name_hidden"), "{case}");
     }
     let pretended = tls(41_000, Hello { name: Some("api.openai.com"), ech: Some(5) });
     let evidence = [json!({"kind": "tls_sni", "value": "api.openai.com"})];
-    assert_eq!(told(&replayed(&[pretended], &[])), [json!(["openai-api", "tls", evidence])]);
+    assert_eq!(told(&Replay::of_conversations(&[pretended], &[])), [json!(["openai-api", "tls", evidence])]);
 }
 
 #[test]
 fn behind_the_name_of_a_provider_the_latest_look_up_tells_and_without_one_the_hello_alone() {
     let session = tls(41_000, Hello { name: Some("cloudflare-ech.com"), ech: Some(5) });
-    let replay = replayed(&[resolved(CLIENT, "api.openai.com", 77), session.clone()], &[]);
+    let replay = Replay::of_conversations(&[resolved(CLIENT, "api.openai.com", 77), session.clone()], &[]);
     let evidence = [
         json!({"kind": "ech_outer_name", "value": "cloudflare-ech.com"}),
         json!({"kind": "dns", "value": "api.openai.com"}),
     ];
     assert_eq!(told(&replay), [json!(["openai-api", "tls", evidence])]);
-    let alone = replayed(&[session], &[]);
+    let alone = Replay::of_conversations(&[session], &[]);
     assert_eq!(told(&alone), [json!(null); 0]);
     assert_eq!(alone.events_of("tls")[0]["metadata"], json!({"flowbits": ["shadowtap.name_hidden"]}));
 }
@@ -140,13 +133,16 @@ fn a_session_that_proves_unreadable_at_its_end_is_with_the_name_behind_its_hello
     std::fs::write(keys.path(), format!("CLIENT_TRAFFIC_SECRET_0 {} {}\n", "07".repeat(32), "5a".repeat(32)))
         .expect("written");
     let options = ["--keylog", keys.path().to_str().expect("text")];
-    assert_eq!(told(&replayed(&[resolved(CLIENT, "api.openai.com", 77), session], &options)), hidden("tls"));
+    assert_eq!(
+        told(&Replay::of_conversations(&[resolved(CLIENT, "api.openai.com", 77), session], &options)),
+        hidden("tls")
+    );
 }
 
 #[test]
 fn bytes_of_a_session_behind_an_outer_name_are_those_of_its_flow() {
     let hello = Hello { name: Some(OUTER), ech: Some(77) };
-    let replay = replayed(&[resolved(CLIENT, "api.openai.com", 77), tls(41_000, hello)], &[]);
+    let replay = Replay::of_conversations(&[resolved(CLIENT, "api.openai.com", 77), tls(41_000, hello)], &[]);
     let activities = replay.events_of("ai_activity");
     let up = hello.record().len() + 5 + 256;
     assert_eq!(activities.last().expect("an activity")["ai"]["bytes"], json!({"up": up, "down": 0, "body": 0}));
@@ -157,7 +153,7 @@ fn sessions_with_public_resolvers_are_marked() {
     for session in [tls, over_quic] {
         let resolver = session(41_000, Hello { name: Some("mozilla.cloudflare-dns.com"), ech: None });
         let other = session(41_001, Hello { name: Some("cloudflare.com"), ech: None });
-        let replay = replayed(&[resolver, other], &[]);
+        let replay = Replay::of_conversations(&[resolver, other], &[]);
         let events: Vec<Value> = [replay.events_of("tls"), replay.events_of("quic")].concat();
         let bits: Vec<&Value> = events.iter().map(|event| &event["metadata"]["flowbits"]).collect();
         assert_eq!(bits, [&json!(["shadowtap.encrypted_dns"]), &Value::Null]);

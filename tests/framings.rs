@@ -21,12 +21,6 @@ fn conversation(port: u16) -> Conversation {
     Conversation::new(SocketAddr::new(client.ip(), port), "203.0.113.77:443".parse().expect("an address"))
 }
 
-fn replayed(packets: &[Packet], options: &[&str]) -> Replay {
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap_of(packets)).expect("written");
-    Replay::of(&[file.path()], options)
-}
-
 fn activities(replay: &Replay) -> Vec<Value> {
     replay.events_of("ai_activity")
 }
@@ -58,7 +52,7 @@ fn a_session_over_websocket_is_one_exchange_whose_body_is_what_the_client_said()
         .client_says(said[1].clone())
         .client_says(said[2].clone())
         .packets();
-    let replay = replayed(&packets, &["--workers", "1"]);
+    let replay = Replay::of_packets(&packets, &["--workers", "1"]);
     let event = activity(&replay);
     let ai = &event["ai"];
     assert_eq!(ai["service"]["id"], "microsoft-copilot", "{}", replay.text());
@@ -76,7 +70,7 @@ fn a_session_over_websocket_is_one_exchange_whose_body_is_what_the_client_said()
     assert_eq!((http.len(), &http[0]["http"]["status"], &http[0]["app_proto"]), (1, &101.into(), &"http".into()));
     assert!(!replay.text().contains("00412345"));
     for workers in ["2", "5"] {
-        assert!(replay.text() == replayed(&packets, &["--workers", workers]).text(), "{workers} workers");
+        assert!(replay.text() == Replay::of_packets(&packets, &["--workers", workers]).text(), "{workers} workers");
     }
     if let Some(schema) = EveSchema::load() {
         schema.assert_valid(&replay.text(), "WebSocket");
@@ -87,7 +81,7 @@ fn a_session_over_websocket_is_one_exchange_whose_body_is_what_the_client_said()
 fn records_of_signalr_are_read_one_by_one() {
     let records = format!("{}\u{1e}{}\u{1e}", r#"{"protocol":"json","version":1}"#, send(NOTE));
     let packets = copilot(41_000).server_says(ws::response("")).client_says(ws::text(records.as_bytes())).packets();
-    let ai = &activity(&replayed(&packets, &[]))["ai"];
+    let ai = &activity(&Replay::of_packets(&packets, &[]))["ai"];
     assert_eq!(ai["content"]["findings"]["mrn"], 1);
 }
 
@@ -103,7 +97,7 @@ fn a_long_session_is_told_in_parts_that_add_up() {
         packet.clone().at(began.after(Duration::from_secs(60 * number as u64 / 2)))
     };
     let packets: Vec<Packet> = packets.iter().enumerate().map(spread).collect();
-    let replay = replayed(&packets, &[]);
+    let replay = Replay::of_packets(&packets, &[]);
     let parts = activities(&replay);
     assert!(parts.len() >= 2, "{}", replay.text());
     let sum = |of: &dyn Fn(&Value) -> Option<u64>| parts.iter().filter_map(|part| of(&part["ai"])).sum::<u64>();
@@ -129,7 +123,7 @@ fn a_websocket_in_a_stream_of_http2_is_read_and_names_its_model() {
         .server_says([http2::server_hello(), http2::headers(1, &http2::block(&[(":status", "200")]), false)].concat())
         .client_says(http2::data(1, &ws::text(item.as_bytes()), true))
         .packets();
-    let event = activity(&replayed(&packets, &[]));
+    let event = activity(&Replay::of_packets(&packets, &[]));
     let ai = &event["ai"];
     assert_eq!((&ai["service"]["id"], &ai["model"]), (&"openai-api".into(), &"gpt-realtime".into()));
     assert_eq!((&ai["operation"], &ai["content"]["findings"]["mrn"]), (&"chat".into(), &1.into()));
@@ -142,7 +136,7 @@ fn a_session_with_nobody_known_is_not_read() {
         .server_says(ws::response(""))
         .client_says(ws::text(send(NOTE).as_bytes()))
         .packets();
-    let replay = replayed(&packets, &[]);
+    let replay = Replay::of_packets(&packets, &[]);
     assert_eq!((activities(&replay).len(), replay.events_of("http").len()), (0, 1), "{}", replay.text());
 }
 
@@ -165,7 +159,7 @@ fn compressed_messages_of_remote_calls_are_read_and_their_model_named() {
         http2::data(1, &grpc::envelope(1, &captures::gzip(&call)), true),
     ];
     let packets = conversation(41_000).client_says(up.concat()).server_says(http2::server_hello()).packets();
-    let replay = replayed(&packets, &[]);
+    let replay = Replay::of_packets(&packets, &[]);
     let ai = &activity(&replay)["ai"];
     assert_eq!((&ai["operation"], &ai["model"]), (&"chat".into(), &"gemini-2.5-flash".into()), "{}", replay.text());
     assert_eq!(ai["content"]["findings"]["mrn"], 1);
@@ -188,7 +182,7 @@ fn an_event_stream_in_a_request_is_read() {
     let body = event_stream::message(&[(":date", "x"), (":chunk-signature", "y")], &inner);
     let target = "/model/amazon.nova-sonic-v1%3A0/invoke-with-bidirectional-stream";
     let asked = post("bedrock-runtime.us-east-1.amazonaws.com", target, "application/vnd.amazon.eventstream", &body);
-    let ai = &activity(&replayed(&conversation(41_000).client_says(asked).packets(), &[]))["ai"];
+    let ai = &activity(&Replay::of_packets(&conversation(41_000).client_says(asked).packets(), &[]))["ai"];
     assert_eq!((&ai["operation"], &ai["content"]["findings"]["mrn"]), (&"chat".into(), &1.into()));
     assert!(ai["model"].as_str().is_some_and(|model| model.starts_with("amazon.nova-sonic")), "{ai}");
 }
@@ -207,7 +201,7 @@ fn an_answer_names_the_model_where_the_request_does_not() {
         (asked(r#"{"model": "gpt-4o", "messages": []}"#), &whole, "gpt-4o"),
     ] {
         let packets = conversation(41_000).client_says(asked).server_says(answer.as_bytes()).packets();
-        assert_eq!(activity(&replayed(&packets, &[]))["ai"]["model"], model);
+        assert_eq!(activity(&Replay::of_packets(&packets, &[]))["ai"]["model"], model);
     }
 }
 
@@ -221,12 +215,12 @@ fn frames_and_calls_of_real_clients_are_read() {
         .server_says(ws::response(""))
         .client_says(raw("browser-chromium-copilot-ws.wsframes"))
         .packets();
-    let ai = activity(&replayed(&packets, &[]))["ai"].clone();
+    let ai = activity(&Replay::of_packets(&packets, &[]))["ai"].clone();
     assert_eq!((&ai["service"]["id"], &ai["operation"]), (&"microsoft-copilot".into(), &"chat".into()));
     assert_eq!(ai["content"]["findings"]["mrn"], 1, "{ai}");
 
     let packets = conversation(41_000).client_says(raw("py-vertex_grpc.h2")).packets();
-    let ai = activity(&replayed(&packets, &[]))["ai"].clone();
+    let ai = activity(&Replay::of_packets(&packets, &[]))["ai"].clone();
     assert_eq!((&ai["operation"], &ai["model"]), (&"chat".into(), &"gemini-2.5-flash".into()));
     assert_eq!(ai["content"]["findings"]["mrn"], 1, "{ai}");
 }
@@ -255,7 +249,7 @@ fn requests_of_real_clients_name_their_models() {
             expected += 1;
         }
     }
-    let replay = replayed(&packets, &[]);
+    let replay = Replay::of_packets(&packets, &[]);
     let activities = activities(&replay);
     assert_eq!(activities.len(), expected);
     // One calls its model `m`, which is nobody's.

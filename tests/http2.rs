@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use common::{EveSchema, Replay};
 use serde_json::Value;
 use shadowtap::testkit::{
-    captures, http2,
+    http2,
     packets::{Conversation, Packet},
 };
 
@@ -18,12 +18,6 @@ const BODY: &[u8] = br#"{"model": "gpt-4o", "messages": [{"role": "user", "conte
 fn conversation(port: u16) -> Conversation {
     let client: SocketAddr = "10.20.3.7:0".parse().expect("an address");
     Conversation::new(SocketAddr::new(client.ip(), port), "203.0.113.77:443".parse().expect("an address"))
-}
-
-fn replayed(packets: &[Packet], options: &[&str]) -> Replay {
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap_of(packets)).expect("written");
-    Replay::of(&[file.path()], options)
 }
 
 /// Two chats on one connection, their frames interleaved; the patient is in the first.
@@ -61,7 +55,7 @@ fn activities(replay: &Replay) -> Vec<Value> {
 #[test]
 fn patient_data_in_a_stream_raises_an_alert_about_that_request_alone() {
     let packets = two_chats(41_000);
-    let replay = replayed(&packets, &["--workers", "1"]);
+    let replay = Replay::of_packets(&packets, &["--workers", "1"]);
     let activities = activities(&replay);
     assert_eq!(activities.len(), 2, "{}", replay.text());
     for activity in &activities {
@@ -76,13 +70,13 @@ fn patient_data_in_a_stream_raises_an_alert_about_that_request_alone() {
     assert!(alerts.iter().any(|event| event["alert"]["signature_id"] == 9_000_001), "{}", replay.text());
     assert!(!replay.text().contains("00412345"));
     for workers in ["2", "4", "7"] {
-        assert!(replay.text() == replayed(&packets, &["--workers", workers]).text(), "{workers} workers");
+        assert!(replay.text() == Replay::of_packets(&packets, &["--workers", workers]).text(), "{workers} workers");
     }
 }
 
 #[test]
 fn requests_are_events_of_eve() {
-    let replay = replayed(&two_chats(41_000), &[]);
+    let replay = Replay::of_packets(&two_chats(41_000), &[]);
     let events = replay.events_of("http");
     assert_eq!(events.len(), 2);
     for event in &events {
@@ -108,7 +102,7 @@ fn a_connection_after_an_upgrade_is_read() {
         .client_says(up)
         .server_says(http2::response(3, "200", b"{}"))
         .packets();
-    let replay = replayed(&packets, &[]);
+    let replay = Replay::of_packets(&packets, &[]);
     let by_authority: Vec<Value> = activities(&replay)
         .into_iter()
         .filter(|event| event["ai"]["evidence"][0]["kind"] == "http2_authority")
@@ -142,7 +136,7 @@ fn strings_in_the_messages_of_remote_calls_are_read() {
             http2::data(1, &envelope(&[0x08, 0x01]), true),
         ];
         let packets = conversation(41_000).client_says(up.concat()).server_says(http2::server_hello()).packets();
-        let replay = replayed(&packets, &[]);
+        let replay = Replay::of_packets(&packets, &[]);
         let found: Vec<Value> =
             activities(&replay).iter().map(|event| event["ai"]["content"]["findings"]["mrn"].clone()).collect();
         assert_eq!(found, [1], "{content_type}: {}", replay.text());

@@ -9,7 +9,6 @@ use common::{EveSchema, Replay, shared};
 use serde_json::{Value, json};
 use shadowtap::event::{Direction, Timestamp};
 use shadowtap::testkit::{
-    captures,
     icap::{Answer, Steps, Upload, connect, options},
     packets::{Conversation, Packet},
     quic,
@@ -76,9 +75,7 @@ fn through_connect(name: &str, steps: Steps) -> Steps {
 
 fn replayed(mut packets: Vec<Packet>, options: &[&str]) -> Replay {
     packets.sort_by_key(|packet| packet.time);
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap_of(&packets)).expect("written");
-    let replay = Replay::of(&[file.path()], options);
+    let replay = Replay::of_packets(&packets, options);
     if let Some(schema) = EveSchema::load() {
         schema.assert_valid(&replay.text(), "ICAP");
     }

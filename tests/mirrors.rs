@@ -2,36 +2,13 @@
 
 mod common;
 
-use common::{EveSchema, Replay, project};
+use common::{EveSchema, Replay, frames_of};
 use serde_json::{Value, json};
-use shadowtap::{
-    capture::{CaptureFile, Settings, Source as _},
-    event::Timestamp,
-    testkit::captures::{self, PcapDialect, WrittenFrame},
-};
-
-fn frames(name: &str) -> Vec<WrittenFrame> {
-    let path = project().join("pcaps").join(name);
-    let mut file = CaptureFile::open(&path, &Settings::default()).expect("a capture");
-    let mut frames = Vec::new();
-    while let Some(batch) = file.next_batch().expect("readable") {
-        for frame in &batch.frames {
-            frames.push(WrittenFrame {
-                time: frame.time,
-                bytes: batch.bytes(frame).to_vec(),
-                wire_len: frame.wire_len,
-                interface: 0,
-            });
-        }
-    }
-    frames
-}
+use shadowtap::{event::Timestamp, testkit::captures::WrittenFrame};
 
 fn replayed(mut frames: Vec<WrittenFrame>, options: &[&str]) -> Replay {
     frames.sort_by_key(|frame| frame.time);
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap(PcapDialect::default(), &frames)).expect("written");
-    Replay::of(&[file.path()], options)
+    Replay::of_frames(&frames, options)
 }
 
 fn with(frame: &WrittenFrame, bytes: Vec<u8>) -> WrittenFrame {
@@ -90,7 +67,7 @@ fn told(replay: &Replay) -> Vec<String> {
 #[test]
 fn packets_that_come_twice_are_counted_once() {
     for name in ["chatgpt-browser-decrypted.pcap", "clients-encrypted.pcap", "dhcp-dns-tls.pcap"] {
-        let original = frames(name);
+        let original = frames_of(name);
         let plain = replayed(original.clone(), &[]);
         for (shift, router) in [(0, false), (0, true), (9, false), (49, true)] {
             let copy = |frame: &WrittenFrame| {
@@ -118,7 +95,7 @@ fn packets_that_come_twice_are_counted_once() {
 
 #[test]
 fn the_summary_says_how_many_packets_came_twice() {
-    let original = frames("chatgpt-browser-decrypted.pcap");
+    let original = frames_of("chatgpt-browser-decrypted.pcap");
     let count = original.len();
     let twice = replayed(original.iter().flat_map(|frame| [frame.clone(), routed(frame)]).collect(), &[]);
     let said = format!("{count} packets came twice");
@@ -133,7 +110,7 @@ fn the_summary_says_how_many_packets_came_twice() {
 
 #[test]
 fn a_tag_in_one_direction_splits_no_flow() {
-    let original = frames("chatgpt-browser-decrypted.pcap");
+    let original = frames_of("chatgpt-browser-decrypted.pcap");
     let client = |frame: &WrittenFrame| frame.bytes[26..30] == [10, 20, 3, 7];
     let tag = |frame: &WrittenFrame| if client(frame) { frame.clone() } else { tagged(frame, 70) };
     assert_eq!(told(&replayed(original.clone(), &[])), told(&replayed(original.iter().map(tag).collect(), &[])));
@@ -141,7 +118,7 @@ fn a_tag_in_one_direction_splits_no_flow() {
 
 #[test]
 fn virtual_networks_separate_flows_where_the_site_asks_for_it() {
-    let original = frames("chatgpt-browser-decrypted.pcap");
+    let original = frames_of("chatgpt-browser-decrypted.pcap");
     let wrap = |frame: &WrittenFrame, vni: u8| {
         let vxlan = [&[8, 0, 0, 0, 0, 0, vni, 0][..], &frame.bytes].concat();
         let [udp, ip] = [8 + vxlan.len() as u16, 28 + vxlan.len() as u16].map(u16::to_be_bytes);

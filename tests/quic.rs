@@ -9,13 +9,11 @@ use serde_json::Value;
 use shadowtap::{
     event::Timestamp,
     testkit::{
-        captures,
         dns::{self, Answer},
         hellos::Hello,
         packets::{Packet, START},
         quic,
         realtime::{dtls_hello, stun},
-        shuffle::put_in_time,
     },
 };
 
@@ -41,13 +39,6 @@ fn connection(ports: [u16; 2], hello: &[Vec<u8>], up: usize) -> Vec<Packet> {
     packets
 }
 
-fn replayed(mut packets: Vec<Packet>, options: &[&str]) -> Replay {
-    put_in_time(&mut packets);
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap_of(&packets)).expect("written");
-    Replay::of(&[file.path()], options)
-}
-
 /// Service, client port and evidence of each exchange that ended.
 fn told(replay: &Replay) -> Vec<String> {
     let text = |event: &Value| {
@@ -68,7 +59,7 @@ fn a_hello_over_two_datagrams_names_the_flow_on_any_port_and_worker() {
         packets.extend(connection([port, 443], &quic::hello(version, Some("chatgpt.com")), 3));
     }
     packets.extend(connection([42_000, 8443], &quic::hello(1, Some("news.example")), 3));
-    let one = replayed(packets.clone(), &["--workers", "1"]);
+    let one = Replay::of_conversations(&[packets.clone()], &["--workers", "1"]);
     let expected: Vec<String> = (41_000..41_008).map(|port| format!("chatgpt {port} quic_sni=chatgpt.com")).collect();
     assert_eq!(told(&one), expected);
     let events = one.events_of("quic");
@@ -84,7 +75,10 @@ fn a_hello_over_two_datagrams_names_the_flow_on_any_port_and_worker() {
         schema.assert_valid(&one.text(), "QUIC");
     }
     for workers in ["2", "5"] {
-        assert!(one.text() == replayed(packets.clone(), &["--workers", workers]).text(), "{workers} workers");
+        assert!(
+            one.text() == Replay::of_conversations(&[packets.clone()], &["--workers", workers]).text(),
+            "{workers} workers"
+        );
     }
 }
 
@@ -93,7 +87,7 @@ fn bytes_are_those_of_the_flow_and_a_large_upload_is_an_alert() {
     let packets = connection([41_000, 443], &quic::hello(1, Some("api.openai.com")), 2200);
     let config = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(config.path(), "assets: { unmanaged_networks: [10.20.0.0/16] }").expect("written");
-    let replay = replayed(packets, &["--config", &config.path().to_string_lossy()]);
+    let replay = Replay::of_conversations(&[packets], &["--config", &config.path().to_string_lossy()]);
     let activities = replay.events_of("ai_activity");
     let last = activities.last().expect("an activity");
     assert_eq!((&last["ai"]["bytes"]["up"], &last["ai"]["bytes"]["down"]), (&2_202_400.into(), &300.into()));
@@ -113,7 +107,7 @@ fn a_hello_without_a_name_is_named_by_dns_and_a_name_counts_more() {
         (Some("news.example"), vec![]),
     ] {
         let packets = [vec![asked.clone()], connection([41_000, 443], &quic::hello(1, name), 1)].concat();
-        assert_eq!(told(&replayed(packets, &[])), expected, "{name:?}");
+        assert_eq!(told(&Replay::of_conversations(&[packets], &[])), expected, "{name:?}");
     }
 }
 
@@ -125,7 +119,7 @@ fn a_hello_that_is_never_whole_leaves_a_flow_that_dns_may_name() {
     for (half, up) in [(0, 0), (0, 100), (1, 100)] {
         let hello = quic::hello(1, Some("api.openai.com"));
         let packets = [vec![asked.clone()], connection([41_000, 443], &hello[half..=half], up)].concat();
-        let replay = replayed(packets, &[]);
+        let replay = Replay::of_conversations(&[packets], &[]);
         assert_eq!(told(&replay), ["anthropic-api 41000 dns=api.anthropic.com"]);
         assert!(replay.events_of("quic").is_empty());
     }
@@ -137,7 +131,7 @@ fn who_sends_the_hello_is_the_client_even_when_the_server_was_seen_first() {
     let mut packets = vec![Packet::udp(server, client, &[&[0xc3, 0, 0, 0, 1, 0, 0, 0][..], &[5; 40]].concat())];
     packets.extend(quic::hello(1, Some("chatgpt.com")).iter().map(|datagram| Packet::udp(client, server, datagram)));
     packets.iter_mut().enumerate().for_each(|(number, packet)| packet.time = Timestamp(START.0 + number as u64));
-    let replay = replayed(packets, &[]);
+    let replay = Replay::of_conversations(&[packets], &[]);
     assert_eq!(told(&replay), ["chatgpt 41000 quic_sni=chatgpt.com"]);
     assert_eq!(replay.events_of("quic")[0]["src_port"], 41_000);
 }
@@ -151,7 +145,7 @@ fn what_is_sent_ahead_hides_no_hello() {
         let datagrams: Vec<Vec<u8>> = ahead.iter().cloned().chain(quic::hello(1, Some("chatgpt.com"))).collect();
         packets.extend(connection([port, 443], &datagrams, 3));
     }
-    let replay = replayed(packets, &[]);
+    let replay = Replay::of_conversations(&[packets], &[]);
     let expected: Vec<String> = (41_000..41_004).map(|port| format!("chatgpt {port} quic_sni=chatgpt.com")).collect();
     assert_eq!(told(&replay), expected);
     assert!(replay.events_of("ai_activity").iter().all(|event| event["ai"]["operation"] != "audio"));

@@ -7,12 +7,10 @@ use std::net::SocketAddr;
 use common::{EveSchema, Replay};
 use serde_json::{Value, json};
 use shadowtap::testkit::{
-    captures,
     dns::{self, Answer},
     hellos::Hello,
     packets::Packet,
     realtime::{dtls_hello, stun},
-    shuffle::put_in_time,
 };
 
 const CLIENT: &str = "10.20.3.7";
@@ -35,14 +33,6 @@ fn call(first: &[u8]) -> Vec<Packet> {
     sent.iter().map(|(from, to, bytes)| Packet::udp(*from, *to, bytes)).collect()
 }
 
-fn replayed(conversations: &[Vec<Packet>], options: &[&str]) -> Replay {
-    let mut packets = conversations.concat();
-    put_in_time(&mut packets);
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap_of(&packets)).expect("written");
-    Replay::of(&[file.path()], options)
-}
-
 /// What is told of each session.
 fn told(replay: &Replay) -> Vec<Value> {
     let told = |event: Value| {
@@ -63,29 +53,29 @@ fn expected(app_proto: &str, kind: &str, first: &[u8]) -> Vec<Value> {
 fn a_call_is_with_the_service_whose_address_the_client_was_told() {
     for (app_proto, first) in [("stun", stun()), ("dtls", dtls_hello(Hello::default()))] {
         let conversations = [resolved("api.openai.com"), call(&first)];
-        let replay = replayed(&conversations, &[]);
+        let replay = Replay::of_conversations(&conversations, &[]);
         assert_eq!(told(&replay), expected(app_proto, "dns", &first));
         if let Some(schema) = EveSchema::load() {
             schema.assert_valid(&replay.text(), "calls");
         }
-        assert!(replay.text() == replayed(&conversations, &["--workers", "3"]).text());
-        assert_eq!(told(&replayed(&[resolved("meet.example"), call(&first)], &[])), [json!(null); 0]);
+        assert!(replay.text() == Replay::of_conversations(&conversations, &["--workers", "3"]).text());
+        assert_eq!(told(&Replay::of_conversations(&[resolved("meet.example"), call(&first)], &[])), [json!(null); 0]);
     }
 }
 
 #[test]
 fn a_name_in_the_hello_counts_more() {
     let ours = dtls_hello(Hello { name: Some("api.openai.com"), ech: None });
-    assert_eq!(told(&replayed(&[call(&ours)], &[])), expected("dtls", "tls_sni", &ours));
+    assert_eq!(told(&Replay::of_conversations(&[call(&ours)], &[])), expected("dtls", "tls_sni", &ours));
 }
 
 /// Servers drop what they do not know, so that anybody can send a hello of others ahead.
 #[test]
 fn a_name_of_others_in_the_hello_counts_less_than_what_the_client_was_told() {
     let others = dtls_hello(Hello { name: Some("meet.example"), ech: None });
-    assert_eq!(told(&replayed(&[call(&others)], &[])), [json!(null); 0]);
+    assert_eq!(told(&Replay::of_conversations(&[call(&others)], &[])), [json!(null); 0]);
     let conversations = [resolved("api.openai.com"), call(&others)];
-    assert_eq!(told(&replayed(&conversations, &[])), expected("dtls", "dns", &others));
+    assert_eq!(told(&Replay::of_conversations(&conversations, &[])), expected("dtls", "dns", &others));
     let conversations = [resolved("api.openai.com"), resolved("meet.example"), call(&others)];
-    assert_eq!(told(&replayed(&conversations, &[])), [json!(null); 0]);
+    assert_eq!(told(&Replay::of_conversations(&conversations, &[])), [json!(null); 0]);
 }

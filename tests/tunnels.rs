@@ -2,38 +2,9 @@
 
 mod common;
 
-use common::{EveSchema, Replay, project};
+use common::{EveSchema, Replay, frames_of};
 use serde_json::Value;
-use shadowtap::{
-    capture::{CaptureFile, Settings, Source as _},
-    testkit::{
-        captures::{self, PcapDialect, WrittenFrame},
-        envelopes::ENVELOPES,
-    },
-};
-
-fn frames(name: &str) -> Vec<WrittenFrame> {
-    let path = project().join("pcaps").join(name);
-    let mut file = CaptureFile::open(&path, &Settings::default()).expect("a capture");
-    let mut frames = Vec::new();
-    while let Some(batch) = file.next_batch().expect("readable") {
-        for frame in &batch.frames {
-            frames.push(WrittenFrame {
-                time: frame.time,
-                bytes: batch.bytes(frame).to_vec(),
-                wire_len: frame.wire_len,
-                interface: 0,
-            });
-        }
-    }
-    frames
-}
-
-fn replayed(frames: &[WrittenFrame], options: &[&str]) -> Replay {
-    let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
-    std::fs::write(file.path(), captures::pcap(PcapDialect::default(), frames)).expect("written");
-    Replay::of(&[file.path()], options)
-}
+use shadowtap::testkit::{captures::WrittenFrame, envelopes::ENVELOPES};
 
 /// Events without what an envelope adds or takes: its own object, and the MAC of a client behind a router.
 fn without_envelope(replay: &Replay) -> Vec<Value> {
@@ -54,8 +25,8 @@ fn without_envelope(replay: &Replay) -> Vec<Value> {
 
 #[test]
 fn what_comes_in_an_envelope_is_told_as_without() {
-    let original = frames("chatgpt-browser-decrypted.pcap");
-    let plain = without_envelope(&replayed(&original, &[]));
+    let original = frames_of("chatgpt-browser-decrypted.pcap");
+    let plain = without_envelope(&Replay::of_frames(&original, &[]));
     assert!(plain.iter().any(|event| event["event_type"] == "alert"));
     for (name, envelope) in ENVELOPES {
         let wrap = |frame: &WrittenFrame| {
@@ -63,14 +34,14 @@ fn what_comes_in_an_envelope_is_told_as_without() {
             WrittenFrame { wire_len: bytes.len() as u32, bytes, ..frame.clone() }
         };
         let wrapped: Vec<_> = original.iter().map(wrap).collect();
-        let one = replayed(&wrapped, &["--workers", "1"]);
+        let one = Replay::of_frames(&wrapped, &["--workers", "1"]);
         let told = without_envelope(&one);
         let differs = told.iter().zip(&plain).find(|(told, plain)| told != plain);
         assert!(told.len() == plain.len() && differs.is_none(), "{name} changes what is told: {differs:#?}");
         let events = one.events();
         let tunnels = events.iter().filter(|event| event["event_type"] != "stats").map(|event| &event["tunnel"]);
         assert!(tunnels.clone().all(|tunnel| tunnel["proto"] == *name && tunnel["depth"] == 1), "{name}");
-        assert!(one.text() == replayed(&wrapped, &["--workers", "4"]).text(), "{name}: over four workers");
+        assert!(one.text() == Replay::of_frames(&wrapped, &["--workers", "4"]).text(), "{name}: over four workers");
         if let Some(schema) = EveSchema::load() {
             schema.assert_valid(&one.text(), name);
         }

@@ -12,6 +12,14 @@ use std::{
 
 use assert_cmd::Command;
 use serde_json::Value;
+use shadowtap::{
+    capture::{CaptureFile, Settings, Source as _},
+    testkit::{
+        captures::{self, PcapDialect, WrittenFrame},
+        packets::Packet,
+        shuffle::put_in_time,
+    },
+};
 use tempfile::TempDir;
 
 /// The checkout.
@@ -38,6 +46,22 @@ pub(crate) fn captures() -> Vec<PathBuf> {
 fn is_capture(path: &Path) -> bool {
     let name = path.to_string_lossy();
     [".pcap", ".pcapng", ".pcap.gz", ".pcapng.gz"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// The frames of one of the project's own captures.
+pub(crate) fn frames_of(capture: &str) -> Vec<WrittenFrame> {
+    let path = project().join("pcaps").join(capture);
+    let mut file = CaptureFile::open(&path, &Settings::default()).expect("a capture");
+    let mut frames = Vec::new();
+    while let Some(batch) = file.next_batch().expect("readable") {
+        frames.extend(batch.frames.iter().map(|frame| WrittenFrame {
+            time: frame.time,
+            bytes: batch.bytes(frame).to_vec(),
+            wire_len: frame.wire_len,
+            interface: 0,
+        }));
+    }
+    frames
 }
 
 /// Runs the program from the project's folder, and answers what it said and how it ended.
@@ -78,6 +102,29 @@ impl Replay {
         command.args(captures.iter().map(AsRef::as_ref));
         let output = command.output().expect("the program starts");
         Self { folder, output }
+    }
+
+    /// Replays a capture of these packets, as they are.
+    pub(crate) fn of_packets(packets: &[Packet], options: &[&str]) -> Self {
+        Self::of_capture(&captures::pcap_of(packets), options)
+    }
+
+    /// Replays conversations one after another, whenever their packets were made.
+    pub(crate) fn of_conversations(conversations: &[Vec<Packet>], options: &[&str]) -> Self {
+        let mut packets = conversations.concat();
+        put_in_time(&mut packets);
+        Self::of_packets(&packets, options)
+    }
+
+    /// Replays Ethernet frames, as they are.
+    pub(crate) fn of_frames(frames: &[WrittenFrame], options: &[&str]) -> Self {
+        Self::of_capture(&captures::pcap(PcapDialect::default(), frames), options)
+    }
+
+    fn of_capture(bytes: &[u8], options: &[&str]) -> Self {
+        let file = tempfile::Builder::new().suffix(".pcap").tempfile().expect("a file");
+        fs::write(file.path(), bytes).expect("written");
+        Self::of(&[file.path()], options)
     }
 
     pub(crate) fn code(&self) -> Option<i32> {
