@@ -4,6 +4,9 @@
 browser() { on "$1" "$PYTHON" "$LAB/clients/browser.py" "${@:2}"; }
 openai() { on "$1" "$PYTHON" "$LAB/clients/openai_sdk.py" "${@:2}"; }
 anthropic() { on "$1" "$PYTHON" "$LAB/clients/anthropic_sdk.py" "${@:2}"; }
+copilot() { on "$1" env SSLKEYLOGFILE="$RUN/keys" "$PYTHON" "$LAB/clients/copilot_websocket.py" "${@:2}"; }
+gemini_grpc() { on "$1" "$PYTHON" "$LAB/clients/generativelanguage_grpc.py" "${@:2}"; }
+aioquic() { on "$1" "$PYTHON" "$LAB/clients/aioquic_h3.py" "${@:2}"; }
 fetch() { on "$1" curl -sS -o /dev/null "${@:2}"; }
 h2() { fetch radiology-ws5 --http2-prior-knowledge -H "$KEY" "$@"; }
 
@@ -158,6 +161,41 @@ cleartext-h2() {
     h2 "$site/v1/chat/completions" -H "$JSON" --data-binary @"$P/api-request.json"
     h2 "$site/v1/chat/completions" -H "$JSON" --data-binary @"$P/api-request-harmless.json"
     h2 "$site/v1/files" -F purpose=user_data -F file=@"$RUN/documents/discharge-summaries.txt;type=text/plain"
+}
+
+# Chromium over HTTP/3 to ChatGPT and Claude, its hello over two datagrams in shuffled pieces
+browser-h3() {
+    listen gateway lan 'udp port 443 or tcp port 443'
+    browser radiology-ws4 --quic https://chatgpt.com/ "$P/radiology-report.txt"
+    browser radiology-ws5 --quic https://claude.ai/new "$P/deidentified-note.txt"
+}
+
+# The aioquic client to the OpenAI API over HTTP/3: QUIC version 1, 2, a change from 1 to 2, and version negotiation
+aioquic-h3() {
+    local api=https://api.openai.com/v1/chat/completions
+    listen gateway lan 'udp port 443 or tcp port 443'
+    aioquic research-nb1 --quic 1 "$api" "$P/api-request.json"
+    aioquic radiology-ws5 --quic 2 "$api" "$P/api-request.json"
+    aioquic radiology-ws4 --quic 1to2 "$api" "$P/api-request-harmless.json"
+    aioquic ct-scanner2 --quic unknown "$api" "$P/api-request-harmless.json"
+}
+
+# Gemini API by Google's gRPC client, in the clear on port 443: whole and streamed answers, then messages in gzip
+grpc-sdk() {
+    in_the_clear_on_443
+    listen gateway lan 'tcp port 443'
+    gemini_grpc research-nb1 generate:"$P/radiology-report.txt" stream:"$P/recipe.txt" stream:"$P/emergency-note.txt"
+    gemini_grpc radiology-ws5 --gzip generate:"$P/psychiatry-note.txt" stream:"$P/patient-record.json" \
+        generate:"$P/holiday.txt"
+}
+
+# WebSocket, the TLS secrets inside: Copilot (compression with context takeover, fragments, pings), OpenAI realtime
+websocket-chat() {
+    listen gateway lan 'tcp port 443'
+    copilot radiology-ws4 "$P/recipe.txt" "$P/radiology-report.txt" "$P/follow-up.txt"
+    copilot radiology-ws5 --fragments 5 "$P/emergency-note.txt" "$P/deidentified-note.txt"
+    copilot ct-scanner2 --uncompressed --fragments 3 "$P/patient-record.json"
+    on research-nb1 env SSLKEYLOGFILE="$RUN/keys" "$PYTHON" "$LAB/clients/openai_sdk.py" realtime:"$P/psychiatry-note.txt"
 }
 
 # DHCP leases of four hosts with their names, DNS look-ups, and the TLS connections that follow

@@ -16,7 +16,8 @@ Recorded by this project: real clients against stand-in servers, in network name
 `make captures` (`lab/record.sh`) records all of them anew, `lab/record.sh NAME` one. This page is written by
 `lab/readme.py` at the end of a recording.
 
-**Must be found**: distinct values in requests that can be read without keys; **in TLS** counts requests that cannot.
+**Must be found**: distinct values in requests that can be read without keys; **in TLS** counts requests that cannot,
+QUIC's among them; a WebSocket session is one request.
 What is harmless, de-identified or in TLS must give no finding of a person's identifier. The intranet of
 `sites-decrypted` is the hospital's own: its patient data must raise no alert about an AI service. Per request, with
 client, host, path and size: `ground-truth.jsonl`; it holds types and counts, no values (those are in `lab/prompts/`).
@@ -37,14 +38,16 @@ client's address, the server's address and port 443 are the original ones, and t
 
 In the others, frames are as the hospital's switch carries them (Ethernet, 1500 bytes, whole checksums), save
 `absolute-uri-proxy` (Linux cooked capture) and `cleartext-llm` (cooked capture v2).
-`chatgpt-browser-h2-keys` is pcapng with the TLS secrets of its connections inside; its requests count as in TLS.
+`chatgpt-browser-h2-keys` and `websocket-chat` are pcapng with the TLS secrets of their connections inside; their requests
+count as in TLS. `browser-h3` and `aioquic-h3` hold no secrets: what must be found in them is the names.
 Each client's own hardware address is in `dhcp-dns-tls`, `clients-encrypted` and `explicit-proxy`.
 
 Fields of `ground-truth.jsonl`: `requests` readable without keys, in the order of the capture; `encrypted_requests` inside
 TLS; `phi` the distinct values by type, per request and per capture (`phi` of the readable requests together,
 `encrypted_phi` of the others); `keys_in_file` whether the TLS secrets are inside the capture; `label` phi, deidentified or
 harmless; `ai` whether the host is an AI service; `upload` whether a file is sent; `body_bytes` after transfer coding,
-before content coding. Not counted: dates of care, names of places, the patients' ages.
+before content coding (of a WebSocket session: of all its `messages`, inflated); `http_version` of HTTP/3; `quic_sni` the
+names in the hellos of QUIC that tshark can read. Not counted: dates of care, names of places, the patients' ages.
 
 Recorded with """
 

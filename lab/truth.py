@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from content import text_of
+from servers import grpc
 from servers.__main__ import HANDLERS as AI_HOSTS
 
 LAB = Path(__file__).parent
@@ -87,7 +88,11 @@ def describe(entry, client, planted):
     found = planted.in_text(text)
     upload = entry["method"] == "PUT" or entry["path"] == "/v1/files" or "extracted_content" in text
     request = {key: entry[key] for key in ("host", "method", "path")}
-    size = len(base64.b64decode(entry["body"]))
+    size = sum(len(base64.b64decode(part)) for part in entry.get("messages", [entry["body"]]))
+    if entry["http_version"] == "3":
+        request["http_version"] = "3"
+    if "messages" in entry:
+        request["messages"] = len(entry["messages"])
     return found, {
         "client": client, **request, "body_bytes": size, "phi": counts(found), "label": planted.label(found, text),
         "ai": entry["host"] in AI_HOSTS, "upload": upload,
@@ -112,10 +117,11 @@ def truth(capture, entries, planted):
         found, request = describe(entry, client, planted)
         hidden.append(request)
         hidden_found |= found
-    names = tshark(capture, "tls.handshake.type == 1", "tls.handshake.extensions_server_name")
+    over_quic = server_names(capture, "quic")
     return {
         "file": Path(capture).name,
-        "tls_sni": sorted({name for [hello] in names for name in hello if name}),
+        "tls_sni": server_names(capture, "tcp"),
+        **({"quic_sni": over_quic} if over_quic else {}),
         "http_hosts": sorted({request["host"] for request in requests}),
         "phi": counts(all_found),
         "encrypted_phi": counts(hidden_found),
@@ -124,6 +130,11 @@ def truth(capture, entries, planted):
         "encrypted_requests": hidden,
         "user_agents": sorted({entry["headers"].get("user-agent", "(none)") for entry in entries}),
     }
+
+
+def server_names(capture, carrier):
+    names = tshark(capture, f"tls.handshake.type == 1 and {carrier}", "tls.handshake.extensions_server_name")
+    return sorted({name for [hello] in names for name in hello if name})
 
 
 def connect(seen):
@@ -155,6 +166,30 @@ def check(line, capture):
         raise SystemExit(f"truth.py: holes or malformed frames in {capture}: {holes}")
 
 
+def confirm(capture, line, entries):
+    """What tshark reads of QUIC, gRPC and WebSocket must be what the servers received."""
+    hosts = {entry["host"] for entry in entries if entry["http_version"] == "3"}
+    same(capture, "names in QUIC", hosts, set(line.get("quic_sni", [])))
+
+    bodies = [base64.b64decode(e["body"]) for e in entries if e["headers"].get("content-type") == "application/grpc"]
+    calls = tshark(capture, "grpc and tcp.dstport == 443", "grpc.message_length", cleartext_ports=CLEARTEXT_PORTS)
+    lengths = sorted(len(message) for body in bodies for _, message in grpc.frames(body))
+    same(capture, "gRPC messages", lengths, sorted(int(length) for [call] in calls for length in call))
+
+    said = [base64.b64decode(text).decode() for entry in entries for text in entry.get("messages", [])]
+    opcodes = tshark(capture, "websocket.mask == 1", "websocket.opcode")
+    same(capture, "WebSocket messages", len(said), sum(opcode in "12" for [frame] in opcodes for opcode in frame))
+    # It inflates what comes in one frame; of a message in several, it shows the compressed bytes.
+    whole = "websocket.mask == 1 and websocket.opcode == 1 and websocket.fin == 1"
+    texts = [text for [frame] in tshark(capture, whole, "websocket.payload.text") for text in frame]
+    same(capture, "texts that nobody said", set(), set(texts) - set(said))
+
+
+def same(capture, what, received, seen):
+    if received != seen:
+        raise SystemExit(f"truth.py: {what} in {capture}: the servers received {received}, tshark sees {seen}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("capture")
@@ -166,6 +201,7 @@ def main():
     entries = [json.loads(line) for line in options.log.read_text().splitlines()]
     line = truth(options.capture, entries, Planted(options.values))
     check(line, options.capture)
+    confirm(options.capture, line, entries)
 
     file = options.into
     lines = [json.loads(old) for old in file.read_text().splitlines()] if file.exists() else []

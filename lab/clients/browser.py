@@ -1,6 +1,6 @@
 """Drives a real headless Chromium: opens a chat page, types each prompt, presses Enter and waits for the answer.
 
-usage: browser.py [--file FILE] [--keys FILE] [--proxy URL] URL [PROMPT…]
+usage: browser.py [--file FILE] [--keys FILE] [--proxy URL] [--quic] URL [PROMPT…]
 
 Without prompts it opens the page and leaves. It speaks Chromium's debugging protocol over a pipe, so
 that nothing but the page's own requests is on the network.
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 # Chromium reads commands from descriptor 3 and writes answers to 4; bash puts our pipes there.
 COMMAND = (
-    'exec chromium "$@" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run '
+    'exec chromium "$@" --headless --no-sandbox --disable-gpu --no-first-run '
     "--disable-background-networking --disable-component-update --disable-sync --remote-debugging-pipe "
     "3<&$COMMANDS 4>&$ANSWERS 2>/dev/null"
 )
@@ -102,6 +102,7 @@ def main():
     parser.add_argument("--file", type=Path, help="document to attach to the first prompt")
     parser.add_argument("--keys", type=Path, help="where to write the TLS secrets")
     parser.add_argument("--proxy", help="explicit proxy")
+    parser.add_argument("--quic", action="store_true", help="speak HTTP/3 with the site from the first connection on")
     parser.add_argument("url")
     parser.add_argument("prompts", type=Path, nargs="*")
     options = parser.parse_args()
@@ -110,6 +111,9 @@ def main():
         arguments = [f"--user-data-dir={profile}"]
         arguments += [f"--ssl-key-log-file={options.keys}"] if options.keys else []
         arguments += [f"--proxy-pac-url=data:text/plain,{proxy_script(options)}"] if options.proxy else []
+        # Of a forced origin, Chromium takes a certificate by an authority that was installed.
+        site = urlsplit(options.url).hostname
+        arguments += [f"--origin-to-force-quic-on={site}:443"] if options.quic else ["--disable-quic"]
         browser = Browser(arguments)
         browser.open(options.url)
         if options.file:

@@ -1,6 +1,6 @@
 """OpenAI's Python SDK, one client and so one connection, doing one thing after the other.
 
-usage: openai_sdk.py [--base-url URL] OPERATION:FILE…        operations: chat stream responses embed upload
+usage: openai_sdk.py [--base-url URL] OPERATION:FILE…        operations: chat stream responses embed upload realtime
 """
 
 import argparse
@@ -39,7 +39,18 @@ def upload(client, file):
         client.files.create(file=document, purpose="user_data")
 
 
-OPERATIONS = {call.__name__: call for call in (chat, stream, responses, embed, upload)}
+def realtime(client, file):
+    with client.realtime.connect(model="gpt-realtime") as session:
+        session.session.update(session={"type": "realtime", "instructions": TASK, "output_modalities": ["text"]})
+        content = [{"type": "input_text", "text": file.read_text()}]
+        session.conversation.item.create(item={"type": "message", "role": "user", "content": content})
+        session.response.create()
+        for event in session:
+            if event.type == "response.done":
+                break
+
+
+OPERATIONS = {call.__name__: call for call in (chat, stream, responses, embed, upload, realtime)}
 
 
 def main():

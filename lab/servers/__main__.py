@@ -1,8 +1,8 @@
-"""Serves every host of the lab from one process: HTTP/1.1 and HTTP/2, in the clear and over TLS.
+"""Serves every host of the lab from one process: HTTP/1.1 and HTTP/2, in the clear and over TLS, HTTP/3, WebSocket.
 
 usage: python -m servers --hosts hosts.tsv --certificates DIR --log FILE
 
-Each request is appended to FILE with its whole body: the record from which truth.py tells what a capture holds.
+Each request is appended to FILE with its whole body, a WebSocket session with its messages when it ends: the record from which truth.py tells what a capture holds.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from . import anthropic, openai, sites, webchat
+from . import anthropic, generativelanguage, openai, sites, webchat, websocket
 from .http import Request
 
 HANDLERS = {
@@ -25,6 +25,8 @@ HANDLERS = {
     "files.oaiusercontent.com": webchat.chatgpt_files,
     "claude.ai": webchat.claude,
     "gemini.google.com": webchat.gemini,
+    "generativelanguage.googleapis.com": generativelanguage.handle,
+    "copilot.microsoft.com": sites.handle,
 }
 
 
@@ -33,12 +35,18 @@ class Application:
         self.log = log
 
     async def __call__(self, scope, receive, send):
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             return await self.live_as_long_as_the_server(receive, send)
+        if scope["type"] == "websocket":
+            session = Request.of(scope, b"")
+            return self.note(entry(session, messages=await websocket.talk(session, receive, send)))
         request = await Request.read(scope, receive)
-        self.log.write(json.dumps(entry(request)) + "\n")
-        self.log.flush()
+        self.note(entry(request))
         await HANDLERS.get(request.host, sites.handle)(request).write(send)
+
+    def note(self, entry):
+        self.log.write(json.dumps(entry) + "\n")
+        self.log.flush()
 
     @staticmethod
     async def live_as_long_as_the_server(receive, send):
@@ -49,14 +57,16 @@ class Application:
                 return
 
 
-def entry(request):
+def entry(request, **more):
     return {
         "client": request.client,
         "host": request.host,
         "method": request.method,
         "path": request.target,
+        "http_version": request.http_version,
         "headers": request.headers,
         "body": base64.b64encode(request.body).decode(),
+        **more,
     }
 
 
@@ -76,6 +86,7 @@ class Settings(Config):
             connection.context = contexts.get(name, default)
 
         default.sni_callback = choose
+        self.use_certificate("quic")
         return default
 
     def context(self, name):
@@ -94,10 +105,14 @@ def main():
     options = parser.parse_args()
 
     settings = Settings()
-    settings.names = [line.split()[2] for line in options.hosts.read_text().splitlines() if line.startswith("server")]
+    hosts = [line.split() for line in options.hosts.read_text().splitlines() if line.startswith("server")]
+    settings.names = [name for _, _, name in hosts]
     settings.certificates = options.certificates
     settings.use_certificate(settings.names[0])
     settings.bind = ["0.0.0.0:443"]
+    # A datagram's answer must come from the address that was asked.
+    settings.quic_bind = [f"{address}:443" for _, address, _ in hosts]
+    settings.alt_svc_headers = ['h3=":443"; ma=86400']
     settings.insecure_bind = ["0.0.0.0:80", "0.0.0.0:11434"]
     settings.include_server_header = False
     settings.keep_alive_timeout = 30

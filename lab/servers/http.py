@@ -15,24 +15,30 @@ class Request:
     host: str
     method: str
     target: str
+    http_version: str
     headers: dict
     body: bytes
 
     @classmethod
     async def read(cls, scope, receive):
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         body, more = b"", True
         while more:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
+        return cls.of(scope, body)
+
+    @classmethod
+    def of(cls, scope, body):
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         query = scope["query_string"].decode()
         host = headers.get("host") or headers.get(":authority", "")
         return cls(
             client=scope["client"][0],
             host=host.split(":")[0],
-            method=scope["method"],
+            method=scope.get("method", "GET"),
             target=scope["raw_path"].decode().split("?")[0] + ("?" + query if query else ""),
+            http_version=scope["http_version"],
             headers=headers,
             body=body,
         )
@@ -53,17 +59,22 @@ class Reply:
     status: int = 200
     headers: dict = field(default_factory=dict)
     pieces: list = None
+    trailers: dict = None
 
     async def write(self, send):
         headers = {"content-type": self.content_type, "cache-control": "no-store", **self.headers}
         if self.pieces is None:
             headers["content-length"] = str(len(self.body))
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": self.status, "headers": encoded})
+        trailed = self.trailers is not None
+        await send({"type": "http.response.start", "status": self.status, "headers": encoded, "trailers": trailed})
         for piece in self.pieces or []:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             await asyncio.sleep(PAUSE_BETWEEN_PIECES)
         await send({"type": "http.response.body", "body": self.body})
+        if trailed:
+            last = [(name.encode(), value.encode()) for name, value in self.trailers.items()]
+            await send({"type": "http.response.trailers", "headers": last})
 
 
 def answer(value, status=200, **headers):
