@@ -18,13 +18,14 @@ use shadowtap::{
 };
 
 /// Captures that hold patient data in the clear, and such that hold none.
-const CAPTURES: [&str; 6] = [
+const CAPTURES: [&str; 7] = [
     "chatgpt-browser-decrypted",
     "openai-sdk-decrypted",
     "anthropic-sdk-decrypted",
     "curl-forms-decrypted",
     "deidentified-decrypted",
     "harmless-decrypted",
+    "grpc-sdk",
 ];
 
 fn packets(capture: &str) -> Vec<Packet> {

@@ -1,9 +1,9 @@
 //! The project's captures against what their clients really sent (`pcaps/ground-truth.jsonl`): every identifier of a person
-//! in a readable request to an AI service is found, and none where there is none.
+//! in a readable request to an AI service is found, and none where there is none; what spoke QUIC is named by its hello.
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Replay, project};
 use serde_json::Value;
@@ -80,12 +80,15 @@ fn is_listed(host: &str) -> bool {
     host != "llm.example.net"
 }
 
+fn captures() -> Vec<Value> {
+    let lines = std::fs::read_to_string(project().join("pcaps/ground-truth.jsonl")).expect("readable");
+    lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
 #[test]
 fn what_clients_sent_is_found_and_nothing_else() {
-    let lines = std::fs::read_to_string(project().join("pcaps/ground-truth.jsonl")).expect("readable");
     let mut judged = 0;
-    for line in lines.lines() {
-        let capture: Value = serde_json::from_str(line).expect("JSON");
+    for capture in captures() {
         let file = text(&capture["file"]);
         let replay = Replay::of(&[format!("pcaps/{file}")], &["--config", "pcaps/site/shadowtap.yaml"]);
         let found = found(&replay);
@@ -106,4 +109,30 @@ fn what_clients_sent_is_found_and_nothing_else() {
         }
     }
     assert!(judged >= 15, "the truth lists {judged} pairs only");
+}
+
+#[test]
+fn what_spoke_quic_is_named_by_its_hello_and_by_nothing_else() {
+    let mut judged = 0;
+    for capture in captures() {
+        let requests = capture["encrypted_requests"].as_array().into_iter().flatten();
+        let sent: BTreeSet<(String, String)> = requests
+            .filter(|request| request["http_version"] == "3" && request["ai"] == true)
+            .map(|request| (text(&request["client"]), text(&request["host"])))
+            .collect();
+        let replay = Replay::of(&[format!("pcaps/{}", text(&capture["file"]))], &[]);
+        let named: BTreeSet<(String, String)> = (replay.events_of("ai_activity").iter())
+            .filter(|event| event["app_proto"] == "quic")
+            .map(|event| (text(&event["src_ip"]), quic_name(&event["ai"]["evidence"])))
+            .collect();
+        assert_eq!(named, sent, "{}", capture["file"]);
+        judged += sent.len();
+    }
+    assert!(judged >= 6, "the truth lists {judged} pairs only");
+}
+
+/// The name, where it is the only evidence.
+fn quic_name(evidence: &Value) -> String {
+    let [only] = evidence.as_array().map_or(&[][..], Vec::as_slice) else { return format!("{evidence}") };
+    format!("{}{}", if only["kind"] == "quic_sni" { "" } else { "not by QUIC: " }, text(&only["value"]))
 }

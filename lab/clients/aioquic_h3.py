@@ -19,6 +19,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicProtocolVersion
 
 KEY = "Bearer sk-lab-invented-0000000000000000000000000000"
+AGENT = f"aioquic/{aioquic.__version__}"
 V1, V2 = QuicProtocolVersion.VERSION_1, QuicProtocolVersion.VERSION_2
 RESERVED = 0x1A2A3A4A  # RFC 9000, section 15: to exercise version negotiation
 VERSIONS = {"1": (V1, [V1]), "2": (V2, [V2]), "1to2": (V1, [V2, V1]), "unknown": (RESERVED, [RESERVED, V1])}
@@ -33,7 +34,7 @@ class Client(QuicConnectionProtocol):
     async def post(self, url, body):
         fields = {
             ":method": "POST", ":scheme": "https", ":authority": url.netloc, ":path": url.path, "authorization": KEY,
-            "content-type": "application/json", "content-length": str(len(body)), "user-agent": f"aioquic/{aioquic.__version__}",
+            "content-type": "application/json", "content-length": str(len(body)), "user-agent": AGENT,
         }
         stream = self._quic.get_next_available_stream_id()
         self.http.send_headers(stream, [(name.encode(), value.encode()) for name, value in fields.items()])

@@ -18,7 +18,8 @@ CONVERSATION = "LabConversation00000001"
 
 def message(text):
     content = [{"type": "text", "text": text}]
-    return json.dumps({"event": "send", "conversationId": CONVERSATION, "content": content, "mode": "chat", "context": {}})
+    head = {"event": "send", "conversationId": CONVERSATION}
+    return json.dumps({**head, "content": content, "mode": "chat", "context": {}})
 
 
 def fragments(session, text, options):

@@ -2,7 +2,8 @@
 
 usage: python -m servers --hosts hosts.tsv --certificates DIR --log FILE
 
-Each request is appended to FILE with its whole body, a WebSocket session with its messages when it ends: the record from which truth.py tells what a capture holds.
+Each request is appended to FILE with its whole body, a WebSocket session with its messages when it ends: the record from
+which truth.py tells what a capture holds.
 """
 
 import argparse
