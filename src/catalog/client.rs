@@ -113,6 +113,7 @@ const BY_WORD: &[Known] = &[
     sdk("api/bedrock-runtime#", "aws-sdk"),
     sdk(" ai-sdk/", "vercel-ai-sdk"),
     sdk(" aiohttp/", "python-aiohttp"),
+    sdk(" websockets/", "python-websockets"),
 ];
 
 /// Browsers, those that also name the one they are made of first.
@@ -214,6 +215,7 @@ mod tests {
             ("GitHubCopilotChat/0.40.1", K::Ide, Some("github-copilot"), Some("0.40.1")),
             ("unknown/None; hf_hub/1.33.0; python/3.11", K::Sdk, Some("huggingface-python"), Some("1.33.0")),
             ("azsdk-python-ai-inference/1.0.0b9 Python/3.11", K::Sdk, Some("azure-sdk"), Some("1.0.0")),
+            ("Python/3.11 websockets/17.4", K::Sdk, Some("python-websockets"), Some("17.4")),
             ("langchainjs-openai", K::Sdk, Some("langchain-js"), None),
             ("curl/7.88.1", K::Cli, Some("curl"), Some("7.88.1")),
             ("node", K::Sdk, Some("node"), None),
