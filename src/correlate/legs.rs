@@ -62,7 +62,9 @@ type Hosts = SmallVec<[u64; 2]>;
 struct Exchange {
     role: Role,
     client: IpAddr,
-    /// To whom its flow goes.
+    /// Whose flow it is on: the client's, or that of the proxy which speaks of it.
+    from: IpAddr,
+    /// To whom that flow goes.
     server: IpAddr,
     hosts: Hosts,
     opened: Timestamp,
@@ -203,7 +205,14 @@ impl Legs {
     }
 
     /// A client's exchange begins. Direct ones count too, as a proxy may sit in their way unseen.
-    pub(super) fn opened(&mut self, role: Role, [client, server]: [IpAddr; 2], opening: &Opening, now: Timestamp) {
+    pub(super) fn opened(
+        &mut self,
+        role: Role,
+        client: IpAddr,
+        flow: &FlowIdentity,
+        opening: &Opening,
+        now: Timestamp,
+    ) {
         if role == Role::Direct && !self.proxies.is_any() {
             return;
         }
@@ -215,7 +224,8 @@ impl Legs {
         let exchange = Exchange {
             role,
             client,
-            server,
+            from: flow.client.ip(),
+            server: flow.server.ip(),
             hosts,
             opened: now,
             ended: None,
@@ -298,19 +308,35 @@ impl Legs {
         (!keys.is_empty()).then_some(ClientLeg::Sessions(keys))
     }
 
-    /// What proxies showed of a client, or handed on, before its session with `opening` was seen: mirrors of two links may be apart by a
-    /// little.
-    pub(super) fn shown_before(&self, client: IpAddr, opening: &Opening, now: Timestamp) -> Vec<ExchangeKey> {
-        if !opening.encrypted || self.exchanges.is_empty() {
+    /// What proxies showed of a client, or handed on, before its own leg with `opening` was seen: mirrors of two links may
+    /// be apart by a little. A readable request is one of them, and told already; an encrypted session can be all. Who goes
+    /// to another than the proxy that speaks is a leg of what a configured one says alone, and so is who can be read.
+    pub(super) fn shown_before(
+        &self,
+        role: Role,
+        client: IpAddr,
+        flow: &FlowIdentity,
+        opening: &Opening,
+        now: Timestamp,
+    ) -> Vec<ExchangeKey> {
+        if self.exchanges.is_empty() || !matches!(role, Role::Client | Role::Direct) {
             return Vec::new();
         }
+        let is_believed = |shown: &Exchange| {
+            let is_its_proxy = role == Role::Client && (opening.encrypted || shown.from == flow.server.ip());
+            is_its_proxy || self.proxies.is_configured(shown.from) || self.proxies.trusts(shown.from)
+        };
+        let is_same =
+            |shown: &Exchange| opening.encrypted || opening.request.is_some_and(|of| shown.request == Some(of));
         let hosts = hosts(&opening.evidence);
-        let seen = self.of_client(client, &hosts);
-        let is_alone =
-            |exchange: &Exchange| matches!(exchange.role, Role::Icap | Role::Forwarded) && !exchange.has_client_leg;
-        seen.filter(|(_, exchange)| is_alone(exchange) && now.since(exchange.opened) <= START_APART)
-            .map(|(key, _)| key)
-            .collect()
+        let shown = self.of_client(client, &hosts).filter(|(_, shown)| {
+            matches!(shown.role, Role::Icap | Role::Forwarded)
+                && !shown.has_client_leg
+                && now.since(shown.opened) <= START_APART
+                && is_believed(shown)
+                && is_same(shown)
+        });
+        shown.take(if opening.encrypted { MAX_SHOWN } else { 1 }).map(|(key, _)| key).collect()
     }
 
     /// ICAP shows this readable request.
