@@ -104,6 +104,23 @@ fn one_that_fits_two_or_none_stays_counted() {
 }
 
 #[test]
+fn one_that_fits_an_exchange_told_already_joins_no_other() {
+    for (first, is_joined) in [(10_000, false), (5_000, true)] {
+        let mut legs = legs();
+        client_session(&mut legs, 1, "10.0.0.1", at(0), first);
+        client_session(&mut legs, 2, "10.0.0.2", at(1), 10_000);
+        origin_session(&mut legs, 3, at(2), 10_000);
+        assert!(legs.ended(key(1), at(10), &mut Vec::new()));
+        assert_eq!(legs.due(at(6_000)), Some((at(5_010), Some(Due::Tell(key(1))))));
+        assert!(legs.ended(key(2), at(6_001), &mut Vec::new()));
+        let joined = legs.origin_ended(key(3), at(6_002)).map(|joined| joined.exchanges);
+        assert_eq!(joined, is_joined.then(|| vec![key(2)]), "{first}");
+        all_due(&mut legs);
+        assert_eq!(legs.unattributed(), u64::from(!is_joined), "{first}");
+    }
+}
+
+#[test]
 fn nobody_waits_longer_than_five_seconds() {
     let mut legs = legs();
     client_session(&mut legs, 1, "10.0.0.1", at(0), 10_000);
