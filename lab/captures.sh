@@ -1,4 +1,4 @@
-# The captures, a function each: which client says what to whom, and which of the three views is recorded. Sourced by
+# The captures, a function each: which client says what to whom, and what is recorded of it. Sourced by
 # record.sh. The line above a function is what pcaps/README.md says of it.
 
 browser() { on "$1" "$PYTHON" "$LAB/clients/browser.py" "${@:2}"; }
@@ -22,6 +22,13 @@ in_two_pieces() {
     head -c "$cut" "$1"
     sleep 0.3
     tail -c +"$((cut + 1))" "$1"
+}
+
+# across BYTE FILE TEXT: fails unless the text begins before that byte of the file and ends behind it.
+across() {
+    local begin
+    begin=$(grep -obF "$3" "$2" | cut -d: -f1)
+    if [ "$begin" -ge "$1" ] || [ $((begin + ${#3})) -le "$1" ]; then return 1; fi
 }
 
 # --- opened by the inspecting gateway ---
@@ -208,4 +215,55 @@ dhcp-dns-tls() {
     fetch radiology-ws5 https://www.example.org/
     openai research-nb1 chat:"$P/recipe.txt"
     fetch radiology-ws4 https://claude.ai/new
+}
+
+# --- the legs of real proxies ---
+
+# Squid opens TLS and shows two users' uploads to ICAP on one connection; an MRN lies across the end of a preview
+squid-icap() {
+    local api=https://api.openai.com/v1 east=http://jeast:invented@10.20.0.9:3128
+    local west=(-x http://mwest:invented@10.20.0.9:3128 -H "$KEY")
+    across 1024 "$P/across-the-preview.json" 00434812
+    head -n 1200 "$RUN/documents/discharge-summaries.txt" > "$RUN/documents/first-summaries.txt"
+    head -n 200 "$RUN/documents/device-manual.txt" > "$RUN/documents/first-chapters.txt"
+    scanned_proxy
+    listen gateway lan 'tcp port 3128 or tcp port 1344 or tcp port 443'
+    fetch radiology-ws4 "${west[@]}" -H "$JSON" --data-binary @"$P/across-the-preview.json" $api/chat/completions \
+        --next -sS -o /dev/null "${west[@]}" -F purpose=user_data \
+        -F file=@"$RUN/documents/first-chapters.txt;type=text/plain" $api/files
+    on research-nb1 env https_proxy="$east" "$PYTHON" "$LAB/clients/openai_sdk.py" chat:"$P/patients.json" \
+        upload:"$RUN/documents/first-summaries.txt"
+    fetch radiology-ws4 "${west[@]}" -H "$JSON" --data-binary @"$P/api-request-harmless.json" $api/chat/completions
+}
+
+# HAProxy opens TLS and names the client in the clear behind it: PROXY protocol 2 and 1, X-Forwarded-For
+haproxy-forwarded() {
+    local api=https://api.openai.com/v1 balancer=(--connect-to ::10.20.0.11:443 -H "$KEY")
+    balancer
+    listen gateway lan 'host 10.20.0.11'
+    fetch radiology-ws4 "${balancer[@]}" -H "$JSON" --data-binary @"$P/api-request.json" $api/chat/completions
+    fetch radiology-ws5 "${balancer[@]}" -H "$JSON" --data-binary @"$P/across-the-preview.json" $api/chat/completions
+    fetch research-nb1 "${balancer[@]}" -F purpose=user_data -F file=@"$P/patients.json;type=application/json" $api/files
+}
+
+# SOCKS 5 by name and SOCKS 4 by address through Dante, both its legs: cleartext, and TLS of curl and Chromium
+socks-proxy() {
+    local proxy=10.20.0.9:1080 api=http://api.openai.com/v1/chat/completions post=(-H "$KEY" -H "$JSON" --data-binary)
+    socks_proxy
+    listen gateway lan 'tcp port 1080 or tcp port 80 or tcp port 443'
+    fetch radiology-ws4 -x socks5h://$proxy "${post[@]}" @"$P/api-request.json" $api
+    fetch radiology-ws5 -x socks4://$proxy "${post[@]}" @"$P/across-the-preview.json" $api
+    fetch research-nb1 -x socks4://$proxy "${post[@]}" @"$P/api-request.json" https://api.anthropic.com/v1/messages
+    browser radiology-ws4 --proxy socks5://$proxy https://chatgpt.com/ "$P/recipe.txt"
+}
+
+# mitmproxy opens TLS, the secrets of both its legs inside the file: Chromium, the OpenAI SDK, curl
+mitmproxy-keys() {
+    opening_proxy
+    listen gateway lan 'tcp port 3128 or tcp port 443'
+    browser radiology-ws4 --proxy "$PROXY" https://chatgpt.com/ "$P/radiology-report.txt"
+    on research-nb1 env https_proxy="$PROXY" "$PYTHON" "$LAB/clients/openai_sdk.py" chat:"$P/patients.json" \
+        upload:"$P/psychiatry-note.txt"
+    fetch radiology-ws5 -x "$PROXY" -H "$KEY" -H "$JSON" --data-binary @"$P/api-request.json" \
+        https://api.anthropic.com/v1/messages
 }

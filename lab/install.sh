@@ -3,9 +3,10 @@
 set -euo pipefail
 
 LAB=$(cd "$(dirname "$0")" && pwd)
-PROGRAMS=(ip iptables ethtool tcpdump tshark sslsplit tinyproxy dnsmasq busybox curl openssl certutil chromium)
-PACKAGES=(iproute2 iptables ethtool tcpdump tshark sslsplit tinyproxy-bin dnsmasq-base busybox curl openssl
-    libnss3-tools chromium python3-venv)
+PROGRAMS=(ip iptables ethtool tcpdump tshark sslsplit tinyproxy squid haproxy danted mitmdump dnsmasq busybox curl
+    openssl certutil chromium)
+PACKAGES=(iproute2 iptables ethtool tcpdump tshark sslsplit tinyproxy-bin squid-openssl haproxy dante-server mitmproxy
+    dnsmasq-base busybox curl openssl libnss3-tools chromium python3-venv)
 
 if ! type "${PROGRAMS[@]}" >/dev/null 2>&1 || ! python3 -c 'import ensurepip' 2>/dev/null; then
     export DEBIAN_FRONTEND=noninteractive

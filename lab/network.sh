@@ -51,7 +51,9 @@ network_up() {
 
     local name address mac
     while read -r name address mac; do add_host "$name" "$address/16" "$mac" lan 10.20.0.1; done < <(hosts client)
-    while read -r _ address mac; do add_host proxy "$address/16" "$mac" lan 10.20.0.1; done < <(hosts proxy)
+    for name in proxy icap balancer; do
+        while read -r _ address mac; do add_host "$name" "$address/16" "$mac" lan 10.20.0.1; done < <(hosts "$name")
+    done
     while read -r name address mac; do add_host "$name" "$address/24" "$mac" guest 10.66.0.1; done < <(hosts guest)
     ip -n lab-gateway addr add 10.66.0.1/24 dev guest
 

@@ -38,16 +38,21 @@ client's address, the server's address and port 443 are the original ones, and t
 
 In the others, frames are as the hospital's switch carries them (Ethernet, 1500 bytes, whole checksums), save
 `absolute-uri-proxy` (Linux cooked capture) and `cleartext-llm` (cooked capture v2).
-`chatgpt-browser-h2-keys` and `websocket-chat` are pcapng with the TLS secrets of their connections inside; their requests
-count as in TLS. `browser-h3` and `aioquic-h3` hold no secrets: what must be found in them is the names.
+`chatgpt-browser-h2-keys`, `websocket-chat` and `mitmproxy-keys` are pcapng with the TLS secrets of their connections inside;
+their requests count as in TLS. `browser-h3` and `aioquic-h3` hold no secrets: what must be found in them is the names.
+
+`squid-icap`, `haproxy-forwarded`, `socks-proxy` and `mitmproxy-keys` hold every leg of a request: from client to proxy,
+from Squid to its ICAP server (port 1344), from proxy to service. Each request is listed once, as its client's, whom
+X-Client-IP, the PROXY protocol or X-Forwarded-For names where the leg that can be read is not its own.
 Each client's own hardware address is in `dhcp-dns-tls`, `clients-encrypted` and `explicit-proxy`.
 
 Fields of `ground-truth.jsonl`: `requests` readable without keys, in the order of the capture; `encrypted_requests` inside
 TLS; `phi` the distinct values by type, per request and per capture (`phi` of the readable requests together,
 `encrypted_phi` of the others); `keys_in_file` whether the TLS secrets are inside the capture; `label` phi, deidentified or
 harmless; `ai` whether the host is an AI service; `upload` whether a file is sent; `body_bytes` after transfer coding,
-before content coding (of a WebSocket session: of all its `messages`, inflated); `http_version` of HTTP/3; `quic_sni` the
-names in the hellos of QUIC that tshark can read. Not counted: dates of care, names of places, the patients' ages.
+before content coding (of a WebSocket session: of all its `messages`, inflated); `user` whom the proxy names by ICAP;
+`http_version` of HTTP/3; `quic_sni` the names in the hellos of QUIC that tshark can read. Not counted: dates of care, names
+of places, the patients' ages.
 
 Recorded with """
 
@@ -56,6 +61,10 @@ PROGRAMS = {
     "sslsplit": ["sslsplit", "-V"],
     "tcpdump": ["tcpdump", "--version"],
     "tinyproxy": ["tinyproxy", "-v"],
+    "Squid": ["squid", "-v"],
+    "HAProxy": ["haproxy", "-v"],
+    "Dante": ["danted", "-v"],
+    "mitmproxy": ["mitmdump", "--version"],
     "dnsmasq": ["dnsmasq", "--version"],
     "BusyBox udhcpc": ["busybox"],
     "OpenSSL": ["openssl", "version"],

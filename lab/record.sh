@@ -14,6 +14,7 @@ PYTHON=$LAB/.venv/bin/python
 source "$LAB/network.sh"
 source "$LAB/certificates.sh"
 source "$LAB/recording.sh"
+source "$LAB/proxies.sh"
 source "$LAB/captures.sh"
 
 capture_names() { sed -nE 's/^([a-z0-9-]+-[a-z0-9-]+)\(\) \{$/\1/p' "$LAB/captures.sh"; }

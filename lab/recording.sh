@@ -1,4 +1,4 @@
-# Starts and ends what a capture needs: the stand-in servers, and one of three recorders. Sourced by record.sh.
+# Starts and ends what a capture needs: the stand-in servers, and a recorder. Sourced by record.sh.
 #
 # Every program started here is kept by process id and ended by it.
 
@@ -68,7 +68,7 @@ start_servers() {
     until_true listens servers 443
 }
 
-# --- the three views ---
+# --- the views ---
 
 # listen HOST INTERFACE FILTER [OPTION…]: records frames as they pass an interface. `gateway lan` is the mirror port.
 listen() {
@@ -97,27 +97,19 @@ in_the_clear_on_443() {
     ip netns exec lab-servers iptables -t nat -A PREROUTING -p tcp --dport 443 -j REDIRECT --to-ports 80
 }
 
-# explicit_proxy: the proxy that clients name themselves.
-explicit_proxy() {
-    printf '%s\n' 'Port 3128' 'Timeout 60' 'LogLevel Critical' 'DisableViaHeader Yes' > "$RUN/tinyproxy.conf"
-    start proxy ip netns exec lab-proxy tinyproxy -d -c "$RUN/tinyproxy.conf"
-    until_true listens proxy 3128
-}
-
 # record NAME: runs the function NAME of captures.sh between its servers and its recorder.
 record() {
-    local name=$1
-    declare -F "$name" >/dev/null || { echo "record.sh: no capture is called $name" >&2; return 1; }
-    OUT=$RUN/$name.pcap
-    start_servers "$RUN/$name.jsonl"
-    "$name"
+    local capture=$1 name
+    declare -F "$capture" >/dev/null || { echo "record.sh: no capture is called $capture" >&2; return 1; }
+    OUT=$RUN/$capture.pcap
+    start_servers "$RUN/$capture.jsonl"
+    "$capture"
     sleep 1 # the last FINs
     stop recorder
-    stop proxy
-    stop servers
+    for name in proxy icap balancer service servers; do stop "$name"; done
     ip netns exec lab-gateway iptables -t nat -F
     ip netns exec lab-servers iptables -t nat -F
-    finish "$name"
+    finish "$capture"
 }
 
 # finish NAME: writes down what the capture holds and puts it in its place. TLS secrets, if a client gave any, go into the

@@ -9,6 +9,7 @@ and who sent them. The two must agree, or nothing is written. Values are counted
 import argparse
 import base64
 import json
+import re
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -18,14 +19,16 @@ from servers import grpc
 from servers.__main__ import HANDLERS as AI_HOSTS
 
 LAB = Path(__file__).parent
-PROXY = "10.20.0.9"
+HOSTS = [line.split() for line in (LAB / "hosts.tsv").read_text().splitlines() if not line.startswith("#")]
+PROXIES = {address for kind, address, *_ in HOSTS if kind in ("proxy", "balancer")}
+NAMES = {address: name for _, address, name, *_ in HOSTS}
 CLEARTEXT_PORTS = (443, 3128, 11434)
 SEPARATOR = "|"
 
 
-def tshark(capture, frames, *fields, cleartext_ports=()):
+def tshark(capture, frames, *fields, cleartext_ports=(), options=()):
     """The fields of each frame, a list a field: a frame may hold several requests."""
-    command = ["tshark", "-r", capture, "-Y", frames, "-T", "fields", f"-Eaggregator={SEPARATOR}"]
+    command = ["tshark", *options, "-r", capture, "-Y", frames, "-T", "fields", f"-Eaggregator={SEPARATOR}"]
     command += [f"-dtcp.port=={port},http" for port in cleartext_ports]
     command += [f"-e{field}" for field in fields]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
@@ -34,21 +37,67 @@ def tshark(capture, frames, *fields, cleartext_ports=()):
 
 def readable(capture):
     """The requests that anyone can read in the capture, without keys, in its order."""
+    return [seen for _, seen in sorted([*in_http(capture), *in_icap(capture)], key=lambda each: each[0])]
+
+
+def in_http(capture):
+    """Frame numbers and requests. What a proxy sends and names no client for is told by its client's own request."""
+    place = ("frame.number", "tcp.stream", "ip.src", "http.x_forwarded_for")
     http1 = ("http.request.method", "http.host", "http.request.uri", "http.content_length_header")
     http2 = ("http2.headers.method", "http2.headers.authority", "http2.headers.path", "http2.headers.content_length")
-    frames = "http.request or (http2.headers.method and not tls)"
-    for [client], *fields in tshark(capture, frames, "ip.src", *http1, *http2, cleartext_ports=CLEARTEXT_PORTS):
+    frames = "(http.request and not icap) or (http2.headers.method and not tls)"
+    announced = announced_clients(capture)
+    for line in tshark(capture, frames, *place, *http1, *http2, cleartext_ports=CLEARTEXT_PORTS):
+        [number], [stream], [sender], [forwarded], *fields = line
+        client = announced.get(stream, forwarded or sender) if sender in PROXIES else sender
+        if client in PROXIES:
+            continue
         methods, hosts, uris, lengths = fields[:4] if fields[0] != [""] else fields[4:]
         if len(lengths) != len(methods):
             lengths = [""] * len(methods)
         for method, host, uri, length in zip(methods, hosts, uris, lengths, strict=True):
-            yield {
+            yield int(number), {
                 "client": client,
                 "host": host.split(":")[0],
                 "method": method,
                 "path": uri.removeprefix(f"http://{host}") if method != "CONNECT" else uri,
                 "length": int(length) if length else None,
             }
+
+
+def announced_clients(capture):
+    """By stream, the client that a header of the PROXY protocol names."""
+    fields = ("tcp.stream", "proxy.src.ipv4")
+    headers = tshark(capture, "proxy.src.ipv4", *fields, options=["-otcp.try_heuristic_first:TRUE"])
+    return {stream: client for [stream], [client] in headers}
+
+
+def in_icap(capture):
+    """Frame numbers and the requests that a proxy shows to its scanner, each with the user whom it names. CONNECT is the
+    client's own already."""
+    for [number], lines in tshark(capture, "icap.reqmod", "frame.number", "text"):
+        lines = [line.removesuffix("\\r\\n") for line in lines]
+        fields = dict(line.split(": ", 1) for line in lines if ": " in line)
+        request = re.search(r"^([A-Z]+) https?://([^/:]+)(/\S*) HTTP/1\.1$", "\n".join(lines), re.M)
+        if request:
+            yield int(number), {
+                "client": fields["X-Client-IP"],
+                "host": request[2],
+                "method": request[1],
+                "path": request[3],
+                "length": int(fields["Content-Length"]) if "Content-Length" in fields else None,
+                "user": fields["X-Client-Username"],
+            }
+
+
+def tunnels_by_socks(capture):
+    """By the host that is asked for, the client. Of a stream the first frame counts: in later ones tshark repeats the
+    command beside what it takes for an address."""
+    asked = {}
+    fields = ("tcp.stream", "ip.src", "socks.remote_name", "socks.dst")
+    for [stream], [client], [name], [address] in tshark(capture, "socks.command == 1", *fields):
+        asked.setdefault(stream, (name or NAMES.get(address), client))
+    return dict(asked.values())
 
 
 class Planted:
@@ -101,7 +150,7 @@ def describe(entry, client, planted):
 
 def truth(capture, entries, planted):
     unseen = list(entries)
-    tunnels, requests, all_found = {}, [], set()
+    tunnels, requests, all_found = dict(tunnels_by_socks(capture)), [], set()
     for seen in readable(capture):
         if seen["method"] == "CONNECT":
             tunnels[seen["host"]] = seen["client"]
@@ -109,11 +158,11 @@ def truth(capture, entries, planted):
             continue
         entry = take(unseen, seen)
         found, request = describe(entry, seen["client"], planted)
-        requests.append(request)
+        requests.append(request | {key: seen[key] for key in ("user",) if key in seen})
         all_found |= found
     hidden, hidden_found = [], set()
     for entry in unseen:
-        client = tunnels[entry["host"]] if entry["client"] == PROXY else entry["client"]
+        client = tunnels[entry["host"]] if entry["client"] in PROXIES else entry["client"]
         found, request = describe(entry, client, planted)
         hidden.append(request)
         hidden_found |= found
@@ -149,6 +198,7 @@ def take(entries, seen):
     for entry in entries:
         size = len(base64.b64decode(entry["body"]))
         same = all(entry[key] == seen[key] for key in ("host", "method", "path"))
+        same &= entry["headers"].get("x-forwarded-for", seen["client"]) == seen["client"]
         if same and seen["length"] in (None, size):
             entries.remove(entry)
             return entry

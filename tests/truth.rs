@@ -66,7 +66,7 @@ fn found(replay: &Replay) -> Requests {
         if content.is_null() {
             continue;
         }
-        let sent = requests.entry((text(&event["src_ip"]), text(&evidence["value"]))).or_default();
+        let sent = requests.entry((text(&event["ai"]["device"]["address"]), text(&evidence["value"]))).or_default();
         for identifier in PERSONAL {
             *sent.identifiers.entry(identifier.into()).or_default() +=
                 content["findings"][identifier].as_u64().unwrap_or(0);

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """A null ICAP server (RFC 3507): sends every message back as it comes, and looks at nothing.
 
-usage: null.py PORT
+usage: null.py ADDRESS PORT PREVIEW      PREVIEW: bytes of a body that clients show before they wait for an answer
 """
 import asyncio
 import sys
 
-OPTIONS = (b"ICAP/1.0 200 OK\r\nMethods: REQMOD\r\nService: null\r\nISTag: \"null\"\r\nEncapsulated: null-body=0\r\n"
-           b"Max-Connections: 1000\r\nOptions-TTL: 3600\r\nAllow: 204\r\nPreview: 4096\r\nTransfer-Preview: *\r\n\r\n")
+ADDRESS, PORT, PREVIEW = sys.argv[1:]
+OPTIONS = ("ICAP/1.0 200 OK\r\nMethods: {}\r\nService: null\r\nISTag: \"null\"\r\nEncapsulated: null-body=0\r\n"
+           "Max-Connections: 1000\r\nOptions-TTL: 3600\r\nAllow: 204\r\nPreview: {}\r\nTransfer-Preview: *\r\n\r\n")
 UNCHANGED = b"ICAP/1.0 204 No Content\r\nISTag: \"null\"\r\nEncapsulated: null-body=0\r\n\r\n"
 CONTINUE = b"ICAP/1.0 100 Continue\r\n\r\n"
 
@@ -38,11 +39,15 @@ class Connection(asyncio.Protocol):
         lines = self.take(end + 4).decode().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
         if lines[0].startswith("OPTIONS"):
-            self.transport.write(OPTIONS)
+            method = "RESPMOD" if lines[0].split()[1].endswith("respmod") else "REQMOD"
+            self.transport.write(OPTIONS.format(method, PREVIEW).encode())
             return True
-        self.sections = headers["encapsulated"]
-        self.kind, _, offset = self.sections.split(",")[-1].strip().partition("=")
-        self.left = int(offset)
+        sections = [section.strip().split("=") for section in headers["encapsulated"].split(",")]
+        self.kind, self.left = sections[-1][0], int(sections[-1][1])
+        # The answer to a response holds no request.
+        answered = [section for section in sections if lines[0].startswith("REQMOD") or section[0] != "req-hdr"]
+        self.skipped = int(answered[0][1])
+        self.sections = ", ".join(f"{name}={int(offset) - self.skipped}" for name, offset in answered)
         self.in_preview = "preview" in headers
         self.at_end = "204" in headers.get("allow", "").replace(" ", "").split(",")
         self.held = None
@@ -65,7 +70,7 @@ class Connection(asyncio.Protocol):
     def headers(self):
         if len(self.data) < self.left:
             return False
-        self.give(self.take(self.left))
+        self.give(self.take(self.left)[self.skipped:])
         if self.kind == "null-body":
             return self.finish()
         self.step = self.size
@@ -114,7 +119,7 @@ class Connection(asyncio.Protocol):
 
 
 async def main():
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", int(sys.argv[1]))
+    server = await asyncio.get_running_loop().create_server(Connection, ADDRESS, PORT)
     await server.serve_forever()
 
 

@@ -54,7 +54,7 @@ outputs: [{ type: eve, path: $folder/eve.jsonl }]
 metrics: { listen: "127.0.0.1:9470" }
 YAML
 start "${here:-$all}" ./origin.py 8080
-start "${there:-$all}" ./null.py 1345
+start "${there:-$all}" ./null.py 127.0.0.1 1345 4096
 start_sensor
 wait_for 8080
 wait_for 1345

@@ -93,15 +93,16 @@ class Browser:
 def proxy_script(options):
     """Only the site goes through the proxy: the browser's own calls home would go into the capture."""
     site = urlsplit(options.url).hostname
-    proxy = urlsplit(options.proxy).netloc
-    return f"function FindProxyForURL(url, host) {{ return host === '{site}' ? 'PROXY {proxy}' : 'DIRECT'; }}"
+    proxy = urlsplit(options.proxy)
+    kind = "SOCKS5" if proxy.scheme == "socks5" else "PROXY"
+    return f"function FindProxyForURL(url, host) {{ return host === '{site}' ? '{kind} {proxy.netloc}' : 'DIRECT'; }}"
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--file", type=Path, help="document to attach to the first prompt")
     parser.add_argument("--keys", type=Path, help="where to write the TLS secrets")
-    parser.add_argument("--proxy", help="explicit proxy")
+    parser.add_argument("--proxy", help="explicit proxy, http:// or socks5://")
     parser.add_argument("--quic", action="store_true", help="speak HTTP/3 with the site from the first connection on")
     parser.add_argument("url")
     parser.add_argument("prompts", type=Path, nargs="*")
