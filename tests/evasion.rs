@@ -77,7 +77,8 @@ impl Forgery {
         };
         let next = |from| {
             let of_side = before.iter().rev().find(|packet| packet.source == from);
-            let (first, length) = of_side.map_or((0, 0), |packet| (packet.first_sequence().unwrap_or(0), packet.payload.len()));
+            let (first, length) =
+                of_side.map_or((0, 0), |packet| (packet.first_sequence().unwrap_or(0), packet.payload.len()));
             first.wrapping_add(length as u32)
         };
         let offset = if let Flaw::Number(offset) = self.flaw { offset } else { 0 };
@@ -157,7 +158,8 @@ fn alerts(events: &[Event]) -> BTreeSet<String> {
 
 fn says_tampered(events: &[Event]) -> bool {
     events.iter().any(|event| match &event.kind {
-        EventKind::Anomaly(anomaly) => anomaly.event == "stream_overlap_different_data",
+        // What is not about AI is in no output of a running sensor, unless that asks for all anomalies.
+        EventKind::Anomaly(anomaly) => event.about_ai && anomaly.event == "stream_overlap_different_data",
         EventKind::AiActivity(ai) => {
             ai.content.as_ref().is_some_and(|content| content.flags.contains(&ContentFlag::Tampered))
         }
@@ -165,16 +167,23 @@ fn says_tampered(events: &[Event]) -> bool {
     })
 }
 
+fn tells_of(events: &[Event], name: &str) -> bool {
+    events.iter().any(|event| matches!(&event.kind, EventKind::Anomaly(anomaly) if anomaly.event == name))
+}
+
 fn check(rules: &Arc<Rules>, said: &Conversation) {
     let untouched: Vec<_> = said.packets().iter().map(|packet| (packet.time, packet.ethernet())).collect();
     let expected = alerts(&inside::events_of_frames(rules, &untouched, 1));
     assert!(expected.len() >= 2, "{expected:?}");
     let mut silent = Vec::new();
+    let gives_up_hole = |forgery: Forgery, pause| !forgery.payload.is_empty() && pause > 20 * SECOND;
     for forgery in forgeries() {
         for pause in PAUSES {
             for at in 3..said.packets().len() - 4 {
                 let events = inside::events_of_frames(rules, &tampered(said, forgery, at, pause), 1);
-                if !expected.is_subset(&alerts(&events)) && !says_tampered(&events) {
+                // What comes before bytes far ahead is waited for, but not for ever: then it counts as lost.
+                let told = says_tampered(&events) || gives_up_hole(forgery, pause) && tells_of(&events, "stream_gap");
+                if !expected.is_subset(&alerts(&events)) && !told {
                     silent.push(format!("{forgery:?} before packet {at}, the rest {} s later", pause / SECOND));
                 }
             }
@@ -191,4 +200,20 @@ fn forged_ends_hide_nothing_of_a_request_or_are_told() {
 #[test]
 fn forged_ends_hide_nothing_of_a_stream_of_http2_or_are_told() {
     check(&inside::rules(None), &over_http2());
+}
+
+#[test]
+fn a_request_beneath_other_bytes_is_told_of_though_nothing_names_its_service() {
+    let said = over_http1();
+    let mut frames = Vec::new();
+    for packet in said.packets() {
+        if packet.source == said.client && !packet.payload.is_empty() {
+            let mut chaff = packet.clone();
+            chaff.payload.fill(b'#');
+            frames.push((packet.time, chaff.ethernet()));
+        }
+        frames.push((packet.time, packet.ethernet()));
+    }
+    let events = inside::events_of_frames(&inside::rules(None), &frames, 1);
+    assert!(says_tampered(&events));
 }
