@@ -12,6 +12,7 @@ use shadowtap::{
     testkit::{
         dns::{self, Answer},
         hellos::Hello,
+        http2,
         packets::{Conversation, Packet, START},
         shuffle::put_in_time,
     },
@@ -205,6 +206,32 @@ fn a_name_that_the_flow_says_itself_counts_more() {
     );
     let outer = Replay::of_conversations(&[ours, tls(41_000, Some("cloudflare-ech.com"), None)], &[]);
     assert_eq!(told(&outer), [""; 0]);
+}
+
+#[test]
+fn a_request_that_says_nowhere_whom_it_asks_is_read_and_named() {
+    let body =
+        br#"{"model": "gpt-4o", "messages": [{"role": "user", "content": "Patient MRN: 00412345, heart failure."}]}"#;
+    let head = format!("POST /v1/chat/completions HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len());
+    let http1 = [head.as_bytes(), body].concat();
+    // Who joins late has not seen the authority that the header table holds.
+    let fields = [(":method", "POST"), (":scheme", "https"), (":path", "/v1/chat/completions")];
+    let request = [http2::headers(1, &http2::block(&fields), false), http2::data(1, body, true)];
+    let http2 = [http2::client_hello(), request.concat()].concat();
+    for (bytes, protocol) in [(http1, "http"), (http2, "http2")] {
+        let asked = Conversation::new(endpoint(CLIENT, 41_000), endpoint(ADDRESS, 80)).client_says(bytes).packets();
+        let replay = Replay::of_conversations(&[resolved("api.openai.com"), asked.clone()], &[]);
+        assert_eq!(told(&replay), ["openai-api TCP 41000 dns=api.openai.com"], "{protocol}");
+        let activity = &replay.events_of("ai_activity")[0];
+        assert_eq!((&activity["app_proto"], &activity["ai"]["operation"]), (&protocol.into(), &"chat".into()));
+        assert_eq!(
+            (&activity["ai"]["model"], &activity["ai"]["content"]["findings"]["mrn"]),
+            (&"gpt-4o".into(), &1.into())
+        );
+        assert!(replay.events_of("alert").iter().any(|event| event["alert"]["signature_id"] == 9_000_001));
+        let others = Replay::of_conversations(&[resolved("news.example"), asked], &[]);
+        assert_eq!((told(&others).len(), others.events_of("alert").len()), (0, 0), "{protocol}");
+    }
 }
 
 #[test]

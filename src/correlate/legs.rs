@@ -4,9 +4,10 @@
 //! client, with what came to that proxy; another origin leg joins a client's exchange when it is the only one by host,
 //! start within [`START_APART`] and size within 2 %. Else one from a configured proxy stays
 //! counted, and one from a proxy that was only recognised is an activity of its own: anybody can make an address look
-//! like a proxy's. Who waits for another leg waits [`PATIENCE`] after its end at most. Bounds: exchanges open in `correlate`, and [`MAX_ORIGINS`].
+//! like a proxy's. Who waits for another leg waits [`PATIENCE`] after its end at most. Bounds: exchanges open in `correlate`, and those of [`origins`].
 //! Does not: tell anything, touch alerts.
 
+mod origins;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use std::{
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use self::origins::Origin;
 use super::proxies::{KnownProxies, Proxies};
 use crate::event::{Account, Evidence, EvidenceKind, ExchangeKey, FlowIdentity, Opening, Timestamp};
 
@@ -27,9 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Legs of one exchange begin within so long of each other.
 const START_APART: Duration = Duration::from_secs(2);
-
-/// Origin legs that are open or wait for their exchange. More are counted as unattributed at once.
-const MAX_ORIGINS: usize = 100_000;
 
 /// Exchanges shown by ICAP that one client's session is remembered for.
 const MAX_SHOWN: usize = 64;
@@ -62,7 +61,9 @@ type Hosts = SmallVec<[u64; 2]>;
 struct Exchange {
     role: Role,
     client: IpAddr,
-    /// To whom its flow goes.
+    /// Whose flow it is on: the client's, or that of the proxy which speaks of it.
+    from: IpAddr,
+    /// To whom that flow goes.
     server: IpAddr,
     hosts: Hosts,
     opened: Timestamp,
@@ -80,14 +81,10 @@ struct Exchange {
     shown: Vec<ExchangeKey>,
 }
 
-struct Origin {
-    hosts: Hosts,
-    opened: Timestamp,
-    ended: Option<Timestamp>,
-    size: u64,
-    /// It is told unless it joins.
-    is_held: bool,
-    evidence: Vec<Evidence>,
+impl Exchange {
+    fn may_have_origin(&self) -> bool {
+        self.role != Role::Direct && !self.has_client_leg && !self.has_origin
+    }
 }
 
 /// Where an exchange that ICAP shows was seen already.
@@ -203,7 +200,14 @@ impl Legs {
     }
 
     /// A client's exchange begins. Direct ones count too, as a proxy may sit in their way unseen.
-    pub(super) fn opened(&mut self, role: Role, [client, server]: [IpAddr; 2], opening: &Opening, now: Timestamp) {
+    pub(super) fn opened(
+        &mut self,
+        role: Role,
+        client: IpAddr,
+        flow: &FlowIdentity,
+        opening: &Opening,
+        now: Timestamp,
+    ) {
         if role == Role::Direct && !self.proxies.is_any() {
             return;
         }
@@ -215,7 +219,8 @@ impl Legs {
         let exchange = Exchange {
             role,
             client,
-            server,
+            from: flow.client.ip(),
+            server: flow.server.ip(),
             hosts,
             opened: now,
             ended: None,
@@ -228,26 +233,6 @@ impl Legs {
             shown: Vec::new(),
         };
         self.exchanges.insert(opening.key, exchange);
-    }
-
-    /// An origin leg begins; `is_held`: it is told unless it joins an exchange. False when there is no room for it.
-    pub(super) fn origin_opened(&mut self, opening: &Opening, is_held: bool, now: Timestamp) -> bool {
-        if self.origins.len() >= MAX_ORIGINS {
-            self.unattributed += u64::from(!is_held);
-            return false;
-        }
-        if is_held {
-            self.waiting.insert((now.after(PATIENCE), Waiting::Origin(opening.key)));
-        }
-        let hosts = hosts(&opening.evidence);
-        self.origins_by_host.extend(hosts.iter().map(|host| (*host, now, opening.key)));
-        let evidence = opening.evidence.clone();
-        self.origins.insert(opening.key, Origin { hosts, opened: now, ended: None, size: 0, is_held, evidence });
-        true
-    }
-
-    pub(super) fn is_origin(&self, key: &ExchangeKey) -> bool {
-        !self.origins.is_empty() && self.origins.contains_key(key)
     }
 
     /// Where the client's own leg is of what the proxy `from` shows by ICAP, or hands on. Sessions that go to no proxy
@@ -298,19 +283,35 @@ impl Legs {
         (!keys.is_empty()).then_some(ClientLeg::Sessions(keys))
     }
 
-    /// What proxies showed of a client, or handed on, before its session with `opening` was seen: mirrors of two links may be apart by a
-    /// little.
-    pub(super) fn shown_before(&self, client: IpAddr, opening: &Opening, now: Timestamp) -> Vec<ExchangeKey> {
-        if !opening.encrypted || self.exchanges.is_empty() {
+    /// What proxies showed of a client, or handed on, before its own leg with `opening` was seen: mirrors of two links may
+    /// be apart by a little. A readable request is one of them, and told already; an encrypted session can be all. Who goes
+    /// to another than the proxy that speaks is a leg of what a configured one says alone, and so is who can be read.
+    pub(super) fn shown_before(
+        &self,
+        role: Role,
+        client: IpAddr,
+        flow: &FlowIdentity,
+        opening: &Opening,
+        now: Timestamp,
+    ) -> Vec<ExchangeKey> {
+        if self.exchanges.is_empty() || !matches!(role, Role::Client | Role::Direct) {
             return Vec::new();
         }
+        let is_believed = |shown: &Exchange| {
+            let is_its_proxy = role == Role::Client && (opening.encrypted || shown.from == flow.server.ip());
+            is_its_proxy || self.proxies.is_configured(shown.from) || self.proxies.trusts(shown.from)
+        };
+        let is_same =
+            |shown: &Exchange| opening.encrypted || opening.request.is_some_and(|of| shown.request == Some(of));
         let hosts = hosts(&opening.evidence);
-        let seen = self.of_client(client, &hosts);
-        let is_alone =
-            |exchange: &Exchange| matches!(exchange.role, Role::Icap | Role::Forwarded) && !exchange.has_client_leg;
-        seen.filter(|(_, exchange)| is_alone(exchange) && now.since(exchange.opened) <= START_APART)
-            .map(|(key, _)| key)
-            .collect()
+        let shown = self.of_client(client, &hosts).filter(|(_, shown)| {
+            matches!(shown.role, Role::Icap | Role::Forwarded)
+                && !shown.has_client_leg
+                && now.since(shown.opened) <= START_APART
+                && is_believed(shown)
+                && is_same(shown)
+        });
+        shown.take(if opening.encrypted { MAX_SHOWN } else { 1 }).map(|(key, _)| key).collect()
     }
 
     /// ICAP shows this readable request.
@@ -401,16 +402,6 @@ impl Legs {
         true
     }
 
-    /// An origin leg ended.
-    pub(super) fn origin_ended(&mut self, key: ExchangeKey, now: Timestamp) -> Option<Joined> {
-        self.origins.get_mut(&key)?.ended = Some(now);
-        let joined = self.join(key, false);
-        if joined.is_none() {
-            self.waiting.insert((now.after(PATIENCE), Waiting::Origin(key)));
-        }
-        joined
-    }
-
     /// When the first is due.
     pub(super) fn due_at(&self) -> Option<Timestamp> {
         self.waiting.first().map(|(at, _)| *at)
@@ -425,13 +416,15 @@ impl Legs {
                 let exchange = self.exchanges.get(&key);
                 let origins =
                     exchange.and_then(|exchange| near(&self.origins_by_host, &exchange.hosts, exchange.opened));
-                for origin in origins.unwrap_or_default() {
-                    if self.origins.get(&origin).is_some_and(|origin| origin.ended.is_some())
-                        && let Some(joined) = self.join(origin, true)
+                let origins = origins.unwrap_or_default();
+                for origin in &origins {
+                    if self.origins.get(origin).is_some_and(|origin| origin.ended.is_some())
+                        && let Some(joined) = self.join(*origin, true)
                     {
                         return Some((at, Some(Due::Join(joined))));
                     }
                 }
+                self.pass(&key, &origins);
                 self.waiting.remove(&(at, waiting));
                 self.forget(&key);
                 Some((at, Some(Due::Tell(key))))
@@ -443,73 +436,12 @@ impl Legs {
         }
     }
 
-    fn origin_due(&mut self, key: ExchangeKey, at: Timestamp) -> Option<Due> {
-        // It may have joined meanwhile.
-        let origin = self.origins.get(&key)?;
-        let (opened, ended) = (origin.opened, origin.ended);
-        match ended {
-            // It is due again.
-            Some(ended) if at < ended.after(PATIENCE) => return None,
-            Some(_) => {
-                if let Some(joined) = self.join(key, true) {
-                    return Some(Due::Join(joined));
-                }
-            }
-            // As long as its exchange may still prove to be here; asked at ever longer intervals.
-            None => {
-                let again = at.after(at.since(opened));
-                if again > at && self.candidates(origin).is_some_and(|some| !some.is_empty()) {
-                    self.waiting.insert((again, Waiting::Origin(key)));
-                    return None;
-                }
-            }
-        }
-        let origin = self.forget_origin(&key)?;
-        self.unattributed += u64::from(!origin.is_held);
-        origin.is_held.then_some(Due::Own { key, has_ended: ended.is_some() })
-    }
-
-    /// The exchanges that an origin leg may be of; `None` when they are too many.
-    fn candidates(&self, origin: &Origin) -> Option<Vec<(ExchangeKey, &Exchange)>> {
-        let near = near(&self.by_host, &origin.hosts, origin.opened)?.into_iter();
-        let near = near
-            .filter_map(|key| Some((key, self.exchanges.get(&key)?)))
-            .filter(|(_, exchange)| exchange.role != Role::Direct && !exchange.has_client_leg && !exchange.has_origin);
-        Some(near.collect())
-    }
-
-    /// The one exchange that an origin leg can be of. Before `finally`, nobody is chosen while others may still fit.
-    fn join(&mut self, key: ExchangeKey, finally: bool) -> Option<Joined> {
-        let origin = self.origins.get(&key)?;
-        let candidates = self.candidates(origin)?;
-        let all_ended = origin.ended.is_some() && candidates.iter().all(|(_, exchange)| exchange.ended.is_some());
-        if !finally && !all_ended {
-            return None;
-        }
-        let mut fitting = candidates.iter().filter(|(_, exchange)| is_near(exchange.size, origin.size));
-        let (Some((of, _)), None) = (fitting.next(), fitting.next()) else { return None };
-        let of = *of;
-        let origin = self.forget_origin(&key)?;
-        let exchange = self.exchanges.get_mut(&of)?;
-        exchange.has_origin = true;
-        let exchanges = if exchange.shown.is_empty() { vec![of] } else { exchange.shown.clone() };
-        Some(Joined { leg: key, exchanges, evidence: origin.evidence })
-    }
-
     fn forget(&mut self, key: &ExchangeKey) {
         let Some(exchange) = self.exchanges.remove(key) else { return };
         for host in exchange.hosts {
             self.by_client.remove(&(exchange.client, host, exchange.opened, *key));
             self.by_host.remove(&(host, exchange.opened, *key));
         }
-    }
-
-    fn forget_origin(&mut self, key: &ExchangeKey) -> Option<Origin> {
-        let origin = self.origins.remove(key)?;
-        for host in &origin.hosts {
-            self.origins_by_host.remove(&(*host, origin.opened, *key));
-        }
-        Some(origin)
     }
 }
 
@@ -529,11 +461,6 @@ fn near(index: &BTreeSet<(u64, Timestamp, ExchangeKey)>, hosts: &Hosts, opened: 
     keys.sort_unstable();
     keys.dedup();
     (keys.len() <= MAX_CANDIDATES).then_some(keys)
-}
-
-/// Within 2 % of the larger.
-fn is_near(one: u64, other: u64) -> bool {
-    u128::from(one.abs_diff(other)) * 50 <= u128::from(one.max(other))
 }
 
 fn hosts(evidence: &[Evidence]) -> Hosts {

@@ -350,12 +350,16 @@ impl Correlator {
             exchange.seen_on(seen_on, &opening.evidence, opening.proxied.and_then(|proxied| proxied.user));
             return;
         }
-        let shown_before = match leg {
-            Role::Client => self.legs.shown_before(client, &opening, stamp.time),
-            _ => Vec::new(),
-        };
+        let shown_before = self.legs.shown_before(leg, client, flow, &opening, stamp.time);
+        if !opening.encrypted && !shown_before.is_empty() {
+            self.seen_late(&shown_before, opening.key, &opening.evidence);
+            return;
+        }
+        if leg == Role::Direct && !shown_before.is_empty() {
+            leg = Role::Client;
+        }
         if leg != Role::MaybeOrigin {
-            self.legs.opened(leg, [client, flow.server.ip()], &opening, stamp.time);
+            self.legs.opened(leg, client, flow, &opening, stamp.time);
         }
         // The frames of another's flow carry the proxy's hardware address.
         let mac = flow.client_mac.filter(|_| client == flow.client.ip());
@@ -370,20 +374,26 @@ impl Correlator {
         if let (Some(ClientLeg::Sessions(sessions)), Some(seen_on)) = (client_leg, seen_on) {
             self.join_sessions(&mut exchange, seen_on, &sessions);
         }
-        for shown in shown_before {
-            self.legs.went_through(shown, exchange.key());
-            if let Some(shown) = self.open.get_mut(&shown) {
-                shown.seen_on(Leg::Client, exchange.evidence(), None);
-                if exchange.cover() {
-                    self.shown.covered(exchange.between());
-                }
-                self.shown.showed(exchange.between(), shown.shown_bytes());
-            }
+        self.seen_late(&shown_before, exchange.key(), exchange.evidence());
+        if !shown_before.is_empty() && exchange.cover() {
+            self.shown.covered(exchange.between());
+            let shown = shown_before.iter().filter_map(|shown| self.open.get(shown));
+            self.shown.showed(exchange.between(), shown.map(OpenExchange::shown_bytes).sum());
         }
         let (flow, app_proto) = exchange.told_of().clone();
         let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
         exchange.judge(&rules.policy, &mut self.windows, false, &mut telling);
         self.open.insert(exchange.key(), exchange);
+    }
+
+    /// The client's own leg of what proxies showed before: they tell of it.
+    fn seen_late(&mut self, shown: &[ExchangeKey], leg: ExchangeKey, evidence: &[Evidence]) {
+        for key in shown {
+            self.legs.went_through(*key, leg);
+            if let Some(shown) = self.open.get_mut(key) {
+                shown.seen_on(Leg::Client, evidence, None);
+            }
+        }
     }
 
     /// What a proxy shows by ICAP of a client's encrypted sessions, or hands on, is told in their stead.

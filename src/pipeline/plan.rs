@@ -11,12 +11,13 @@ pub(super) enum ScanPlan {
     Skip,
 }
 
-/// Requests to AI services are read in full, whatever the host's role: telemetry of agents carries prompts too.
-/// What goes to other hosts is not the sensor's business. Replay never sheds, so load is not asked here.
+/// Requests to AI services are read in full, whatever the host's role: telemetry of agents carries prompts too. So are
+/// the few that name nobody (`None`): `correlate` may know the address, when their bodies are gone.
+/// Replay never sheds, so load is not asked here.
 #[must_use]
 pub(super) fn scan_plan(service: Option<&ServiceMatch>) -> ScanPlan {
     match service {
-        Some(ServiceMatch { role: HostRole::Cdn | HostRole::Docs, .. }) | None => ScanPlan::Skip,
-        Some(_) => ScanPlan::Full,
+        Some(ServiceMatch { role: HostRole::Cdn | HostRole::Docs, .. }) => ScanPlan::Skip,
+        Some(_) | None => ScanPlan::Full,
     }
 }

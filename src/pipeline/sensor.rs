@@ -2,6 +2,7 @@
 //! the stream tree and the open exchanges; knows nothing of other flows, takes no lock.
 //! Bounds: [`MAX_OPEN_EXCHANGES`] a flow; the caps of tree, body and arena below that.
 
+mod requests;
 mod sessions;
 mod tunnels;
 
@@ -19,23 +20,18 @@ use super::{
     generations::Generations,
     naming::Naming,
     opaque::{self, Opaque},
-    plan::{ScanPlan, scan_plan},
     session::Session,
     transaction::Transaction,
 };
 use crate::{
-    catalog::client,
     content::Arena,
     detect::Detected,
     event::{
-        AboutAi, Account, AnomalyEvent, Direction, Evidence, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent,
-        FlowIdentity, Opening, Stamp, Timestamp, Transport,
+        AboutAi, AnomalyEvent, Direction, EvidenceKind, ExchangeKey, Fact, FactBody, FlowEvent, FlowIdentity, Stamp,
+        Timestamp, Transport,
     },
     flow::{CloseReason, FlowCounters, FlowNotes, FlowRecord, Interest, StreamConsumer, StreamEvent},
-    protocol::{
-        DoneReason, ExchangeId, ProtocolEvent, RequestHead, StreamId, StreamInfo, StreamTree, TreeSink, quic::Quic,
-    },
-    redact::wire,
+    protocol::{DoneReason, ExchangeId, ProtocolEvent, StreamId, StreamInfo, StreamTree, TreeSink, quic::Quic},
 };
 
 /// Exchanges of one flow that may be open at once; HTTP/1.1 pipelines of real clients stay far below.
@@ -520,64 +516,6 @@ impl Handler<'_> {
         FlowNotes { cap: self.flow_notes.cap || self.exchanges.capped, ..self.flow_notes }
     }
 
-    fn request(&mut self, stream: &StreamInfo, exchange: ExchangeId, head: &RequestHead) {
-        self.understand(stream);
-        self.exchanges.spoken = true;
-        self.exchanges.named = true;
-        // Not the extended one of HTTP/2 (RFC 8441), which asks a server for a WebSocket.
-        let connect = head.method == "CONNECT" && head.host_evidence != Some(EvidenceKind::Http2Authority);
-        if !self.room() {
-            return;
-        }
-        let client = self.speaker(stream).of_request(head, &self.bench.generations.rules().correlate.proxies);
-        if connect && let Some(host) = head.host.as_deref() {
-            let own = Some((host, EvidenceKind::ConnectTarget));
-            self.exchanges.open_tunnel(stream, exchange, own, client.through_tunnel());
-        }
-        self.counters.exchanges += 1;
-        let key = self.key(stream, exchange);
-        // A CONNECT is no exchange with a service; what goes through its tunnel is.
-        let opening = if connect { None } else { self.opening(key, stream, head, client) };
-        let service = opening.as_ref().and_then(|opening| opening.service);
-        if let Some(opening) = opening {
-            self.exchanges.about_ai = true;
-            self.bench.log.tell(self.bench.flow, Some(stream.protocol), FactBody::Opened(Box::new(opening)));
-        }
-        // An answer that a proxy shows has no body to search.
-        let is_answer = head.proxied.as_ref().is_some_and(|proxied| proxied.account == Account::Answer);
-        let read = !is_answer && scan_plan(service.as_ref()) == ScanPlan::Full;
-        let transaction = Transaction::new(key, stream.protocol, head, service, read, &mut self.bench);
-        self.exchanges.open.insert((stream.id, exchange), Exchange::Transaction(Box::new(transaction)));
-    }
-
-    /// What the request opens with an AI service, if its host, or the tunnel's, is one's.
-    fn opening(&self, key: ExchangeKey, stream: &StreamInfo, head: &RequestHead, client: Speaker) -> Option<Opening> {
-        let catalog = &self.bench.generations.rules().catalog;
-        let own = head.host.as_deref().zip(head.host_evidence);
-        let around = self.exchanges.tunnels.names_around(stream);
-        let names = own.into_iter().chain(around.iter().map(|(host, kind)| (host.as_str(), *kind)));
-        let mut evidence = Vec::new();
-        let mut found = None;
-        for (host, kind) in names {
-            evidence.push(Evidence { kind, value: wire::host(host) });
-            found = found.or_else(|| catalog.lookup(host, Some(&head.path)));
-        }
-        let found = found?;
-        Some(Opening {
-            key,
-            generation: self.bench.generations.number(),
-            service: Some(found.service_match()),
-            evidence,
-            hidden: None,
-            ech: None,
-            client: client::of_request(head.user_agent.as_deref(), &head.header_names),
-            operation: catalog.operation(Some(&found), &head.method, &head.path),
-            encrypted: false,
-            request: head.host.as_deref().map(|host| same_request(&head.method, host, &head.path)),
-            proxied: head.proxied.clone().or_else(|| client.proxied(self.bench.flow)),
-        })
-    }
-
     /// A parser's panic ended the flow: what was found is told, and nothing more is read.
     fn abandon_all(&mut self) {
         self.counters.panics += 1;
@@ -601,9 +539,4 @@ impl Handler<'_> {
             exchange.close(self.notes(), &mut self.bench);
         }
     }
-}
-
-/// What tells that two requests are the same one, seen in two places.
-fn same_request(method: &str, host: &str, path: &str) -> u64 {
-    ahash::RandomState::with_seeds(13, 14, 15, 16).hash_one((method, host, path))
 }

@@ -14,8 +14,8 @@ use crate::{
     content::{Arena, Body, ContentHint, Messages, Reason, Status},
     detect::Detection,
     event::{
-        Bytes, Content, ContentFlag, ContentKind, Direction, ExchangeKey, FactBody, HttpEvent, IdentifierType,
-        Progress, ProgressState, ServiceMatch, Timestamp,
+        AboutAi, Bytes, Content, ContentFlag, ContentKind, Direction, ExchangeKey, FactBody, HttpEvent, IdentifierType,
+        Progress, ProgressState, Timestamp,
     },
     flow::FlowNotes,
     protocol::{MessagePiece, RequestHead, ResponseHead, Upgrade},
@@ -37,7 +37,7 @@ pub(super) struct Transaction {
     http: Option<(&'static str, HttpEvent)>,
     /// When the part of the session began that is running.
     part_began: Option<Timestamp>,
-    service: Option<ServiceMatch>,
+    about_ai: AboutAi,
     /// The model that the target names.
     target_model: Option<String>,
     request: Option<BodyReader>,
@@ -75,7 +75,7 @@ impl Transaction {
         key: ExchangeKey,
         app_proto: &'static str,
         head: &RequestHead,
-        service: Option<ServiceMatch>,
+        about_ai: AboutAi,
         read: bool,
         bench: &mut Workbench<'_>,
     ) -> Self {
@@ -120,8 +120,11 @@ impl Transaction {
             app_proto,
             http: Some((app_proto, event)),
             part_began: None,
-            target_model: service.and_then(|_| model::of_target(&head.target)).as_deref().and_then(wire::model),
-            service,
+            target_model: match about_ai {
+                AboutAi::No => None,
+                AboutAi::Yes | AboutAi::ByAddress => model::of_target(&head.target).as_deref().and_then(wire::model),
+            },
+            about_ai,
             request,
             answer: None,
             bytes: Bytes { up: head.bytes, ..Bytes::default() },
@@ -137,7 +140,7 @@ impl Transaction {
 
 impl Transaction {
     pub(super) fn respond(&mut self, head: &ResponseHead, bench: &Workbench<'_>) {
-        if self.service.is_some() && self.model().is_none() {
+        if self.about_ai != AboutAi::No && self.model().is_none() {
             self.answer = Some(Answer::new(head, &bench.generations.rules().content));
         }
         if let Some((_, event)) = &mut self.http {
@@ -239,7 +242,7 @@ impl Transaction {
     /// A session takes over: from here on messages come. False when nobody wants them.
     pub(super) fn upgrade(&mut self, to: Upgrade, bench: &mut Workbench<'_>) -> bool {
         let Upgrade::WebSocket { no_context_takeover } = to;
-        let Some(reader) = self.request.as_mut().filter(|_| self.service.is_some()) else { return false };
+        let Some(reader) = self.request.as_mut().filter(|_| self.about_ai != AboutAi::No) else { return false };
         let messages = Messages::new(no_context_takeover, &bench.generations.rules().content).watch(WATCHED);
         reader.source = Source::Messages(Box::new(messages));
         self.part_began = Some(bench.log.now().time);
@@ -325,7 +328,7 @@ impl Transaction {
 
     fn tell_http(&mut self, bench: &mut Workbench<'_>) {
         if let Some((app_proto, event)) = self.http.take() {
-            bench.log.tell_of(bench.flow, Some(app_proto), self.service.is_some().into(), FactBody::Http(event));
+            bench.log.tell_of(bench.flow, Some(app_proto), self.about_ai, FactBody::Http(event));
         }
     }
 
@@ -390,7 +393,7 @@ impl Transaction {
 
     fn tell(&mut self, state: ProgressState, bench: &mut Workbench<'_>) {
         self.waiting_since = None;
-        if self.service.is_none() {
+        if self.about_ai == AboutAi::No {
             return;
         }
         self.told_up = self.bytes.up;

@@ -54,7 +54,7 @@ fn client_session(legs: &mut Legs, flow: u64, client: &str, time: Timestamp, siz
     let opening = opening(flow, EvidenceKind::ConnectTarget, "api.openai.com");
     let role = legs.role(&opening, &self::flow(&format!("{client}:5000"), "10.0.0.9:3128"), time);
     assert_eq!(role, Role::Client);
-    legs.opened(role, [client, "10.0.0.9"].map(|address| address.parse().unwrap()), &opening, time);
+    legs.opened(role, client.parse().unwrap(), &self::flow(&format!("{client}:5000"), "10.0.0.9:3128"), &opening, time);
     legs.grown(&key(flow), size);
 }
 
@@ -104,6 +104,23 @@ fn one_that_fits_two_or_none_stays_counted() {
 }
 
 #[test]
+fn one_that_fits_an_exchange_told_already_joins_no_other() {
+    for (first, is_joined) in [(10_000, false), (5_000, true)] {
+        let mut legs = legs();
+        client_session(&mut legs, 1, "10.0.0.1", at(0), first);
+        client_session(&mut legs, 2, "10.0.0.2", at(1), 10_000);
+        origin_session(&mut legs, 3, at(2), 10_000);
+        assert!(legs.ended(key(1), at(10), &mut Vec::new()));
+        assert_eq!(legs.due(at(6_000)), Some((at(5_010), Some(Due::Tell(key(1))))));
+        assert!(legs.ended(key(2), at(6_001), &mut Vec::new()));
+        let joined = legs.origin_ended(key(3), at(6_002)).map(|joined| joined.exchanges);
+        assert_eq!(joined, is_joined.then(|| vec![key(2)]), "{first}");
+        all_due(&mut legs);
+        assert_eq!(legs.unattributed(), u64::from(!is_joined), "{first}");
+    }
+}
+
+#[test]
 fn nobody_waits_longer_than_five_seconds() {
     let mut legs = legs();
     client_session(&mut legs, 1, "10.0.0.1", at(0), 10_000);
@@ -124,18 +141,19 @@ fn what_icap_shows_is_looked_for_in_the_sessions_of_its_client_alone() {
     client_session(&mut legs, 3, "10.0.0.1", at(5), 0);
     let mut shown = opening(9, EvidenceKind::IcapUrl, "api.openai.com");
     shown.proxied = Some(Box::new(Proxied { client: Some("10.0.0.1".parse().unwrap()), ..Proxied::default() }));
-    assert_eq!(legs.role(&shown, &flow("10.0.0.9:7000", "10.0.0.20:1344"), at(6)), Role::Icap);
+    let scanner = flow("10.0.0.9:7000", "10.0.0.20:1344");
+    assert_eq!(legs.role(&shown, &scanner, at(6)), Role::Icap);
     let (client, proxy) = ("10.0.0.1".parse().unwrap(), "10.0.0.9".parse().unwrap());
-    let scanner = "10.0.0.20".parse().unwrap();
     let look = |legs: &Legs, time| legs.client_leg(Role::Icap, [client, proxy], &shown, time);
     let leg = look(&legs, at(6));
     assert_eq!(leg, Some(ClientLeg::Sessions(vec![key(1), key(3)])));
-    legs.opened(Role::Icap, [client, scanner], &shown, at(6));
+    legs.opened(Role::Icap, client, &scanner, &shown, at(6));
     legs.went_through(key(9), key(1));
     let leg = look(&legs, at(7));
     assert_eq!(leg, Some(ClientLeg::Sessions(vec![key(3), key(1)])));
     let late = opening(10, EvidenceKind::ConnectTarget, "api.openai.com");
-    assert_eq!(legs.shown_before(client, &late, at(7)), []);
+    let to_proxy = flow("10.0.0.1:5000", "10.0.0.9:3128");
+    assert_eq!(legs.shown_before(Role::Client, client, &to_proxy, &late, at(7)), []);
     legs.ended(key(1), at(8), &mut Vec::new());
     legs.ended(key(3), at(8), &mut Vec::new());
     assert!(look(&legs, at(2_008)).is_some());
@@ -148,17 +166,52 @@ fn a_session_that_is_seen_late_is_that_of_what_icap_showed() {
     let client = "10.0.0.1".parse().unwrap();
     let mut shown = opening(9, EvidenceKind::IcapUrl, "api.openai.com");
     shown.proxied = Some(Box::default());
-    assert_eq!(legs.role(&shown, &flow("10.0.0.9:7000", "10.0.0.20:1344"), at(0)), Role::Icap);
-    legs.opened(Role::Icap, [client, "10.0.0.20".parse().unwrap()], &shown, at(0));
+    let scanner = flow("10.0.0.9:7000", "10.0.0.20:1344");
+    assert_eq!(legs.role(&shown, &scanner, at(0)), Role::Icap);
+    legs.opened(Role::Icap, client, &scanner, &shown, at(0));
     let late = opening(1, EvidenceKind::ConnectTarget, "api.openai.com");
-    assert_eq!(legs.shown_before(client, &late, at(2_000)), [key(9)]);
-    assert_eq!(legs.shown_before(client, &late, at(2_001)), []);
-    assert_eq!(legs.shown_before("10.0.0.2".parse().unwrap(), &late, at(1)), []);
+    let to_proxy = flow("10.0.0.1:5000", "10.0.0.9:3128");
+    let look = |role, client: &str, time| legs.shown_before(role, client.parse().unwrap(), &to_proxy, &late, at(time));
+    assert_eq!(look(Role::Client, "10.0.0.1", 2_000), [key(9)]);
+    assert_eq!(look(Role::Client, "10.0.0.1", 2_001), []);
+    assert_eq!(look(Role::Client, "10.0.0.2", 1), []);
+    // A configured proxy may sit in the way of sessions that go to none.
+    assert_eq!(look(Role::Direct, "10.0.0.1", 1), [key(9)]);
+    assert_eq!(look(Role::MaybeOrigin, "10.0.0.1", 1), []);
+}
+
+#[test]
+fn a_request_that_is_seen_late_is_the_first_that_was_shown_like_it_by_its_own_proxy() {
+    let client = "10.0.0.1".parse().unwrap();
+    let shown = |flow, request| {
+        let proxied = Some(Box::default());
+        Opening { proxied, request: Some(request), ..opening(flow, EvidenceKind::IcapUrl, "api.openai.com") }
+    };
+    let late =
+        Opening { encrypted: false, request: Some(7), ..opening(1, EvidenceKind::AbsoluteUri, "api.openai.com") };
+    // The proxy that shows it, where the client's request goes, and whether they are one.
+    for (proxy, server, role, is_its) in [
+        ("10.0.0.9", "10.0.0.9:3128", Role::Client, true),
+        ("10.0.0.9", "203.0.113.7:80", Role::Direct, true),
+        ("10.0.0.8", "10.0.0.8:3128", Role::Client, true),
+        ("10.0.0.8", "10.0.0.7:3128", Role::Client, false),
+        ("10.0.0.8", "203.0.113.7:80", Role::Direct, false),
+    ] {
+        let mut legs = legs();
+        let scanner = flow(&format!("{proxy}:7000"), "10.0.0.20:1344");
+        for (of, request) in [(8, 6), (9, 7), (10, 7)] {
+            legs.opened(Role::Icap, client, &scanner, &shown(of, request), at(0));
+        }
+        let expected: &[ExchangeKey] = if is_its { &[key(9)] } else { &[] };
+        let found = legs.shown_before(role, client, &flow("10.0.0.1:5000", server), &late, at(1));
+        assert_eq!(found, expected, "{proxy} {server}");
+        let other = Opening { request: None, ..late.clone() };
+        assert_eq!(legs.shown_before(role, client, &flow("10.0.0.1:5000", server), &other, at(1)), []);
+    }
 }
 
 #[test]
 fn what_is_handed_on_is_looked_for_in_what_came_to_that_proxy() {
-    let addresses = |client: &str, other: &str| [client, other].map(|address| address.parse().unwrap());
     let request = |flow| Opening { request: Some(7), encrypted: false, ..opening(flow, EvidenceKind::HttpHost, "a") };
     let named = |flow| {
         let proxied = Proxied { account: Account::Forwarded, ..Proxied::default() };
@@ -176,12 +229,14 @@ fn what_is_handed_on_is_looked_for_in_what_came_to_that_proxy() {
     ] {
         assert_eq!(legs.role(&opening, &flow(from, to), at(0)), expected, "{from} {to}");
     }
-    let look = |legs: &Legs, from| legs.client_leg(Role::Forwarded, addresses("10.0.0.1", from), &named(9), at(3));
-    legs.opened(Role::Direct, addresses("10.0.0.1", "10.0.0.80"), &request(1), at(0));
+    let client = "10.0.0.1".parse().unwrap();
+    let look =
+        |legs: &Legs, from: &str| legs.client_leg(Role::Forwarded, [client, from.parse().unwrap()], &named(9), at(3));
+    legs.opened(Role::Direct, client, &flow("10.0.0.1:50", "10.0.0.80:80"), &request(1), at(0));
     assert_eq!(look(&legs, "10.9.0.1"), None);
-    legs.opened(Role::Client, addresses("10.0.0.1", "10.9.0.1"), &request(2), at(1));
+    legs.opened(Role::Client, client, &flow("10.0.0.1:50", "10.9.0.1:80"), &request(2), at(1));
     assert_eq!(look(&legs, "10.9.0.1"), Some(ClientLeg::Readable(key(2))));
-    legs.opened(Role::Forwarded, addresses("10.0.0.1", "10.9.0.2"), &named(3), at(2));
+    legs.opened(Role::Forwarded, client, &flow("10.9.0.1:50", "10.9.0.2:80"), &named(3), at(2));
     assert_eq!(look(&legs, "10.9.0.2"), Some(ClientLeg::Readable(key(3))));
     assert_eq!(look(&legs, "10.9.0.1"), Some(ClientLeg::Readable(key(2))));
 }
