@@ -63,6 +63,11 @@ icap: packages ## Measure the ICAP server with real Squid against a null one (ne
 	$(CARGO) build --release --locked $(FEATURES)
 	benches/icap/run.sh
 
+.PHONY: evasion
+evasion: packages ## Tamper with the packets of the captures: each alert comes, or is told (needs tcpreplay, Python 3)
+	$(CARGO) build --release --locked $(FEATURES)
+	benches/evasion/run.py target/release/shadowtap
+
 .PHONY: bless
 bless: packages ## Take today's events as the expected ones of tests/cases, and show what changed
 	BLESS=1 $(CARGO) test --locked $(FEATURES) --test cases

@@ -56,6 +56,7 @@ pub(super) fn ranges(config: &Config) -> Vec<Range> {
         ("flow.tcp_handshake_timeout_seconds", flow.tcp_handshake_timeout_seconds, 1, WEEK),
         ("flow.udp_idle_timeout_seconds", flow.udp_idle_timeout_seconds, 1, WEEK),
         ("flow.closing_timeout_seconds", flow.closing_timeout_seconds, 1, WEEK),
+        ("flow.broken_off_timeout_seconds", flow.broken_off_timeout_seconds, 1, WEEK),
         ("flow.hole_timeout_milliseconds", flow.hole_timeout_milliseconds, 10, 60_000),
         ("flow.midstream_timeout_milliseconds", flow.midstream_timeout_milliseconds, 1, 10_000),
         ("flow.max_reassembly_bytes_per_flow", size(flow.max_reassembly_bytes_per_flow), 64 * KIB, GIB),

@@ -46,6 +46,8 @@ pub(super) struct Flow<S> {
     reset: [bool; 2],
     /// Resets already told.
     reset_told: [bool; 2],
+    /// It was reset in the middle of what it carries.
+    broken_off: bool,
     wake: Option<Timestamp>,
     rival: Option<Rival>,
     pub(super) ordinals: Ordinals,
@@ -159,6 +161,7 @@ impl<S> Flow<S> {
             data_seen: false,
             reset: [false; 2],
             reset_told: [false; 2],
+            broken_off: false,
             wake: None,
             rival: None,
             ordinals: follows.unwrap_or_default(),
@@ -200,6 +203,7 @@ impl<S> Flow<S> {
     fn idle_deadline(&self, settings: &Settings) -> Timestamp {
         let timeout = match self.record.identity.transport {
             Transport::Udp => settings.udp_idle_timeout(),
+            Transport::Tcp if self.broken_off => settings.broken_off_timeout(),
             Transport::Tcp if self.is_closing() => settings.closing_timeout(),
             Transport::Tcp if self.data_seen || self.record.established => settings.tcp_idle_timeout(),
             Transport::Tcp => settings.tcp_handshake_timeout(),
@@ -303,8 +307,8 @@ impl<S> Flow<S> {
             self.synchronize(tcp, arrival, direction, shared);
         }
         if tcp.ack && !tcp.rst {
-            self.with_half(direction.reverse(), arrival.time, shared, |half, context, _| {
-                half.acknowledge(tcp.acknowledgment_number, context);
+            self.with_half(direction.reverse(), arrival.time, shared, |half, context, out| {
+                half.acknowledge(tcp.acknowledgment_number, context, out);
             });
         }
         if !arrival.payload.is_empty() || packet.missing_payload > 0 {
@@ -458,6 +462,9 @@ impl<S> Flow<S> {
     fn ask_wake<C: StreamConsumer<State = S>>(&mut self, time: Timestamp, shared: &Shared<'_, C>) {
         let asked = self.state.as_ref().and_then(|state| shared.consumer.wake_at(&self.record, state));
         self.wake = asked.map(|wake| wake.max(time));
+        if self.reset != [false; 2] {
+            self.broken_off = self.state.as_ref().is_some_and(|state| shared.consumer.is_amid(state));
+        }
     }
 
     /// Does what was due at `deadline`. True when the flow ended with it.

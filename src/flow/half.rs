@@ -1,7 +1,8 @@
 //! Reassembly of one direction of a TCP flow. In: segments as the mirror shows them; out: [`StreamEvent`]s in order.
 //!
 //! Positions are sequence numbers unfolded to 64 bits, so that nothing here knows of their wrap. In-order bytes go
-//! straight from the frame to the consumer. An acknowledgment of bytes not seen is no proof of loss, as mirrors reorder:
+//! straight from the frame to the consumer. A FIN counts once it is acknowledged, or when the flow ends, since anybody can
+//! send one that the receiver drops. An acknowledgment of bytes not seen is no proof of loss, as mirrors reorder:
 //! a hole becomes a `Gap` when it is older than `hole_timeout`, or when more waits behind it than may.
 //! Bounds: [`Pending`], [`History`]; segments beyond `max_window_bytes` are taken only when three follow each other.
 
@@ -155,7 +156,7 @@ impl Half {
 
     /// The other side expects the byte of this sequence number next.
     #[inline]
-    pub(super) fn acknowledge(&mut self, sequence: u32, context: &mut Context<'_>) {
+    pub(super) fn acknowledge(&mut self, sequence: u32, context: &mut Context<'_>, out: &mut impl Outlet) {
         if self.phase == Phase::Unseen {
             self.phase = Phase::Waiting;
             self.next = FIRST_POSITION + u64::from(sequence);
@@ -172,6 +173,9 @@ impl Half {
         if position >= self.next {
             // At once, so that the next flow gets its memory while it is in the cache.
             self.history.clear(context.budget);
+        }
+        if self.is_started() {
+            self.end_if_acknowledged(out);
         }
     }
 
@@ -231,9 +235,7 @@ impl Half {
             if segment.fin {
                 self.fin = Some(self.fin.map_or(self.next, |known| known.max(self.next)));
             }
-            if self.fin.is_some() {
-                self.end(out);
-            }
+            self.end_if_acknowledged(out);
             return;
         }
         self.receive_elsewhere(segment, context, out);
@@ -261,8 +263,9 @@ impl Half {
             return;
         }
         self.strays = 0;
-        if segment.fin {
-            let end = at + segment.length();
+        let end = at + segment.length();
+        // One before what was delivered is forged, or an older one that came to nothing.
+        if segment.fin && !(self.is_started() && end < self.next) {
             self.fin = Some(self.fin.map_or(end, |known| known.max(end)));
         }
         match self.phase {
@@ -384,6 +387,12 @@ impl Half {
             self.history.append(self.next, bytes, self.acknowledged, max_history, context.budget);
             self.next += bytes.len() as u64;
             self.advanced(context.now);
+            if self.fin.is_some_and(|fin| fin < self.next) {
+                // What its sender says more shows that the FIN was forged.
+                self.fin = None;
+                self.fin_delivered = false;
+                out.notes().tampered = true;
+            }
             self.interest = out.put(StreamEvent::Data(bytes));
         }
         if missing > 0 && self.interest == Interest::Data {
@@ -462,10 +471,18 @@ impl Half {
     /// After a change: ends the direction if its end is reached, and sees whether bytes wait for others now.
     fn settle(&mut self, context: &Context<'_>, out: &mut impl Outlet) {
         if self.is_started() {
-            self.end(out);
+            self.end_if_acknowledged(out);
         }
         let waits = self.pending.as_ref().is_some_and(|pending| pending.first_certain().is_some());
         self.hole_since = if waits { self.hole_since.or(Some(context.now)) } else { None };
+    }
+
+    /// A FIN that the other side did not acknowledge may be one that it never took.
+    #[inline]
+    fn end_if_acknowledged(&mut self, out: &mut impl Outlet) {
+        if self.fin.is_some_and(|fin| fin < self.acknowledged) {
+            self.end(out);
+        }
     }
 
     fn end(&mut self, out: &mut impl Outlet) {

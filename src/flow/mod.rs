@@ -143,6 +143,11 @@ pub trait StreamConsumer {
     /// A time that is past means as soon as possible.
     fn wake_at(&self, flow: &FlowRecord, state: &Self::State) -> Option<Timestamp>;
 
+    /// Whether more is to come of what the flow carries. A RST in its midst may be forged: the flow is kept for longer then.
+    fn is_amid(&self, _state: &Self::State) -> bool {
+        false
+    }
+
     /// The time from `wake_at` has come; `stamp` is (that time, the flow's last frame).
     fn wake(&mut self, flow: &FlowRecord, state: &mut Self::State, stamp: Stamp);
 

@@ -17,6 +17,9 @@ pub struct Settings {
     pub udp_idle_timeout_seconds: u64,
     /// After both FINs or a RST, late packets are still taken for so long.
     pub closing_timeout_seconds: u64,
+    /// After a RST in the middle of a request or answer, the rest is waited for so long: the RST may be one that the other
+    /// end drops.
+    pub broken_off_timeout_seconds: u64,
     /// Missing bytes are given up after so long: since the other side acknowledged them, or, in a capture of one
     /// direction, since the hole was seen. While the other side still waits for them too, ten times as long.
     pub hole_timeout_milliseconds: u64,
@@ -43,6 +46,7 @@ impl Default for Settings {
             tcp_handshake_timeout_seconds: 30,
             udp_idle_timeout_seconds: 60,
             closing_timeout_seconds: 2,
+            broken_off_timeout_seconds: 60,
             hole_timeout_milliseconds: 2_000,
             midstream_timeout_milliseconds: 250,
             max_reassembly_bytes_per_flow: 1 << 20,
@@ -81,6 +85,10 @@ impl Settings {
 
     pub(super) fn closing_timeout(&self) -> Duration {
         Duration::from_secs(self.closing_timeout_seconds)
+    }
+
+    pub(super) fn broken_off_timeout(&self) -> Duration {
+        Duration::from_secs(self.broken_off_timeout_seconds)
     }
 
     pub(super) fn hole_timeout(&self) -> Duration {

@@ -154,13 +154,13 @@ impl StreamConsumer for Sensor {
             StreamEvent::Conflict { .. } => {
                 self.counters.conflicts += 1;
                 if !std::mem::replace(&mut state.told_conflict, true) {
-                    self.anomaly(state, "stream_overlap_different_data");
+                    self.tampering(state, "stream_overlap_different_data");
                 }
             }
             StreamEvent::Gap(_) => {
                 self.counters.gaps += 1;
                 if !std::mem::replace(&mut state.told_gap, true) {
-                    self.anomaly(state, "stream_gap");
+                    self.anomaly(state, state.about_ai(), "stream_gap");
                 }
             }
             _ => {}
@@ -203,6 +203,11 @@ impl StreamConsumer for Sensor {
         let reversed = state.exchanges.reversed;
         let opaque = state.opaque.as_ref().map(|opaque| opaque.wake_at(opaque::bytes(flow, reversed)));
         [state.exchanges.wake_at, opaque].into_iter().flatten().min()
+    }
+
+    fn is_amid(&self, state: &FlowState) -> bool {
+        let is_transaction = |exchange: &Exchange| matches!(exchange, Exchange::Transaction(_));
+        state.exchanges.open.values().any(is_transaction) || state.tree.as_ref().is_some_and(StreamTree::holds_bytes)
     }
 
     fn wake(&mut self, flow: &FlowRecord, state: &mut FlowState, stamp: Stamp) {
@@ -272,13 +277,19 @@ impl Sensor {
     /// Says once that the flow's IP fragments overlapped with different bytes.
     fn tell_fragments(&mut self, flow: &FlowRecord, state: &mut FlowState) {
         if flow.notes.fragments_differ && !std::mem::replace(&mut state.told_fragments, true) {
-            self.anomaly(state, "fragment_overlap_different_data");
+            self.tampering(state, "fragment_overlap_different_data");
         }
     }
 
-    fn anomaly(&mut self, state: &FlowState, event: &str) {
+    /// Where no name came, the tampering may be what hides it: that counts as about AI.
+    fn tampering(&mut self, state: &FlowState, event: &str) {
+        let about_ai = if state.exchanges.named { state.about_ai() } else { AboutAi::Yes };
+        self.anomaly(state, about_ai, event);
+    }
+
+    fn anomaly(&mut self, state: &FlowState, about_ai: AboutAi, event: &str) {
         let body = FactBody::Anomaly(AnomalyEvent { event: event.to_owned() });
-        self.log.tell_of(&state.identity, state.exchanges.app_proto, state.about_ai(), body);
+        self.log.tell_of(&state.identity, state.exchanges.app_proto, about_ai, body);
     }
 }
 

@@ -226,6 +226,24 @@ fn closing_flows_take_late_packets_for_the_closing_timeout() {
 }
 
 #[test]
+fn a_flow_that_is_reset_in_the_middle_of_something_waits_for_the_rest() {
+    let mut said = conversation().client_says(b"before");
+    said.ending = false;
+    let mut packets = said.packets();
+    let end = packets.last().unwrap().time;
+    packets.push(Packet::tcp(said.server, said.client, 4_000_000_001, 0, Flags::RST, b"").at(end));
+    for (amid, kept) in [(false, 2), (true, 60)] {
+        let mut table = table(Settings::default());
+        table.consumer_mut().amid = amid;
+        feed(&mut table, 1, &packets);
+        table.advance(seconds(1000));
+        let recorder = finished(table, seconds(1000));
+        let (reason, stamp) = only(&recorder).closed.unwrap();
+        assert_eq!((reason, stamp.time), (CloseReason::Shutdown, end.after(Duration::from_secs(kept))));
+    }
+}
+
+#[test]
 fn half_open_connections_go_early_and_used_ones_stay() {
     let scan = conversation().packets()[0].clone();
     let mut used = conversation().client_says(b"hello");

@@ -399,3 +399,32 @@ fn a_consumer_that_has_enough_is_told_no_more_and_nothing_is_kept() {
     assert_eq!(flow.record.counters.bytes, [100_000, 2]);
     assert!(flow_bytes < 4096, "only the flow itself: {flow_bytes}");
 }
+
+/// A FIN of the client, `offset` bytes into its stream.
+fn fin(offset: u32) -> Packet {
+    Packet::tcp(CLIENT.parse().unwrap(), SERVER.parse().unwrap(), 1001 + offset, 4_000_000_001, Flags::FIN_ACK, &[])
+}
+
+#[test]
+fn a_fin_ends_the_stream_once_it_is_acknowledged() {
+    let acknowledged = after_handshake(vec![up(0, b"hello"), ack_up(5), fin(5), ack_up(6), up(5, b"!")]);
+    let recorder = run(&acknowledged[..7]);
+    assert_eq!((up_of(&recorder).fins, only(&recorder).notes()), (1, FlowNotes::default()));
+    let mut table = super::recorder::table(Settings::default());
+    super::recorder::feed(&mut table, 1, &acknowledged[..6]);
+    assert_eq!(table.consumer_mut().flows[0].up().fins, 0);
+    super::recorder::feed(&mut table, 7, &acknowledged[6..7]);
+    assert_eq!(table.consumer_mut().flows[0].up().fins, 1);
+}
+
+#[test]
+fn a_fin_that_data_follow_on_was_forged() {
+    for forged in [fin(5), fin(2), fin(7)] {
+        let recorder =
+            run(&after_handshake(vec![up(0, b"hello"), ack_up(5), forged, up(5, b" world"), fin(11), ack_up(12)]));
+        let told = up_of(&recorder);
+        assert_eq!((told.bytes.as_slice(), told.gaps.len(), told.fins), (&b"hello world"[..], 0, 1));
+    }
+    let recorder = run(&after_handshake(vec![up(0, b"hello"), fin(5), up(5, b" world")]));
+    assert!(only(&recorder).record.notes.tampered);
+}

@@ -59,6 +59,8 @@ pub(super) struct Recorder {
     pub(super) enough: Option<usize>,
     /// Wants to be woken so long after each event.
     pub(super) wake_after: Option<Duration>,
+    /// Waits for more, always.
+    pub(super) amid: bool,
 }
 
 pub(super) struct State {
@@ -123,6 +125,10 @@ impl StreamConsumer for Recorder {
 
     fn wake_at(&self, _flow: &FlowRecord, state: &State) -> Option<Timestamp> {
         state.wake
+    }
+
+    fn is_amid(&self, _: &State) -> bool {
+        self.amid
     }
 
     fn wake(&mut self, _: &FlowRecord, state: &mut State, stamp: Stamp) {

@@ -124,6 +124,12 @@ impl StreamTree {
             .sum()
     }
 
+    /// Whether bytes came that make no whole of anything yet.
+    #[must_use]
+    pub fn holds_bytes(&self) -> bool {
+        self.nodes.iter().flatten().any(|node| node.sides.iter().any(|side| !side.buffer.is_empty()))
+    }
+
     fn node(&mut self, slot: usize) -> Option<&mut Node> {
         self.nodes.get_mut(slot)?.as_mut()
     }
