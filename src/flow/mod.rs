@@ -23,7 +23,7 @@ mod tests;
 mod timers;
 
 pub use settings::Settings;
-pub use table::{FlowTable, FlowTableCounters};
+pub use table::{FlowTable, FlowTableCounters, Incoming};
 
 use crate::event::{Direction, FlowIdentity, Stamp, Timestamp};
 
@@ -139,9 +139,14 @@ pub trait StreamConsumer {
         stamp: Stamp,
     ) -> Interest;
 
-    /// When the state wants to be woken next, in packet time. Asked after each packet and timer of the flow.
-    /// A time that is past means as soon as possible.
+    /// When the state wants to be woken next, in packet time. Asked after each call, and after each packet of a flow whose
+    /// state [`Self::heeds_counts`]. A time that is past means as soon as possible.
     fn wake_at(&self, flow: &FlowRecord, state: &Self::State) -> Option<Timestamp>;
+
+    /// Whether [`Self::wake_at`] goes by what the flow counted. Most states do not: their packets leave them alone.
+    fn heeds_counts(&self, _state: &Self::State) -> bool {
+        false
+    }
 
     /// Whether more is to come of what the flow carries. A RST in its midst may be forged: the flow is kept for longer then.
     fn is_amid(&self, _state: &Self::State) -> bool {

@@ -210,6 +210,10 @@ impl StreamConsumer for Sensor {
         state.exchanges.open.values().any(is_transaction) || state.tree.as_ref().is_some_and(StreamTree::holds_bytes)
     }
 
+    fn heeds_counts(&self, state: &FlowState) -> bool {
+        state.opaque.is_some()
+    }
+
     fn wake(&mut self, flow: &FlowRecord, state: &mut FlowState, stamp: Stamp) {
         self.log.at(stamp);
         let mut bench = Workbench {
