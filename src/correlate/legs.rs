@@ -494,15 +494,14 @@ impl Legs {
                 let exchange = self.exchanges.get(&key);
                 let origins =
                     exchange.and_then(|exchange| near(&self.origins_by_host, &exchange.hosts, exchange.opened));
-                let origins = origins.unwrap_or_default();
-                for origin in &origins {
+                for origin in origins.iter().flatten() {
                     if self.origins.get(origin).is_some_and(|origin| origin.ended.is_some())
                         && let Some(joined) = self.join(*origin, true)
                     {
                         return Some((at, Some(Due::Join(joined))));
                     }
                 }
-                self.pass(&key, &origins);
+                self.pass(&key, origins.as_deref());
                 self.waiting.remove(&(at, waiting));
                 self.forget(&key);
                 Some((at, Some(Due::Tell(key))))
@@ -531,20 +530,23 @@ impl Legs {
 
 /// Who began around `opened`, by host; `None` when they are more than [`MAX_CANDIDATES`].
 fn near(index: &BTreeSet<(u64, Timestamp, ExchangeKey)>, hosts: &Hosts, opened: Timestamp) -> Option<Vec<ExchangeKey>> {
-    let first = Timestamp(opened.0.saturating_sub(START_APART.as_nanos() as u64));
-    let last = opened.after(START_APART);
-    let mut keys: Vec<_> = hosts
-        .iter()
-        .flat_map(|host| {
-            let range = (*host, first, ExchangeKey::default())..;
-            let near = index.range(range).take_while(move |(of, at, _)| of == host && *at <= last);
-            near.take(MAX_CANDIDATES + 1)
-        })
-        .map(|(.., key)| *key)
-        .collect();
+    let near = |host: &u64| around(index, *host, opened).take(MAX_CANDIDATES + 1);
+    let mut keys: Vec<_> = hosts.iter().flat_map(near).collect();
     keys.sort_unstable();
     keys.dedup();
     (keys.len() <= MAX_CANDIDATES).then_some(keys)
+}
+
+/// Who began around `opened` with this host.
+fn around(
+    index: &BTreeSet<(u64, Timestamp, ExchangeKey)>,
+    host: u64,
+    opened: Timestamp,
+) -> impl Iterator<Item = ExchangeKey> {
+    let first = Timestamp(opened.0.saturating_sub(START_APART.as_nanos() as u64));
+    let last = opened.after(START_APART);
+    let range = index.range((host, first, ExchangeKey::default())..);
+    range.take_while(move |(of, at, _)| *of == host && *at <= last).map(|(.., key)| *key)
 }
 
 fn hosts(evidence: &[Evidence]) -> Hosts {

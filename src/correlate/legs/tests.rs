@@ -117,6 +117,58 @@ fn what_a_proxy_adds_to_a_short_request_keeps_no_legs_apart() {
 }
 
 #[test]
+fn sealed_sessions_of_about_one_size_keep_their_exact_legs() {
+    let mut legs = legs();
+    client_session(&mut legs, 1, "10.0.0.1", at(0), 1_500);
+    client_session(&mut legs, 2, "10.0.0.2", at(1), 1_700);
+    origin_session(&mut legs, 3, at(2), 1_700);
+    origin_session(&mut legs, 4, at(3), 1_501);
+    assert!(legs.ended(key(1), at(10), &mut Vec::new()) && legs.ended(key(2), at(11), &mut Vec::new()));
+    assert_eq!(legs.origin_ended(key(3), at(12)).unwrap().exchanges, [key(2)]);
+    assert_eq!(legs.origin_ended(key(4), at(13)).unwrap().exchanges, [key(1)]);
+    // A tunnel takes nothing away.
+    client_session(&mut legs, 5, "10.0.0.1", at(9_000), 1_700);
+    origin_session(&mut legs, 6, at(9_001), 1_500);
+    assert!(legs.ended(key(5), at(9_010), &mut Vec::new()));
+    assert_eq!(legs.origin_ended(key(6), at(9_011)), None);
+}
+
+#[test]
+fn a_request_that_its_proxy_reads_takes_no_leg_of_a_neighbour_for_its_own() {
+    let mut legs = legs();
+    let scanner = flow("10.0.0.9:7000", "10.0.0.20:1344");
+    for (of, size, shown) in [(1, 394, 11), (2, 520, 12)] {
+        let client = format!("10.0.0.{of}");
+        client_session(&mut legs, of, &client, at(0), size);
+        legs.opened(Role::Icap, client.parse().unwrap(), &scanner, &opening(shown, EvidenceKind::IcapUrl, "a"), at(1));
+        legs.went_through(key(shown), key(of));
+    }
+    // The first one's, and as long as the second.
+    origin_session(&mut legs, 3, at(2), 522);
+    assert!(legs.ended(key(1), at(10), &mut Vec::new()) && legs.ended(key(2), at(11), &mut Vec::new()));
+    assert_eq!(legs.origin_ended(key(3), at(12)), None);
+}
+
+#[test]
+fn in_a_crowd_of_origin_legs_too_one_of_an_exchange_told_already_joins_no_other() {
+    for others in [3, 80] {
+        let mut legs = legs();
+        client_session(&mut legs, 1, "10.0.0.1", at(0), 1_500);
+        origin_session(&mut legs, 3, at(4), 1_500);
+        client_session(&mut legs, 2, "10.0.0.2", at(20), 1_500);
+        (0..others).for_each(|n| origin_session(&mut legs, 100 + n, at(500 + n), 4_000 + 100 * n));
+        assert!(legs.ended(key(1), at(10), &mut Vec::new()));
+        assert_eq!(legs.due(at(6_000)), Some((at(5_010), Some(Due::Tell(key(1))))));
+        assert!(legs.ended(key(2), at(12_000), &mut Vec::new()));
+        assert_eq!(legs.origin_ended(key(3), at(12_001)), None, "{others}");
+        (0..others).for_each(|n| assert_eq!(legs.origin_ended(key(100 + n), at(20_000)), None));
+        all_due(&mut legs);
+        assert_eq!(legs.unattributed(), 1 + others);
+        assert!(legs.origins.is_empty() && legs.origins_by_host.is_empty() && legs.waiting.is_empty());
+    }
+}
+
+#[test]
 fn one_that_fits_an_exchange_told_already_joins_no_other() {
     for (first, is_joined) in [(10_000, false), (5_000, true)] {
         let mut legs = legs();
