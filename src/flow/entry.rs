@@ -49,8 +49,8 @@ pub(super) struct Flow<S> {
     /// It was reset in the middle of what it carries.
     broken_off: bool,
     wake: Option<Timestamp>,
-    /// `wake` may be another by now.
-    wake_is_stale: bool,
+    /// With so many bytes, `wake` may be another.
+    wake_holds_to: u64,
     rival: Option<Rival>,
     pub(super) ordinals: Ordinals,
 }
@@ -101,7 +101,7 @@ struct ToConsumer<'a, C: StreamConsumer> {
     record: &'a mut FlowRecord,
     state: &'a mut Option<Box<C::State>>,
     ordinals: &'a mut Ordinals,
-    wake_is_stale: &'a mut bool,
+    wake_holds_to: &'a mut u64,
     direction: Direction,
     time: Timestamp,
     frame: u64,
@@ -116,7 +116,7 @@ impl<C: StreamConsumer> Outlet for ToConsumer<'_, C> {
             let stamp = self.ordinals.stamp(self.time, self.frame);
             *self.state = Some(Box::new(self.consumer.opened(self.record, stamp)));
         }
-        *self.wake_is_stale = true;
+        *self.wake_holds_to = 0;
         let Some(state) = self.state else { return Interest::Nothing };
         let stamp = self.ordinals.stamp(self.time, self.frame);
         self.consumer.event(self.record, state, self.direction, event, stamp)
@@ -167,7 +167,7 @@ impl<S> Flow<S> {
             reset_told: [false; 2],
             broken_off: false,
             wake: None,
-            wake_is_stale: false,
+            wake_holds_to: 0,
             rival: None,
             ordinals: follows.unwrap_or_default(),
         }
@@ -261,7 +261,7 @@ impl<S> Flow<S> {
                 self.take_datagram(arrival, direction, shared);
             }
         }
-        if self.wake_is_stale {
+        if self.counted_bytes() >= self.wake_holds_to {
             self.ask_wake(arrival.time, shared);
         }
     }
@@ -344,7 +344,7 @@ impl<S> Flow<S> {
             if let Some(reset) = self.reset.get_mut(direction.index()) {
                 *reset = true;
             }
-            self.wake_is_stale = true;
+            self.wake_holds_to = 0;
             self.tell_resets(arrival.time, shared);
         } else {
             shared.counters.stray_resets += 1;
@@ -421,7 +421,7 @@ impl<S> Flow<S> {
         if self.state.is_none() {
             let stamp = self.ordinals.stamp(time, self.last_frame);
             self.state = Some(Box::new(shared.consumer.opened(&self.record, stamp)));
-            self.wake_is_stale = true;
+            self.wake_holds_to = 0;
         }
     }
 
@@ -468,7 +468,7 @@ impl<S> Flow<S> {
             record: &mut self.record,
             state: &mut self.state,
             ordinals: &mut self.ordinals,
-            wake_is_stale: &mut self.wake_is_stale,
+            wake_holds_to: &mut self.wake_holds_to,
             direction,
             time,
             frame: self.last_frame,
@@ -476,10 +476,15 @@ impl<S> Flow<S> {
         act(half, &mut context, &mut out);
     }
 
+    #[inline]
+    fn counted_bytes(&self) -> u64 {
+        self.record.counters.bytes.iter().sum()
+    }
+
     fn ask_wake<C: StreamConsumer<State = S>>(&mut self, time: Timestamp, shared: &Shared<'_, C>) {
         let Some(state) = &self.state else { return };
         self.wake = shared.consumer.wake_at(&self.record, state).map(|wake| wake.max(time));
-        self.wake_is_stale = shared.consumer.heeds_counts(state);
+        self.wake_holds_to = self.counted_bytes().saturating_add(shared.consumer.indifferent_to(&self.record, state));
         if self.reset != [false; 2] {
             self.broken_off = shared.consumer.is_amid(state);
         }
