@@ -499,7 +499,8 @@ impl<S> Flow<S> {
         self.wake = shared.consumer.wake_at(&self.record, state).map(|wake| wake.max(time));
         self.wake_holds_to = self.counted_bytes().saturating_add(shared.consumer.indifferent_to(&self.record, state));
         if self.is_closing() {
-            self.broken_off = shared.consumer.is_amid(&self.record, state);
+            let ended = self.halves.each_ref().map(Half::is_ended);
+            self.broken_off = shared.consumer.is_amid(&self.record, state, ended);
         }
     }
 

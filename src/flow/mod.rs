@@ -150,8 +150,9 @@ pub trait StreamConsumer {
     }
 
     /// Whether more is to come of what the flow carries. A RST or FIN in its midst may be forged: the flow is kept for
-    /// longer then. Asked when a RST or FIN came, and after each call from then on.
-    fn is_amid(&self, _flow: &FlowRecord, _state: &Self::State) -> bool {
+    /// longer then. Asked when a RST or FIN came, and after each call from then on. `ended`: whether the end of what went to
+    /// the server, and of what came from it, was acknowledged.
+    fn is_amid(&self, _flow: &FlowRecord, _state: &Self::State, _ended: [bool; 2]) -> bool {
         false
     }
 

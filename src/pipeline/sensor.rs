@@ -205,7 +205,11 @@ impl StreamConsumer for Sensor {
         [state.exchanges.wake_at, opaque].into_iter().flatten().min()
     }
 
-    fn is_amid(&self, flow: &FlowRecord, state: &FlowState) -> bool {
+    fn is_amid(&self, flow: &FlowRecord, state: &FlowState, [to_server, to_client]: [bool; 2]) -> bool {
+        // Browsers end their side, and reset what the server still says.
+        if if state.exchanges.reversed { to_client } else { to_server } {
+            return false;
+        }
         let is_amid = |exchange: &Exchange| match exchange {
             // Where the answer is not seen, it is not waited for.
             Exchange::Transaction(transaction) => transaction.is_asking() || !flow.notes.one_way,

@@ -257,8 +257,7 @@ impl Driver {
     fn drain(&mut self, direction: Direction) {
         let side = direction.index();
         while !self.over && !self.held[side].is_empty() && self.held[side].len() >= self.needed[side] {
-            let bytes = std::mem::take(&mut self.held[side]);
-            let told_before = self.order.events;
+            let (bytes, told_before) = (std::mem::take(&mut self.held[side]), self.order.events);
             self.blocked[side] = false;
             let mut sink = Checked { recorder: &mut self.recorder, order: &mut self.order };
             let progress = self.dissector.push(direction, &bytes, &mut sink);
