@@ -1,5 +1,6 @@
-//! The detectors do no worse on the generated corpus than they did (docs/evaluation.md). A floor is what was reached
-//! less a little; it may only rise. Raise it in the commit that earns it.
+//! The detectors do no worse on the generated corpus than they did (docs/evaluation.md). A floor is what was reached,
+//! less a little; it may only rise. Who makes the detectors better raises it in the same change; who changes the corpus
+//! says in that change what the new floors follow from.
 
 use shadowtap::{
     content,
@@ -10,15 +11,62 @@ use shadowtap::{
     },
 };
 
-#[test]
-fn the_detectors_hold_their_floors() {
+/// Figures of documents.
+const FLOORS: [(&str, f64); 7] = [
+    ("F1", 0.5),
+    ("recall, direct identifiers", 0.3),
+    ("harmless documents that raise no alarm", 0.9),
+    ("of class none", 0.9),
+    ("encoded minus plain recall, in points", -9.0),
+    ("recall, quasi-identifiers", 0.0),
+    ("quasi-identifiers at severity 1 to 3", 0.0),
+];
+
+/// Recall and precision of identifiers.
+const IDENTIFIERS: [(&str, f64, f64); 9] = [
+    ("SSN", 0.0, 0.0),
+    ("MRN", 0.0, 0.0),
+    ("MBI", 0.0, 0.0),
+    ("DOB", 0.0, 0.0),
+    ("NAME", 0.0, 0.0),
+    ("PHONE", 0.0, 0.0),
+    ("EMAIL", 0.0, 0.0),
+    ("NPI", 0.0, 0.0),
+    ("ICD10", 0.0, 0.0),
+];
+
+fn report() -> Report {
     let detector = Detector::load(&detect::Settings::default(), None, &Signatures::built_in(), None)
         .unwrap_or_else(|faults| panic!("{faults:?}"));
     let documents = corpus(Plan::STANDARD);
-    let report = Report::of(&documents, &predict(&documents, &detector, &content::Settings::default()));
+    Report::of(&documents, &predict(&documents, &detector, &content::Settings::default()))
+}
 
-    // Name, figure, floor.
-    let mut figures = vec![("document F1".to_owned(), report.all.f1(), 0.0)];
-    figures.retain(|(_, figure, floor)| figure < floor);
-    assert!(figures.is_empty(), "below their floors: {figures:?}\n\n{report}");
+#[test]
+fn the_detectors_hold_their_floors() {
+    let report = report();
+    let quiet = |label: &str| 1.0 - report.harmless.get(label).map_or(1.0, |counts| counts.alarm_rate());
+    let figures = [
+        report.all.f1(),
+        report.strong.recall(),
+        1.0 - report.all.alarm_rate(),
+        quiet("none"),
+        report.encoded_minus_plain(),
+        report.quasi.recall(),
+        report.quasi_severe_part(),
+    ];
+    let mut below = Vec::new();
+    for ((name, floor), figure) in FLOORS.iter().zip(figures) {
+        if figure < *floor {
+            below.push(format!("{name}: {figure:.3} is below {floor:.3}"));
+        }
+    }
+    for (name, recall, precision) in IDENTIFIERS {
+        let counts = report.identifiers.get(name).copied().unwrap_or_default();
+        if counts.recall() < recall || counts.precision() < precision {
+            let reached = format!("recall {:.3}, precision {:.3}", counts.recall(), counts.precision());
+            below.push(format!("{name}: {reached} is below {recall:.3}, {precision:.3}"));
+        }
+    }
+    assert!(below.is_empty(), "{}\n\n{report}", below.join("\n"));
 }

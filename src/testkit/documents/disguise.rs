@@ -38,7 +38,7 @@ pub(super) fn disguise(name: &str, text: &Text, random: &mut Random) -> Text {
         "udash" if letter == '-' => out.push(dash),
         "zwsp" => {
             out.push(letter);
-            if inside.is_some() && random.chance(0.15) {
+            if inside.is_some() && random.chance(0.06) {
                 out.push(if random.chance(0.7) { '\u{200b}' } else { '\u{feff}' });
             }
         }

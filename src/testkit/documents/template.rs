@@ -13,7 +13,7 @@
 
 use super::{facts::Facts, fields, record::TYPES, text::Text};
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 14] = [
     include_str!("templates/notes.txt"),
     include_str!("templates/departments.txt"),
     include_str!("templates/letters.txt"),
@@ -26,6 +26,8 @@ const FILES: [&str; 12] = [
     include_str!("templates/business.txt"),
     include_str!("templates/people.txt"),
     include_str!("templates/health.txt"),
+    include_str!("templates/hard.txt"),
+    include_str!("templates/long.txt"),
 ];
 
 /// A kind of document: its words with places to fill in.

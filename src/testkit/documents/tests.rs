@@ -33,6 +33,13 @@ fn the_same_plan_makes_the_same_documents() {
 }
 
 #[test]
+fn every_document_has_an_id_of_its_own() {
+    let documents = corpus(SMALL);
+    let ids: std::collections::HashSet<_> = documents.iter().map(|document| &document.id).collect();
+    assert_eq!(ids.len(), documents.len());
+}
+
+#[test]
 fn places_are_those_of_the_identifiers() {
     for document in corpus(SMALL) {
         for (label, start, end, from, to) in &document.spans {
