@@ -68,13 +68,22 @@ fn without_port(host: &str) -> Option<&str> {
     }
 }
 
+/// One look at each byte: every name of the wire is asked for.
 fn is_host_name(host: &str) -> bool {
-    !host.is_empty()
-        && host.len() <= MAX_HOST_BYTES
-        && host.split('.').all(|label| !label.is_empty() && label.len() <= MAX_LABEL_BYTES)
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-        // The last label of an address is a number, that of a name never is (RFC 3696 §2).
-        && !host.rsplit('.').next().unwrap_or_default().bytes().all(|byte| byte.is_ascii_digit())
+    let (mut label_bytes, mut label_is_number) = (0, true);
+    for byte in host.bytes() {
+        match byte {
+            b'.' if label_bytes == 0 => return false,
+            b'.' => (label_bytes, label_is_number) = (0, true),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' if label_bytes < MAX_LABEL_BYTES => {
+                label_bytes += 1;
+                label_is_number &= byte.is_ascii_digit();
+            }
+            _ => return false,
+        }
+    }
+    // The last label of an address is a number, that of a name never is (RFC 3696 §2).
+    host.len() <= MAX_HOST_BYTES && label_bytes > 0 && !label_is_number
 }
 
 /// Lower case and Punycode, label by label; the full stops of East Asian scripts part labels too (RFC 3490 §3.1).

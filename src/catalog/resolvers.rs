@@ -1,8 +1,10 @@
 //! Public resolvers that take look-ups encrypted: `signatures/resolvers.txt`. In: a host; out: whether it is one's.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::sync::LazyLock;
 
-static HOSTS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+use hashbrown::HashSet;
+
+static HOSTS: LazyLock<HashSet<&str, ahash::RandomState>> = LazyLock::new(|| {
     let lines = include_str!("../../signatures/resolvers.txt").lines().map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 });

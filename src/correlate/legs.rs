@@ -2,7 +2,7 @@
 //! from proxy to service. In: how exchanges begin, grow and end; out: which of them are one, and who may be told now.
 //! A client's leg and ICAP's join by client address, host and time, and so does a leg on which a trusted proxy names its
 //! client, with what came to that proxy; another origin leg joins a client's exchange when it is the only one by host,
-//! start within [`START_APART`] and size within 2 %. Else one from a configured proxy stays
+//! start within [`START_APART`] and size within 2 % or 256 bytes. Else one from a configured proxy stays
 //! counted, and one from a proxy that was only recognised is an activity of its own: anybody can make an address look
 //! like a proxy's. Who waits for another leg waits [`PATIENCE`] after its end at most. Bounds: exchanges open in `correlate`, and those of [`origins`].
 //! Does not: tell anything, touch alerts.

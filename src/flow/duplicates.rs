@@ -3,7 +3,7 @@
 //! way between (MACs, VLAN, TTL) does not count; a retransmission has another IP identification, or another TCP
 //! timestamp and with it another checksum, and comes later. Bounds: [`MAX_REMEMBERED`] packets, as hashes.
 
-use std::{mem, time::Duration};
+use std::{hint::black_box, mem, time::Duration};
 
 use ahash::RandomState;
 use hashbrown::HashTable;
@@ -15,6 +15,10 @@ use crate::{
 
 /// Packets remembered of a window: what a mirror of 10 Gbit/s brings in 50 ms. Copies of further ones are not known.
 const MAX_REMEMBERED: usize = 1 << 16;
+
+/// A packet, as far as a copy of it is the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark(u64);
 
 /// Packets of this window and the one before it, so that none is forgotten one by one.
 #[derive(Debug)]
@@ -40,14 +44,27 @@ impl Duplicates {
         }
     }
 
-    /// Remembers a packet; true when the same one came within the window. `way` stands for its five-tuple and direction, and is
-    /// a hash that nobody can foresee.
-    pub(super) fn came_before(&mut self, time: Timestamp, way: u64, packet: &Decoded, payload: &[u8]) -> bool {
+    /// What tells the packet from others. `way` stands for its five-tuple and direction, and is a hash that nobody can
+    /// foresee.
+    #[inline]
+    pub(super) fn mark(&self, way: u64, packet: &Decoded, payload: &[u8]) -> Mark {
+        Mark(if self.window.is_zero() { 0 } else { self.hash(way, packet, payload) })
+    }
+
+    /// Looks for a packet that is to come: where it will be looked for is in the cache then.
+    #[inline]
+    pub(super) fn fetch(&self, mark: Mark) {
+        black_box(self.current.iter_hash(mark.0).next());
+        black_box(self.previous.iter_hash(mark.0).next());
+    }
+
+    /// Remembers a packet; true when the same one came within the window.
+    #[inline]
+    pub(super) fn came_before(&mut self, time: Timestamp, Mark(hash): Mark) -> bool {
         if self.window.is_zero() {
             return false;
         }
         self.turn(time);
-        let hash = self.hash(way, packet, payload);
         let is_same = |entry: &(u64, Timestamp)| entry.0 == hash;
         if let Some(known) = self.current.find_mut(hash, is_same) {
             let before = mem::replace(&mut known.1, time);
@@ -105,7 +122,8 @@ mod tests {
         let mut duplicates = Duplicates::new(Duration::from_millis(50));
         let (decoded, frame) = packet(b"hello");
         let at = |time: &u64| START.after(Duration::from_millis(*time));
-        times.iter().map(|time| duplicates.came_before(at(time), 1, &decoded, decoded.payload_of(&frame))).collect()
+        let mark = duplicates.mark(1, &decoded, decoded.payload_of(&frame));
+        times.iter().map(|time| duplicates.came_before(at(time), mark)).collect()
     }
 
     #[test]
@@ -127,12 +145,16 @@ mod tests {
         again.marks.identification += 1;
         let mut stamped = first.clone();
         stamped.marks.checksum ^= 1;
+        let mut comes = |way, packet: &Decoded| {
+            let mark = duplicates.mark(way, packet, packet.payload_of(&frame));
+            duplicates.came_before(START, mark)
+        };
         for (way, other) in [(1, &first), (1, &again), (1, &stamped), (2, &first)] {
-            assert!(!duplicates.came_before(START, way, other, other.payload_of(&frame)));
+            assert!(!comes(way, other));
         }
         let mut tagged = first;
         tagged.vlans = [7, 0, 0];
         tagged.source_mac = Some([9; 6]);
-        assert!(duplicates.came_before(START, 1, &tagged, tagged.payload_of(&frame)));
+        assert!(comes(1, &tagged));
     }
 }

@@ -7,7 +7,7 @@
 
 mod belongs;
 
-use std::sync::Arc;
+use std::{hint::black_box, sync::Arc};
 
 pub(super) use belongs::Belongs;
 use belongs::Rival;
@@ -35,8 +35,8 @@ pub(super) struct Flow<S> {
     pub(super) last_frame: u64,
     /// Deadline of the entry in the timers that counts.
     pub(super) armed: Option<Timestamp>,
-    /// `None` until the flow is opened.
-    state: Option<S>,
+    /// `None` until the flow is opened. Most packets of most flows are only counted, and need none of it.
+    state: Option<Box<S>>,
     lower_is_client: bool,
     halves: [Half; 2],
     macs: [Option<[u8; 6]>; 2],
@@ -49,6 +49,8 @@ pub(super) struct Flow<S> {
     /// It was reset in the middle of what it carries.
     broken_off: bool,
     wake: Option<Timestamp>,
+    /// With so many bytes, `wake` may be another.
+    wake_holds_to: u64,
     rival: Option<Rival>,
     pub(super) ordinals: Ordinals,
 }
@@ -97,8 +99,9 @@ pub(super) struct Arrival<'a> {
 struct ToConsumer<'a, C: StreamConsumer> {
     consumer: &'a mut C,
     record: &'a mut FlowRecord,
-    state: &'a mut Option<C::State>,
+    state: &'a mut Option<Box<C::State>>,
     ordinals: &'a mut Ordinals,
+    wake_holds_to: &'a mut u64,
     direction: Direction,
     time: Timestamp,
     frame: u64,
@@ -111,8 +114,9 @@ impl<C: StreamConsumer> Outlet for ToConsumer<'_, C> {
             // Only a cap makes bytes come before the opening.
             self.record.notes.midstream = true;
             let stamp = self.ordinals.stamp(self.time, self.frame);
-            *self.state = Some(self.consumer.opened(self.record, stamp));
+            *self.state = Some(Box::new(self.consumer.opened(self.record, stamp)));
         }
+        *self.wake_holds_to = 0;
         let Some(state) = self.state else { return Interest::Nothing };
         let stamp = self.ordinals.stamp(self.time, self.frame);
         self.consumer.event(self.record, state, self.direction, event, stamp)
@@ -163,6 +167,7 @@ impl<S> Flow<S> {
             reset_told: [false; 2],
             broken_off: false,
             wake: None,
+            wake_holds_to: 0,
             rival: None,
             ordinals: follows.unwrap_or_default(),
         }
@@ -198,6 +203,14 @@ impl<S> Flow<S> {
         let [to_server, to_client] = &self.halves;
         let (first, second) = (to_server.has_fin(), to_client.has_fin());
         self.reset != [false; 2] || (first && second) || (self.record.notes.one_way && (first || second))
+    }
+
+    /// Reads of each part what the next packet will need, so that it is in the cache then.
+    #[inline]
+    pub(super) fn fetch(&self) {
+        let [to_server, to_client] = &self.halves;
+        let [_, counted] = self.record.counters.bytes;
+        black_box(self.last_frame ^ self.record.last.0 ^ counted ^ to_server.fetched() ^ to_client.fetched());
     }
 
     fn idle_deadline(&self, settings: &Settings) -> Timestamp {
@@ -248,7 +261,9 @@ impl<S> Flow<S> {
                 self.take_datagram(arrival, direction, shared);
             }
         }
-        self.ask_wake(arrival.time, shared);
+        if self.counted_bytes() >= self.wake_holds_to {
+            self.ask_wake(arrival.time, shared);
+        }
     }
 
     fn count(&mut self, arrival: &Arrival<'_>, direction: Direction) {
@@ -329,6 +344,7 @@ impl<S> Flow<S> {
             if let Some(reset) = self.reset.get_mut(direction.index()) {
                 *reset = true;
             }
+            self.wake_holds_to = 0;
             self.tell_resets(arrival.time, shared);
         } else {
             shared.counters.stray_resets += 1;
@@ -404,7 +420,8 @@ impl<S> Flow<S> {
     fn open<C: StreamConsumer<State = S>>(&mut self, time: Timestamp, shared: &mut Shared<'_, C>) {
         if self.state.is_none() {
             let stamp = self.ordinals.stamp(time, self.last_frame);
-            self.state = Some(shared.consumer.opened(&self.record, stamp));
+            self.state = Some(Box::new(shared.consumer.opened(&self.record, stamp)));
+            self.wake_holds_to = 0;
         }
     }
 
@@ -451,6 +468,7 @@ impl<S> Flow<S> {
             record: &mut self.record,
             state: &mut self.state,
             ordinals: &mut self.ordinals,
+            wake_holds_to: &mut self.wake_holds_to,
             direction,
             time,
             frame: self.last_frame,
@@ -459,11 +477,16 @@ impl<S> Flow<S> {
     }
 
     #[inline]
+    fn counted_bytes(&self) -> u64 {
+        self.record.counters.bytes.iter().sum()
+    }
+
     fn ask_wake<C: StreamConsumer<State = S>>(&mut self, time: Timestamp, shared: &Shared<'_, C>) {
-        let asked = self.state.as_ref().and_then(|state| shared.consumer.wake_at(&self.record, state));
-        self.wake = asked.map(|wake| wake.max(time));
+        let Some(state) = &self.state else { return };
+        self.wake = shared.consumer.wake_at(&self.record, state).map(|wake| wake.max(time));
+        self.wake_holds_to = self.counted_bytes().saturating_add(shared.consumer.indifferent_to(&self.record, state));
         if self.reset != [false; 2] {
-            self.broken_off = self.state.as_ref().is_some_and(|state| shared.consumer.is_amid(state));
+            self.broken_off = shared.consumer.is_amid(state);
         }
     }
 
@@ -529,7 +552,7 @@ impl<S> Flow<S> {
         let reason = if self.is_closing() { CloseReason::Shutdown } else { reason };
         let stamp = self.ordinals.stamp(time, self.last_frame);
         if let Some(state) = self.state {
-            shared.consumer.closed(&self.record, state, reason, stamp);
+            shared.consumer.closed(&self.record, *state, reason, stamp);
         }
         self.ordinals
     }

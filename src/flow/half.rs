@@ -92,6 +92,12 @@ impl Half {
         }
     }
 
+    /// Something of where it begins and ends.
+    #[inline]
+    pub(super) fn fetched(&self) -> u64 {
+        self.next ^ self.acknowledged ^ u64::from(self.strays) ^ self.hole_since.map_or(0, |since| since.0)
+    }
+
     pub(super) fn is_started(&self) -> bool {
         self.phase == Phase::Started
     }

@@ -59,7 +59,11 @@ impl History {
     }
 
     /// Forgets all and gives its memory back.
+    #[inline]
     pub(super) fn clear(&mut self, budget: &mut Budget) {
+        if self.bytes.capacity() == 0 {
+            return;
+        }
         budget.return_buffer(std::mem::take(&mut self.bytes));
     }
 }

@@ -23,7 +23,7 @@ mod tests;
 mod timers;
 
 pub use settings::Settings;
-pub use table::{FlowTable, FlowTableCounters};
+pub use table::{FlowTable, FlowTableCounters, Incoming};
 
 use crate::event::{Direction, FlowIdentity, Stamp, Timestamp};
 
@@ -139,9 +139,15 @@ pub trait StreamConsumer {
         stamp: Stamp,
     ) -> Interest;
 
-    /// When the state wants to be woken next, in packet time. Asked after each packet and timer of the flow.
-    /// A time that is past means as soon as possible.
+    /// When the state wants to be woken next, in packet time. Asked after each call, and once the flow counted what
+    /// [`Self::indifferent_to`] says. A time that is past means as soon as possible.
     fn wake_at(&self, flow: &FlowRecord, state: &Self::State) -> Option<Timestamp>;
+
+    /// Bytes of both directions that the flow counts from now on before [`Self::wake_at`] may answer otherwise. Most states
+    /// do not heed them at all, so that their packets leave them alone, in memory far away.
+    fn indifferent_to(&self, _flow: &FlowRecord, _state: &Self::State) -> u64 {
+        u64::MAX
+    }
 
     /// Whether more is to come of what the flow carries. A RST in its midst may be forged: the flow is kept for longer then.
     fn is_amid(&self, _state: &Self::State) -> bool {

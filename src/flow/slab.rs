@@ -10,7 +10,9 @@ pub(super) struct Handle {
     generation: u32,
 }
 
+/// The generation stands where the value begins, so that both are fetched at once.
 #[derive(Debug)]
+#[repr(C)]
 struct Place<T> {
     generation: u32,
     value: Option<T>,

@@ -9,11 +9,12 @@ use std::{cmp::Reverse, collections::BinaryHeap, mem, sync::Arc};
 
 use ahash::RandomState;
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use super::{
     CloseReason, Settings, StreamConsumer,
     budget::Budget,
-    duplicates::Duplicates,
+    duplicates::{Duplicates, Mark},
     entry::{Arrival, Belongs, Flow, Ordinals, Shared},
     key::FlowKey,
     slab::{Handle, Slab},
@@ -46,6 +47,29 @@ pub struct FlowTableCounters {
     pub total_cap_hits: u64,
 }
 
+/// A packet as it comes to the table.
+#[derive(Clone, Copy)]
+pub struct Incoming<'a> {
+    /// Of its frame.
+    pub number: u64,
+    pub time: Timestamp,
+    pub packet: &'a Decoded,
+    pub payload: &'a [u8],
+}
+
+/// Where a packet's flow is looked for, and its copies.
+struct Sought {
+    key: FlowKey,
+    source_is_lower: bool,
+    hash: u64,
+    mark: Mark,
+}
+
+/// Packets that are looked up together: more than memory answers at once gain nothing.
+const GROUP: usize = 16;
+
+type Group<'a> = SmallVec<[(Incoming<'a>, Sought); GROUP]>;
+
 /// Flows of one worker.
 pub struct FlowTable<C: StreamConsumer> {
     consumer: C,
@@ -72,7 +96,7 @@ struct Eviction {
 
 impl<C: StreamConsumer> FlowTable<C> {
     /// Bytes that a flow takes beside what it holds: its place, its entries in index and timers.
-    const FLOW_BYTES: usize = mem::size_of::<Flow<C::State>>() + 64;
+    const FLOW_BYTES: usize = mem::size_of::<Flow<C::State>>() + mem::size_of::<C::State>() + 64;
 
     #[must_use]
     pub fn new(settings: Settings, consumer: C) -> Self {
@@ -131,14 +155,58 @@ impl<C: StreamConsumer> FlowTable<C> {
         self.interface = interface;
     }
 
+    /// Takes packets. Frame numbers rise, and times never go back.
+    pub fn ingest_all<'a>(&mut self, packets: impl IntoIterator<Item = Incoming<'a>>) {
+        let mut group: Group<'a> = SmallVec::new();
+        for incoming in packets {
+            let sought = self.sought(&incoming);
+            group.push((incoming, sought));
+            if group.len() == GROUP {
+                self.ingest_group(&mut group);
+            }
+        }
+        self.ingest_group(&mut group);
+    }
+
     /// Takes the packet of frame `number`. Numbers rise, and times never go back.
     pub fn ingest(&mut self, number: u64, time: Timestamp, packet: &Decoded, payload: &[u8]) {
-        self.advance(time);
-        self.counters.packets += 1;
-        let (key, source_is_lower) = FlowKey::of(packet);
+        let incoming = Incoming { number, time, packet, payload };
+        let sought = self.sought(&incoming);
+        self.ingest_sought(&incoming, &sought);
+    }
+
+    #[inline]
+    fn sought(&self, incoming: &Incoming<'_>) -> Sought {
+        let (key, source_is_lower) = FlowKey::of(incoming.packet);
         let hash = self.hasher.hash_one(key);
         let way = if source_is_lower { hash } else { !hash };
-        let is_copy = self.duplicates.came_before(self.now, way, packet, payload);
+        Sought { key, source_is_lower, hash, mark: self.duplicates.mark(way, incoming.packet, incoming.payload) }
+    }
+
+    /// Flows lie in memory, not in the cache. Looked up one by one, each packet would wait for its own flow; looked up
+    /// together, they wait once.
+    fn ingest_group(&mut self, group: &mut Group<'_>) {
+        let perhaps: SmallVec<[Option<Handle>; GROUP]> = group
+            .iter()
+            .map(|(_, sought)| {
+                self.duplicates.fetch(sought.mark);
+                self.index.iter_hash(sought.hash).next().copied()
+            })
+            .collect();
+        for flow in perhaps.into_iter().flatten().filter_map(|handle| self.flows.get(handle)) {
+            flow.fetch();
+        }
+        for (incoming, sought) in group.drain(..) {
+            self.ingest_sought(&incoming, &sought);
+        }
+    }
+
+    fn ingest_sought(&mut self, incoming: &Incoming<'_>, sought: &Sought) {
+        let Incoming { number, time, packet, payload } = *incoming;
+        let Sought { key, source_is_lower, hash, mark } = *sought;
+        self.advance(time);
+        self.counters.packets += 1;
+        let is_copy = self.duplicates.came_before(self.now, mark);
         self.counters.duplicates += u64::from(is_copy);
         // Lent to the packet: a count of references for each would cost more than all else here.
         let interface = self.interface.take();

@@ -25,7 +25,7 @@ use std::{ops::Range, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use self::{ip::Ip, link::Link, transport::Segment};
+use self::{ip::Ip, link::Link};
 use crate::{
     capture::LinkType,
     event::{Endpoint, Transport, Tunnel, TunnelKind},
@@ -246,16 +246,9 @@ impl<'a> Innermost<'a> {
         tunnel.network = network.or(tunnel.network);
     }
 
-    #[inline]
     fn decoded(self, settings: &Settings) -> Result<Decoded, DropReason> {
-        let Some(ip) = self.ip else { return Err(DropReason::Fragment) };
-        let segment = transport::decode(self.bytes, &ip)?;
-        let wrong_checksum = settings.verify_checksums && checksum::wrong(self.bytes, &ip);
-        let network =
-            if settings.vni_separates_flows { self.tunnel.as_ref().and_then(|tunnel| tunnel.network) } else { None };
-        let mut decoded = assemble(self.link.vlans, self.link.source_mac, self.tunnel, &ip, segment, wrong_checksum);
-        decoded.network = network.unwrap_or(0);
-        Ok(decoded)
+        let ip = self.ip.ok_or(DropReason::Fragment)?;
+        decoded(&self.link, self.bytes, self.tunnel, &ip, settings)
     }
 }
 
@@ -272,20 +265,34 @@ pub fn decode(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<Decoded, Dr
 /// # Errors
 /// Why the frame goes no further.
 pub fn decode_with(link: LinkType, bytes: &[u8], wire_len: u32, settings: &Settings) -> Result<Decoded, DropReason> {
-    Innermost::of(link, bytes, wire_len, settings)?.decoded(settings)
+    let link = match link {
+        LinkType::Ethernet => link::ethernet(bytes, 0)?,
+        other => link::peel(other, bytes)?,
+    };
+    let mut ip = None;
+    if link.carries_ip() {
+        let found = ip::decode(bytes, &link, wire_len)?;
+        // Most frames: in one piece, never to be taken from place to place.
+        if found.protocol == ip::TCP {
+            return decoded(&link, bytes, None, &found, settings);
+        }
+        ip = Some(found);
+    }
+    Innermost { link, bytes, wire_len, ip, tunnel: None }.open(settings)?.decoded(settings)
 }
 
 #[inline]
-fn assemble(
-    vlans: [u16; 3],
-    source_mac: Option<[u8; 6]>,
+fn decoded(
+    link: &Link,
+    bytes: &[u8],
     tunnel: Option<Box<Tunnel>>,
     ip: &Ip,
-    segment: Segment,
-    wrong_checksum: bool,
-) -> Decoded {
+    settings: &Settings,
+) -> Result<Decoded, DropReason> {
+    let segment = transport::decode(bytes, ip)?;
     let payload = segment.payload;
-    Decoded {
+    let network = tunnel.as_ref().filter(|_| settings.vni_separates_flows).and_then(|tunnel| tunnel.network);
+    Ok(Decoded {
         source: Endpoint::new(ip.source, segment.source_port),
         destination: Endpoint::new(ip.destination, segment.destination_port),
         transport: segment.transport,
@@ -294,12 +301,12 @@ fn assemble(
         missing_payload: u32::try_from(segment.missing_payload).unwrap_or(u32::MAX),
         // Frames are shorter than 4 GiB: their batches are.
         payload: u32::try_from(payload.start).unwrap_or(u32::MAX)..u32::try_from(payload.end).unwrap_or(u32::MAX),
-        vlans,
-        source_mac,
+        vlans: link.vlans,
+        source_mac: link.source_mac,
         tunnel,
-        network: 0,
-        wrong_checksum,
+        network: network.unwrap_or(0),
+        wrong_checksum: settings.verify_checksums && checksum::wrong(bytes, ip),
         fragments_differ: false,
         is_accepted: false,
-    }
+    })
 }

@@ -66,6 +66,14 @@ impl Opaque {
         if self.is_worth_telling(bytes) { part_ends.min(self.told_at.after(PAUSE)) } else { part_ends }
     }
 
+    /// Bytes that may come before [`Self::wake_at`] answers otherwise.
+    pub(super) fn indifferent_to(&self, bytes: Bytes) -> u64 {
+        match (self.told_up + TELL_BYTES).saturating_sub(bytes.up) {
+            0 => u64::MAX,
+            missing => missing,
+        }
+    }
+
     fn is_worth_telling(&self, bytes: Bytes) -> bool {
         bytes.up.saturating_sub(self.told_up) >= TELL_BYTES
     }

@@ -210,6 +210,11 @@ impl StreamConsumer for Sensor {
         state.exchanges.open.values().any(is_transaction) || state.tree.as_ref().is_some_and(StreamTree::holds_bytes)
     }
 
+    fn indifferent_to(&self, flow: &FlowRecord, state: &FlowState) -> u64 {
+        let reversed = state.exchanges.reversed;
+        state.opaque.as_ref().map_or(u64::MAX, |opaque| opaque.indifferent_to(opaque::bytes(flow, reversed)))
+    }
+
     fn wake(&mut self, flow: &FlowRecord, state: &mut FlowState, stamp: Stamp) {
         self.log.at(stamp);
         let mut bench = Workbench {

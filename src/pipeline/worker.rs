@@ -9,7 +9,7 @@ use crate::{
     capture::FrameMemory,
     correlate,
     event::{Fact, Stamp, Timestamp},
-    flow::FlowTable,
+    flow::{FlowTable, Incoming},
     packet::Decoded,
 };
 
@@ -106,9 +106,12 @@ impl Worker<'_> {
                 (number, rules.correlate.clone())
             });
             table.listen_on(batch.interface.clone());
-            for packet in &batch.packets {
-                table.ingest(packet.number, packet.time, &packet.decoded, batch.payload(packet));
-            }
+            table.ingest_all(batch.packets.iter().map(|packet| Incoming {
+                number: packet.number,
+                time: packet.time,
+                packet: &packet.decoded,
+                payload: batch.payload(packet),
+            }));
             self.spare_packets.give(batch.packets);
             tick = Tick { time: tick.time.max(batch.tick.time), frame: tick.frame.max(batch.tick.frame) };
             table.advance(tick.time);

@@ -96,9 +96,12 @@ impl Message {
     /// The name that is asked for, without what HTTPS puts before it for another port than its own (RFC 9460 §9.1).
     #[must_use]
     pub fn host(&self) -> &str {
+        if self.kind != HTTPS {
+            return &self.name;
+        }
         let (port, rest) = self.name.split_once("._https.").unwrap_or_default();
         let is_port = port.strip_prefix('_').is_some_and(|port| port.parse::<u16>().is_ok());
-        if self.kind == HTTPS && is_port { rest } else { &self.name }
+        if is_port { rest } else { &self.name }
     }
 
     /// Addresses of the name that was asked for, with how long they hold.

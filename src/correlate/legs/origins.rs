@@ -9,6 +9,9 @@ use crate::event::{Evidence, ExchangeKey, Opening, Timestamp};
 /// Origin legs that are open or wait for their exchange. More are counted as unattributed at once.
 const MAX_ORIGINS: usize = 100_000;
 
+/// Bytes that proxies add to a request whatever its size: fields such as Via, X-Forwarded-For, Cache-Control.
+const OWN_FIELDS: u128 = 256;
+
 pub(super) struct Origin {
     pub(super) hosts: Hosts,
     opened: Timestamp,
@@ -133,7 +136,8 @@ impl Legs {
     }
 }
 
-/// Within 2 % of the larger.
+/// Within 2 % of the larger, or [`OWN_FIELDS`].
 fn is_near(one: u64, other: u64) -> bool {
-    u128::from(one.abs_diff(other)) * 50 <= u128::from(one.max(other))
+    let apart = u128::from(one.abs_diff(other));
+    apart <= OWN_FIELDS || apart * 50 <= u128::from(one.max(other))
 }

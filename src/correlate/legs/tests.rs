@@ -104,6 +104,19 @@ fn one_that_fits_two_or_none_stays_counted() {
 }
 
 #[test]
+fn what_a_proxy_adds_to_a_short_request_keeps_no_legs_apart() {
+    for (sent, passed_on, is_one) in
+        [(394, 522, true), (394, 651, false), (100_000, 102_000, true), (100_000, 102_100, false)]
+    {
+        let mut legs = legs();
+        client_session(&mut legs, 1, "10.0.0.1", at(0), sent);
+        origin_session(&mut legs, 2, at(1), passed_on);
+        assert!(legs.ended(key(1), at(10), &mut Vec::new()));
+        assert_eq!(legs.origin_ended(key(2), at(12)).is_some(), is_one, "{sent} {passed_on}");
+    }
+}
+
+#[test]
 fn one_that_fits_an_exchange_told_already_joins_no_other() {
     for (first, is_joined) in [(10_000, false), (5_000, true)] {
         let mut legs = legs();
