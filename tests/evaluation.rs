@@ -13,26 +13,27 @@ use shadowtap::{
 
 /// Figures of documents.
 const FLOORS: [(&str, f64); 7] = [
-    ("F1", 0.5),
-    ("recall, direct identifiers", 0.3),
-    ("harmless documents that raise no alarm", 0.9),
-    ("of class none", 0.9),
-    ("encoded minus plain recall, in points", -9.0),
+    ("F1", 0.52),
+    ("recall, direct identifiers", 0.39),
+    ("harmless documents that raise no alarm", 0.993),
+    ("of class none", 1.0),
+    ("encoded minus plain recall, in points", -4.0),
     ("recall, quasi-identifiers", 0.0),
     ("quasi-identifiers at severity 1 to 3", 0.0),
 ];
 
 /// Recall and precision of identifiers.
-const IDENTIFIERS: [(&str, f64, f64); 9] = [
-    ("SSN", 0.0, 0.0),
-    ("MRN", 0.0, 0.0),
-    ("MBI", 0.0, 0.0),
-    ("DOB", 0.0, 0.0),
-    ("NAME", 0.0, 0.0),
-    ("PHONE", 0.0, 0.0),
-    ("EMAIL", 0.0, 0.0),
-    ("NPI", 0.0, 0.0),
-    ("ICD10", 0.0, 0.0),
+const IDENTIFIERS: [(&str, f64, f64); 10] = [
+    ("SSN", 0.60, 0.47),
+    ("MRN", 0.32, 0.98),
+    ("MBI", 0.84, 1.0),
+    ("DOB", 0.22, 0.98),
+    ("NAME", 0.01, 1.0),
+    ("PHONE", 0.24, 1.0),
+    ("EMAIL", 0.14, 1.0),
+    ("NPI", 0.09, 1.0),
+    ("DEA", 0.37, 1.0),
+    ("ICD10", 0.48, 0.95),
 ];
 
 fn report() -> Report {

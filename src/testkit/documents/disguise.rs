@@ -82,9 +82,9 @@ fn ocr(letter: char, inside: bool, random: &mut Random, out: &mut String) {
         'l' | 'I' if random.chance(noise) => out.push('1'),
         'o' | 'O' if random.chance(noise) => out.push('0'),
         'm' if random.chance(noise) => out.push_str("rn"),
-        ' ' if random.chance(0.05) => out.push_str("  "),
-        ':' if random.chance(0.1) => out.push(';'),
-        '.' if random.chance(0.05) => out.push(','),
+        ' ' if random.chance(2.0 * noise) => out.push_str("  "),
+        ':' if random.chance(3.0 * noise) => out.push(';'),
+        '.' if random.chance(2.0 * noise) => out.push(','),
         _ => out.push(letter),
     }
 }

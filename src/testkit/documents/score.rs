@@ -8,7 +8,10 @@
 //! - **Precision of a type**: a finding is right when at least half of it lies on labelled identifiers that fit it.
 //!   Counted only where all identifiers of a document are labelled, for types that [`FITS`] names.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use super::Document;
 use crate::{
@@ -207,8 +210,18 @@ pub struct Report {
     pub harmless: BTreeMap<String, Documents>,
     /// By label of the identifier.
     pub identifiers: BTreeMap<String, Identifiers>,
-    /// By family, in the order of names.
     pub families: BTreeMap<String, Documents>,
+    pub kinds: BTreeMap<String, Documents>,
+    /// By envelope, then by disguise: what it makes the detectors overlook.
+    pub wires: BTreeMap<String, Changed>,
+    pub disguises: BTreeMap<String, Changed>,
+}
+
+/// Texts with patient data that are told rightly as they are, and how many of them no longer when changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    pub texts: usize,
+    pub lost: usize,
 }
 
 impl Report {
@@ -216,10 +229,18 @@ impl Report {
     #[must_use]
     pub fn of(documents: &[Document], predictions: &[Prediction]) -> Self {
         let mut report = Self::default();
+        let mut found_plain = HashSet::new();
         for (document, prediction) in documents.iter().zip(predictions) {
             report.add_identifiers(document, prediction);
-            if !document.ambiguous {
-                report.add_document(document, prediction);
+            if document.ambiguous {
+                continue;
+            }
+            report.add_document(document, prediction);
+            let found = prediction.class == Classification::Phi;
+            if original(document).is_some_and(|id| found_plain.contains(id)) {
+                report.add_changed(document, found);
+            } else if found && document.label == "phi" {
+                found_plain.insert(document.id.as_str());
             }
         }
         report
@@ -241,6 +262,7 @@ impl Report {
         let (is, told) = (document.label == "phi", prediction.class == Classification::Phi);
         self.all.add(is, told);
         self.families.entry(document.family.clone()).or_default().add(is, told);
+        self.kinds.entry(document.kind.clone()).or_default().add(is, told);
         if document.tier == "quasi" {
             self.quasi.add(is, told);
             self.quasi_severe += usize::from(matches!(prediction.severity, Some(1..=3)));
@@ -257,6 +279,16 @@ impl Report {
         wire.add(is, told);
         if !document.obf.is_empty() {
             self.disguised.add(is, told);
+        }
+    }
+
+    fn add_changed(&mut self, document: &Document, found: bool) {
+        let wire = (document.wire != "plain").then_some((&mut self.wires, &document.wire));
+        let disguise = document.obf.first().map(|name| (&mut self.disguises, name));
+        for (groups, name) in wire.into_iter().chain(disguise) {
+            let changed = groups.entry(name.clone()).or_default();
+            changed.texts += 1;
+            changed.lost += usize::from(!found);
         }
     }
 
@@ -282,6 +314,15 @@ impl Report {
             counts.told += 1;
             counts.right += usize::from(2 * covered >= end - start);
         }
+    }
+}
+
+/// The id of the text as it was before it was changed, which comes before it.
+fn original(document: &Document) -> Option<&str> {
+    let id = document.id.strip_suffix(&document.wire)?.strip_suffix('-')?;
+    match document.obf.first() {
+        Some(disguise) => id.strip_suffix(disguise)?.strip_suffix('-'),
+        None => Some(id),
     }
 }
 
@@ -323,6 +364,16 @@ impl fmt::Display for Report {
         for (name, counts) in identifiers {
             let precision = if counts.told > 0 { format!("{:.3}", counts.precision()) } else { "–".to_owned() };
             writeln!(f, "| {name} | {} | {:.3} | {} | {precision} |", counts.labelled, counts.recall(), counts.told)?;
+        }
+        writeln!(f, "\n| kind | `phi` | recall | harmless | flagged |\n|---|---|---|---|---|")?;
+        for (name, counts) in &self.kinds {
+            let (patients, harmless) = (counts.found + counts.missed, counts.false_alarms + counts.quiet);
+            let recall = if patients > 0 { format!("{:.2}", counts.recall()) } else { "–".to_owned() };
+            writeln!(f, "| {name} | {patients} | {recall} | {harmless} | {} |", counts.false_alarms)?;
+        }
+        writeln!(f, "\n| changed by | texts told rightly as they are | lost |\n|---|---|---|")?;
+        for (name, Changed { texts, lost }) in self.wires.iter().chain(&self.disguises) {
+            writeln!(f, "| {name} | {texts} | {lost} |")?;
         }
         Ok(())
     }

@@ -110,7 +110,7 @@ fn check_digits_are_those_of_published_examples() {
 }
 
 mod scores {
-    use super::super::score::{Prediction, Report};
+    use super::super::score::{Changed, Prediction, Report};
     use super::*;
     use crate::event::Classification;
 
@@ -174,6 +174,28 @@ mod scores {
         assert_eq!(of("PHONE"), (1, 1, 1, 1), "a fax number is a telephone number");
         assert_eq!(of("NAME"), (2, 2, 1, 1), "one finding may hold two labelled names");
         assert_eq!(of("MRN"), (0, 0, 1, 0), "an MRN is no SSN");
+    }
+
+    #[test]
+    fn a_text_is_lost_to_its_envelope_only_if_it_was_found_without() {
+        let named = |id: &str, wire: &str, obf: &[&str]| Document {
+            id: id.to_owned(),
+            obf: obf.iter().map(|name| (*name).to_owned()).collect(),
+            ..document("phi", "strong", wire, &[])
+        };
+        let documents = [
+            named("a-0", "plain", &[]),
+            named("a-0-form", "form", &[]),
+            named("b-0", "plain", &[]),
+            named("b-0-zwsp-form", "form", &["zwsp"]),
+            named("c-0", "plain", &[]),
+            named("c-0-form", "form", &[]),
+        ];
+        let (phi, none) = (said(Classification::Phi, None, &[]), said(Classification::None, None, &[]));
+        let told = [&phi, &phi, &phi, &none, &none, &none].map(Clone::clone);
+        let report = Report::of(&documents, &told);
+        assert_eq!(report.wires["form"], Changed { texts: 2, lost: 1 });
+        assert_eq!(report.disguises["zwsp"], Changed { texts: 1, lost: 1 });
     }
 
     #[test]
