@@ -187,6 +187,18 @@ impl Identifiers {
     }
 }
 
+impl Changed {
+    fn add(&mut self, found: bool) {
+        self.texts += 1;
+        self.lost += usize::from(!found);
+    }
+
+    #[must_use]
+    pub fn lost_part(&self) -> f64 {
+        part(self.lost, self.texts)
+    }
+}
+
 /// A part of a whole; 0 of nothing.
 #[expect(clippy::cast_precision_loss, reason = "counts of documents are far below 2^52")]
 fn part(count: usize, whole: usize) -> f64 {
@@ -212,7 +224,8 @@ pub struct Report {
     pub identifiers: BTreeMap<String, Identifiers>,
     pub families: BTreeMap<String, Documents>,
     pub kinds: BTreeMap<String, Documents>,
-    /// By envelope, then by disguise: what it makes the detectors overlook.
+    /// What envelopes and disguises make the detectors overlook: all, by envelope, by disguise.
+    pub changed: Changed,
     pub wires: BTreeMap<String, Changed>,
     pub disguises: BTreeMap<String, Changed>,
 }
@@ -285,10 +298,9 @@ impl Report {
     fn add_changed(&mut self, document: &Document, found: bool) {
         let wire = (document.wire != "plain").then_some((&mut self.wires, &document.wire));
         let disguise = document.obf.first().map(|name| (&mut self.disguises, name));
+        self.changed.add(found);
         for (groups, name) in wire.into_iter().chain(disguise) {
-            let changed = groups.entry(name.clone()).or_default();
-            changed.texts += 1;
-            changed.lost += usize::from(!found);
+            groups.entry(name.clone()).or_default().add(found);
         }
     }
 
@@ -356,6 +368,7 @@ impl fmt::Display for Report {
         writeln!(f, "| recall, direct identifiers | {:.3} |", self.strong.recall())?;
         writeln!(f, "| harmless documents flagged | {:.2} % |", 100.0 * self.all.alarm_rate())?;
         writeln!(f, "| encoded minus plain recall | {:+.1} points |", self.encoded_minus_plain())?;
+        writeln!(f, "| found as they are, lost when changed | {:.1} % |", 100.0 * self.changed.lost_part())?;
         writeln!(f, "| quasi-identifier documents, recall | {:.3} |", self.quasi.recall())?;
         writeln!(f, "| quasi-identifier documents at severity 1–3 | {:.3} |", self.quasi_severe_part())?;
         writeln!(f, "\n| identifier | labelled | recall | told | precision |\n|---|---|---|---|---|")?;
