@@ -33,7 +33,9 @@ fn name_things(contents: &TlsClientHelloContents<'_>, carrier: Carrier) -> Clien
         offer.extensions.push(kind);
         match kind {
             SERVER_NAME if hello.server_name.is_none() => hello.server_name = server_name(content),
-            SIGNATURE_ALGORITHMS => offer.signature_algorithms = numbers(content.get(2..).unwrap_or_default()),
+            SIGNATURE_ALGORITHMS => {
+                offer.signature_algorithms = numbers(content.get(2..).unwrap_or_default()).collect()
+            }
             ALPN => {
                 hello.alpn = alpn(content);
                 offer.first_alpn = first_alpn(content);
@@ -62,8 +64,8 @@ fn config_id(content: &[u8]) -> Option<u8> {
     (payload_bytes > 0 && payload.len() == usize::from(payload_bytes)).then_some(*config_id)
 }
 
-fn numbers(list: &[u8]) -> Vec<u16> {
-    list.as_chunks::<2>().0.iter().map(|number| u16::from_be_bytes(*number)).collect()
+fn numbers(list: &[u8]) -> impl Iterator<Item = u16> {
+    list.as_chunks::<2>().0.iter().map(|number| u16::from_be_bytes(*number))
 }
 
 /// Type, content and what follows of the first extension.

@@ -3,6 +3,7 @@
 //! everywhere, also among signature algorithms, where Chromium puts it too.
 
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use super::hello::{is_grease, is_grease_alpn};
 
@@ -12,6 +13,9 @@ const HASH_CHARACTERS: usize = 12;
 const NOTHING: &str = "000000000000";
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
+
+/// What one list of a hello holds: more than this is rare.
+pub(super) type List = SmallVec<[u16; 32]>;
 
 /// How the hello travelled: the first letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +29,16 @@ pub(in crate::protocol) enum Carrier {
 pub(super) struct Offer<'a> {
     /// The highest version; 0 where all are GREASE.
     pub(super) version: u16,
-    pub(super) ciphers: Vec<u16>,
-    pub(super) extensions: Vec<u16>,
-    pub(super) signature_algorithms: Vec<u16>,
+    pub(super) ciphers: List,
+    pub(super) extensions: List,
+    pub(super) signature_algorithms: List,
     /// The first protocol of ALPN that is no GREASE.
     pub(super) first_alpn: Option<&'a [u8]>,
 }
 
 impl Offer<'_> {
     pub(super) fn ja4(&self, carrier: Carrier) -> String {
-        let known = |list: &[u16]| -> Vec<u16> { list.iter().copied().filter(|value| !is_grease(*value)).collect() };
+        let known = |list: &[u16]| -> List { list.iter().copied().filter(|value| !is_grease(*value)).collect() };
         let (mut ciphers, mut extensions) = (known(&self.ciphers), known(&self.extensions));
         let mut text = String::with_capacity(40);
         text.push(if carrier == Carrier::Quic { 'q' } else { 't' });
@@ -48,16 +52,21 @@ impl Offer<'_> {
         ciphers.sort_unstable();
         extensions.retain(|kind| !matches!(*kind, SERVER_NAME | ALPN));
         extensions.sort_unstable();
-        let mut last = list(&extensions);
-        let algorithms = known(&self.signature_algorithms);
-        if !algorithms.is_empty() {
-            last.push('_');
-            last.push_str(&list(&algorithms));
+        let mut hashed = Vec::with_capacity(256);
+        push_list(&mut hashed, &ciphers);
+        text.push('_');
+        push_hash(&mut text, &hashed);
+        hashed.clear();
+        if !extensions.is_empty() {
+            push_list(&mut hashed, &extensions);
+            let algorithms = known(&self.signature_algorithms);
+            if !algorithms.is_empty() {
+                hashed.push(b'_');
+                push_list(&mut hashed, &algorithms);
+            }
         }
         text.push('_');
-        push_hash(&mut text, &list(&ciphers));
-        text.push('_');
-        push_hash(&mut text, if extensions.is_empty() { "" } else { &last });
+        push_hash(&mut text, &hashed);
         text
     }
 }
@@ -91,34 +100,35 @@ fn alpn(protocol: Option<&[u8]>) -> [char; 2] {
     [digit(first >> 4), digit(last & 0x0f)]
 }
 
-fn list(values: &[u16]) -> String {
-    let mut text = String::with_capacity(values.len() * 5);
-    for value in values {
-        if !text.is_empty() {
-            text.push(',');
+/// Four digits each, with commas between.
+fn push_list(text: &mut Vec<u8>, values: &[u16]) {
+    for (place, value) in values.iter().enumerate() {
+        if place > 0 {
+            text.push(b',');
         }
-        value.to_be_bytes().iter().for_each(|byte| push_hex(&mut text, *byte));
+        let [high, low] = value.to_be_bytes();
+        let ([a, b], [c, d]) = (hex(high), hex(low));
+        text.extend_from_slice(&[a, b, c, d]);
     }
-    text
 }
 
 /// Two digits. A format string for each would cost more than the hashes.
-fn push_hex(text: &mut String, byte: u8) {
-    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
-    text.push(digit(byte >> 4));
-    text.push(digit(byte & 0x0f));
+fn hex(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 0x0f].map(|nibble| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 })
 }
 
-fn push_hash(text: &mut String, of: &str) {
+fn push_hash(text: &mut String, of: &[u8]) {
     if of.is_empty() {
         return text.push_str(NOTHING);
     }
-    let digest = Sha256::digest(of.as_bytes());
-    digest.iter().take(HASH_CHARACTERS / 2).for_each(|byte| push_hex(text, *byte));
+    let digest = Sha256::digest(of);
+    text.extend(digest.iter().take(HASH_CHARACTERS / 2).flat_map(|byte| hex(*byte)).map(char::from));
 }
 
 #[cfg(test)]
 mod tests {
+    use smallvec::smallvec;
+
     use super::*;
 
     #[test]
@@ -126,21 +136,21 @@ mod tests {
         // Chrome's hello in FoxIO's technical details of JA4.
         let offer = Offer {
             version: 0x0304,
-            ciphers: vec![
+            ciphers: smallvec![
                 0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c,
                 0x009d, 0x002f, 0x0035,
             ],
-            extensions: vec![
+            extensions: smallvec![
                 0x3a3a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b,
                 0xff01, 0x000b, 0x000a, 0x0015,
             ],
-            signature_algorithms: vec![0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
+            signature_algorithms: smallvec![0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
             first_alpn: Some(b"h2"),
         };
         assert_eq!(offer.ja4(Carrier::Tcp), "t13d1516h2_8daaf6152771_e5627efa2ab1");
         assert!(offer.ja4(Carrier::Quic).starts_with("q13d1516h2_"));
         let with_grease = Offer {
-            signature_algorithms: vec![0x2a2a, 0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
+            signature_algorithms: smallvec![0x2a2a, 0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
             ..offer
         };
         assert_eq!(with_grease.ja4(Carrier::Tcp), "t13d1516h2_8daaf6152771_e5627efa2ab1");
