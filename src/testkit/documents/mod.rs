@@ -1,9 +1,9 @@
 //! A labelled corpus for the content detectors: invented documents with every identifier's place. In: a plan (seed,
 //! texts of each template); out: [`Document`]s, the same for the same plan on every machine.
 //!
-//! Documents are templates (`templates/`) that are filled in with invented people ([`person`]), numbers by the rules of
-//! their issuers ([`numbers`]) and words (`words.txt`). Each text comes twice: as it is, and once more in an envelope
-//! ([`wire`]), under a disguise ([`disguise`]), or both. [`score`] says how well the detectors do on them.
+//! Documents are templates (`templates/`) that are filled in with invented people (`person`), numbers by the rules of
+//! their issuers (`numbers`) and words (`words.txt`). Each text comes twice: as it is, and once more in an envelope
+//! (`wire`), under a disguise (`disguise`), or both. [`score`] says how well the detectors do on them.
 //!
 //! Does not: make UTF-16, which a line of JSON cannot carry, or pictures, PDF and office files.
 
@@ -89,16 +89,11 @@ fn pair(template: &Template, id: &str, seed: u64) -> [Document; 2] {
     };
     let wire = if disguised && random.chance(0.4) { "plain" } else { random.pick(&wire::WIRES) };
     let text = wire::wrap(wire, &text, random);
-    [
-        plain,
-        label(
-            template,
-            format!("{id}-{}{wire}", name.map(|name| format!("{name}-")).unwrap_or_default()),
-            wire,
-            name,
-            &text,
-        ),
-    ]
+    let id = match name {
+        Some(name) => format!("{id}-{name}-{wire}"),
+        None => format!("{id}-{wire}"),
+    };
+    [plain, label(template, id, wire, name, &text)]
 }
 
 /// The text below what its sender wants done with it, or alone.

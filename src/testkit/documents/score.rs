@@ -6,7 +6,7 @@
 //! - **Recall of a type**: a labelled identifier counts as found when one finding of a fitting type covers at least
 //!   half of it.
 //! - **Precision of a type**: a finding is right when at least half of it lies on labelled identifiers that fit it.
-//!   Counted only where all identifiers of a document are labelled, for types that [`FITS`] names.
+//!   Counted only where all identifiers of a document are labelled, for types that `FITS` names.
 
 use std::{
     collections::{BTreeMap, HashSet},
