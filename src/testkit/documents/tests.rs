@@ -1,3 +1,5 @@
+//! Documents are what they say they are, and the scorer counts as its head says.
+
 use serde_json::Value;
 
 use super::*;
