@@ -1,6 +1,8 @@
 //! Segments that end a connection for a sensor and not for the server: RST and FIN with wrong numbers, wrong checksums or
-//! too few hops to go, in the middle of a request, with and without a pause before the rest. All that was to be found is
-//! found, or an event says that the stream was tampered with. What fragroute does besides is in `benches/evasion/`.
+//! too few hops to go, alone or with a SYN or with each other, in the middle of a request or an encrypted session, with
+//! and without a pause before the rest, where the sensor sees both directions and where it sees the client's alone. All
+//! that was to be found is found, or an event says that the stream was tampered with. What fragroute does besides is in
+//! `benches/evasion/`.
 
 #[path = "common/inside.rs"]
 mod inside;
@@ -11,6 +13,7 @@ use shadowtap::{
     event::{ContentFlag, Direction, Event, EventKind, Finding, Timestamp},
     pipeline::Rules,
     testkit::{
+        hellos::Hello,
         http2,
         packets::{Conversation, Flags, Packet},
     },
@@ -103,15 +106,56 @@ fn few_hops(frame: &mut [u8]) {
     frame[IP_CHECKSUM..IP_CHECKSUM + 2].copy_from_slice(&(folded as u16).to_be_bytes());
 }
 
-/// The frames of the conversation, with a forged one before packet `at`, and what follows so much later.
-fn tampered(said: &Conversation, forgery: Forgery, at: usize, pause: u64) -> Vec<(Timestamp, Vec<u8>)> {
+/// What the sensor is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mirror {
+    BothWays,
+    /// The client's direction alone.
+    OneWay,
+}
+
+/// What is sent at once in the midst of a conversation.
+type Attack = Vec<Forgery>;
+
+/// Ends that are more than one segment: a RST, and a SYN as if the port were used again; a FIN of each side.
+fn combined() -> Vec<Attack> {
+    let forgery = |flags, of, flaw| Forgery { flags, of, flaw, payload: b"" };
+    let (client, server) = (Direction::ToServer, Direction::ToClient);
+    let mut all = Vec::new();
+    for flaw in [Flaw::Hops, Flaw::Checksum, Flaw::Number(1)] {
+        // As a stream of its own would begin, and as a later segment of this one does.
+        for sequence in [900_000_000, 399] {
+            let syn = forgery(Flags::SYN, client, Flaw::Number(sequence));
+            all.push(vec![syn]);
+            all.extend([client, server].map(|of| vec![forgery(Flags::RST, of, flaw), syn]));
+        }
+        all.push(vec![forgery(Flags::FIN_ACK, client, flaw), forgery(Flags::FIN_ACK, server, flaw)]);
+    }
+    all
+}
+
+/// The frames of the conversation that the mirror shows, with forged ones before packet `at`, and what follows so much
+/// later.
+fn tampered(said: &Conversation, mirror: Mirror, attack: &[Forgery], at: usize, pause: u64) -> Frames {
     let packets = said.packets();
     let (before, after) = packets.split_at(at);
-    let time = Timestamp(after[0].time.0 - 1);
-    let mut frames: Vec<_> = before.iter().map(|packet| (packet.time, packet.ethernet())).collect();
-    frames.push((time, forgery.frame(said, before, time)));
-    frames.extend(after.iter().map(|packet| (Timestamp(packet.time.0 + pause), packet.ethernet())));
+    let first = after[0].time.0 - attack.len() as u64;
+    let mut frames = shown(said, mirror, before, 0);
+    for (forgery, time) in attack.iter().zip(first..) {
+        if mirror == Mirror::BothWays || forgery.of == Direction::ToServer {
+            frames.push((Timestamp(time), forgery.frame(said, before, Timestamp(time))));
+        }
+    }
+    frames.extend(shown(said, mirror, after, pause));
     frames
+}
+
+type Frames = Vec<(Timestamp, Vec<u8>)>;
+
+/// What the mirror shows of these packets, so much later.
+fn shown(said: &Conversation, mirror: Mirror, packets: &[Packet], later: u64) -> Frames {
+    let seen = packets.iter().filter(|packet| mirror == Mirror::BothWays || packet.source == said.client);
+    seen.map(|packet| (Timestamp(packet.time.0 + later), packet.ethernet())).collect()
 }
 
 fn patient() -> String {
@@ -171,35 +215,138 @@ fn tells_of(events: &[Event], name: &str) -> bool {
     events.iter().any(|event| matches!(&event.kind, EventKind::Anomaly(anomaly) if anomaly.event == name))
 }
 
-fn check(rules: &Arc<Rules>, said: &Conversation) {
-    let untouched: Vec<_> = said.packets().iter().map(|packet| (packet.time, packet.ethernet())).collect();
+/// Attacks that leave something neither found nor told.
+fn silent(rules: &Arc<Rules>, said: &Conversation, mirror: Mirror, attacks: &[Attack]) -> Vec<String> {
+    let untouched = shown(said, mirror, &said.packets(), 0);
     let expected = alerts(&inside::events_of_frames(rules, &untouched, 1));
     assert!(expected.len() >= 2, "{expected:?}");
     let mut silent = Vec::new();
-    let gives_up_hole = |forgery: Forgery, pause| !forgery.payload.is_empty() && pause > 20 * SECOND;
-    for forgery in forgeries() {
+    // Where the server's acknowledgments show that it waits too, longer.
+    let patience = if mirror == Mirror::BothWays { 20 * SECOND } else { 2 * SECOND };
+    let gives_up_hole =
+        |attack: &Attack, pause| attack.iter().any(|forgery| !forgery.payload.is_empty()) && pause > patience;
+    for attack in attacks {
         for pause in PAUSES {
             for at in 3..said.packets().len() - 4 {
-                let events = inside::events_of_frames(rules, &tampered(said, forgery, at, pause), 1);
+                let frames = tampered(said, mirror, attack, at, pause);
+                let events = inside::events_of_frames(rules, &frames, 1);
                 // What comes before bytes far ahead is waited for, but not for ever: then it counts as lost.
-                let told = says_tampered(&events) || gives_up_hole(forgery, pause) && tells_of(&events, "stream_gap");
+                let told = says_tampered(&events) || gives_up_hole(attack, pause) && tells_of(&events, "stream_gap");
                 if !expected.is_subset(&alerts(&events)) && !told {
-                    silent.push(format!("{forgery:?} before packet {at}, the rest {} s later", pause / SECOND));
+                    silent.push(format!("{attack:?} before packet {at}, the rest {} s later", pause / SECOND));
                 }
             }
         }
     }
+    silent
+}
+
+#[track_caller]
+fn check(said: &Conversation, mirror: Mirror, attacks: &[Attack]) {
+    let silent = silent(&inside::rules(None), said, mirror, attacks);
     assert!(silent.is_empty(), "{} are silent:\n{}", silent.len(), silent.join("\n"));
+}
+
+fn alone() -> Vec<Attack> {
+    forgeries().into_iter().map(|forgery| vec![forgery]).collect()
+}
+
+/// Those of [`alone`] that a mirror of the client's direction shows.
+fn of_client() -> Vec<Attack> {
+    forgeries().into_iter().filter(|forgery| forgery.of == Direction::ToServer).map(|forgery| vec![forgery]).collect()
 }
 
 #[test]
 fn forged_ends_hide_nothing_of_a_request_or_are_told() {
-    check(&inside::rules(None), &over_http1());
+    check(&over_http1(), Mirror::BothWays, &alone());
 }
 
 #[test]
 fn forged_ends_hide_nothing_of_a_stream_of_http2_or_are_told() {
-    check(&inside::rules(None), &over_http2());
+    check(&over_http2(), Mirror::BothWays, &alone());
+}
+
+#[test]
+fn ends_forged_together_hide_nothing_of_a_request_or_are_told() {
+    check(&over_http1(), Mirror::BothWays, &combined());
+}
+
+#[test]
+fn ends_forged_together_hide_nothing_of_a_stream_of_http2_or_are_told() {
+    check(&over_http2(), Mirror::BothWays, &combined());
+}
+
+#[test]
+fn forged_ends_hide_nothing_where_the_clients_direction_alone_is_seen() {
+    check(&over_http1(), Mirror::OneWay, &of_client());
+    check(&over_http1(), Mirror::OneWay, &combined());
+}
+
+#[test]
+fn a_forged_syn_with_the_number_of_a_segment_that_comes_out_of_order_hides_nothing() {
+    let (rules, said) = (inside::rules(None), over_http1());
+    let syn =
+        |sequence| Forgery { flags: Flags::SYN, of: Direction::ToServer, flaw: Flaw::Number(sequence), payload: b"" };
+    for mirror in [Mirror::BothWays, Mirror::OneWay] {
+        let expected = alerts(&inside::events_of_frames(&rules, &shown(&said, mirror, &said.packets(), 0), 1));
+        let mut frames = tampered(&said, mirror, &[syn(199)], 5, 0);
+        let forged = shown(&said, mirror, &said.packets()[..5], 0).len();
+        let later = frames.iter().skip(forged + 2).position(|(_, frame)| frame.len() > 200).unwrap() + forged + 2;
+        let segment = frames.remove(later).1;
+        let time = Timestamp(frames[forged].0.0);
+        frames.insert(forged + 1, (time, segment));
+        let events = inside::events_of_frames(&rules, &frames, 1);
+        assert!(says_tampered(&events) || expected.is_subset(&alerts(&events)), "{mirror:?}");
+    }
+}
+
+/// An encrypted session with an AI service that nothing but its hello names.
+fn over_tls() -> Conversation {
+    let record =
+        |kind: u8, length: u16| [&[kind, 3, 3][..], &length.to_be_bytes(), &vec![0x5a; usize::from(length)]].concat();
+    let established = [record(20, 1), record(23, 900)].concat();
+    let mut said = Conversation::new("10.20.3.7:50123".parse().unwrap(), "203.0.113.5:443".parse().unwrap())
+        .client_says(Hello { name: Some("api.openai.com"), ech: None }.record())
+        .server_says(established.clone())
+        .client_says(established)
+        .server_says(record(23, 300))
+        .client_says(record(23, 16_000).repeat(4))
+        .server_says(record(23, 300));
+    said.segment_bytes = 1400;
+    said
+}
+
+/// Bytes up of what was with an AI service.
+fn bytes_up(events: &[Event]) -> u64 {
+    let of = |event: &Event| match &event.kind {
+        EventKind::AiActivity(ai) if ai.r#final => ai.bytes.up,
+        _ => 0,
+    };
+    events.iter().map(of).sum()
+}
+
+#[test]
+fn forged_ends_hide_no_bytes_of_an_encrypted_session() {
+    let (rules, said) = (inside::rules(None), over_tls());
+    let mut hidden = Vec::new();
+    for (mirror, attacks) in [(Mirror::BothWays, alone()), (Mirror::OneWay, of_client())] {
+        let whole = bytes_up(&inside::events_of_frames(&rules, &shown(&said, mirror, &said.packets(), 0), 1));
+        assert!(whole >= 64_000, "{whole}");
+        for attack in attacks.iter().chain(&combined()) {
+            if attack.iter().any(|forgery| !forgery.payload.is_empty()) {
+                continue;
+            }
+            for pause in PAUSES {
+                let events = inside::events_of_frames(&rules, &tampered(&said, mirror, attack, 8, pause), 1);
+                if bytes_up(&events) < whole {
+                    let up = bytes_up(&events);
+                    hidden
+                        .push(format!("{up} of {whole}: {mirror:?}, {attack:?}, the rest {} s later", pause / SECOND));
+                }
+            }
+        }
+    }
+    assert!(hidden.is_empty(), "{} hide bytes:\n{}", hidden.len(), hidden.join("\n"));
 }
 
 #[test]

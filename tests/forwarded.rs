@@ -316,6 +316,25 @@ fn a_large_upload_that_is_passed_on_readable_is_told_once() {
 }
 
 #[test]
+fn what_goes_to_another_server_is_no_leg_of_what_was_handed_on() {
+    let harmless = r#"{"model": "gpt-4o", "messages": [{"role": "user", "content": "What is a haiku?"}]}"#;
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\nX-Forwarded-For: 10.20.3.7";
+    let handed_on = format!("{head}\r\nContent-Length: {}\r\n\r\n{harmless}", harmless.len());
+    let [hello, noise] = session();
+    for (up, down) in [(&hello, &noise), (&post(""), &ANSWER.to_vec())] {
+        for at in [0, 200] {
+            let packets = [
+                says(BALANCER, SERVICE, 10, &[handed_on.as_bytes()], ANSWER),
+                says("10.20.3.7:51000", "203.0.113.99:443", at, &[up], down),
+            ];
+            let replay = Site::trusting(&["10.9.0.1"]).replayed(packets.concat(), &[]);
+            assert_eq!(activities(&replay).len(), 2, "{at} {}", replay.text());
+            assert_eq!(replay.events_of("alert").is_empty(), up == &hello, "{at} {}", replay.text());
+        }
+    }
+}
+
+#[test]
 fn no_direction_is_taken_for_the_other() {
     // What a server says is no header.
     let talk = Conversation::new(address(BALANCER), address(SERVICE))

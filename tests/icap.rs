@@ -11,7 +11,7 @@ use shadowtap::event::{Direction, Timestamp};
 use shadowtap::testkit::{
     icap::{Answer, Steps, Upload, connect, options},
     packets::{Conversation, Packet},
-    quic,
+    quic, websocket,
 };
 
 const URL: &str = "https://api.openai.com/v1/chat/completions";
@@ -201,20 +201,30 @@ fn a_readable_request_to_a_proxy_is_told_once_and_with_its_user() {
     let request = |target: &str| format!("{}\r\n{body}", upload.head.replace(url, target));
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
     let exchange = |target| vec![(Direction::ToServer, request(target).into_bytes()), (Direction::ToClient, ok.into())];
-    // Mirrors of two links may be apart by a little: the client's leg may come after what shows it.
-    for client_at in [0, 400] {
-        let packets = [
-            says("10.20.3.7:50000", "10.20.0.9:3128", client_at, exchange(url)),
-            to_scanner(1, &[upload.steps(Answer::Unmodified)]),
-            says("10.20.0.9:60000", "203.0.113.77:80", 2, exchange("/v1/chat/completions")),
-        ];
-        let replay = replayed(packets.concat(), &[]);
-        let told = activities(&replay);
-        assert_eq!(told.len(), 1, "{client_at}: {}", replay.text());
-        let (legs, user) = (&told[0]["legs"], &told[0]["user"]["name"]);
-        assert_eq!((legs, user), (&json!(["client", "icap", "origin"]), &json!("mwest")), "{client_at}");
-        assert_eq!(evidence(&told[0]), ["absolute_uri", "http_host", "icap_url"]);
-        assert_eq!(alerts(&replay, 9_000_001).len(), 1);
+    // Mirrors of two links may be apart by a little: the client's leg may come after what shows it. It tells, as it may
+    // hold more than a scanner that declines the rest asks for.
+    for (client_at, origin_at) in [(0, 2), (5, 2), (20, 2), (20, 30), (400, 2), (400, 410)] {
+        for answer in [Answer::Unmodified, Answer::Declined] {
+            let packets = [
+                says("10.20.3.7:50000", "10.20.0.9:3128", client_at, exchange(url)),
+                to_scanner(1, &[upload.steps(answer)]),
+                says("10.20.0.9:60000", "203.0.113.77:80", origin_at, exchange("/v1/chat/completions")),
+            ];
+            let replay = replayed(packets.concat(), &["--workers", "1"]);
+            let case = format!("{client_at} {origin_at} {answer:?}: {}", replay.text());
+            let told = activities(&replay);
+            assert_eq!(told.len(), 1, "{case}");
+            let (legs, user) = (&told[0]["legs"], &told[0]["user"]["name"]);
+            assert_eq!((legs, user), (&json!(["client", "icap", "origin"]), &json!("mwest")), "{case}");
+            assert_eq!(evidence(&told[0]), ["absolute_uri", "http_host", "icap_url"], "{case}");
+            let content = &told[0]["content"];
+            assert_eq!((&content["findings"]["mrn"], &content["flags"]), (&json!(1), &json!([])), "{case}");
+            assert_eq!(told[0]["bytes"]["body"], json!(body.len()), "{case}");
+            assert!(told[0]["bytes"]["down"].as_u64() > Some(0), "{case}");
+            assert_eq!(alerts(&replay, 9_000_001).len(), 1, "{case}");
+            assert_eq!(replay.events_of("ai_activity")[0]["src_ip"], "10.20.3.7", "{case}");
+            assert!(replay.text() == replayed(packets.concat(), &["--workers", "4"]).text(), "{case}");
+        }
     }
     // A second one of the same method, host and path is another.
     let harmless = Upload::new(url, "10.20.3.7", HARMLESS);
@@ -224,6 +234,52 @@ fn a_readable_request_to_a_proxy_is_told_once_and_with_its_user() {
     let packets = [says("10.20.3.7:50000", "10.20.0.9:3128", 0, client), to_scanner(1, &shown)];
     let replay = replayed(packets.concat(), &[]);
     assert_eq!((activities(&replay).len(), alerts(&replay, 9_000_001).len()), (2, 1), "{}", replay.text());
+}
+
+#[test]
+fn a_websocket_whose_request_icap_shows_first_is_read_on() {
+    let ask = websocket::request("api.openai.com", "http://api.openai.com/v1/realtime?model=gpt-realtime");
+    let head = String::from_utf8(ask.clone()).expect("text").trim_end().to_owned() + "\r\n";
+    let shown = Upload { head, preview: None, ..Upload::new(URL, "10.20.3.7", b"") };
+    let message = br#"{"type": "conversation.item.create", "item": {"type": "message", "role": "user",
+        "content": [{"type": "input_text", "text": "Patient MRN: 00412345, diagnosis of heart failure."}]}}"#;
+    let steps = vec![
+        (Direction::ToServer, ask),
+        (Direction::ToClient, websocket::response("")),
+        (Direction::ToServer, websocket::text(message)),
+    ];
+    for client_at in [0, 20] {
+        let client = says("10.20.3.7:50000", "10.20.0.9:3128", client_at, steps.clone());
+        let replay = replayed([client, to_scanner(1, &[shown.steps(Answer::Unmodified)])].concat(), &[]);
+        let told = activities(&replay);
+        assert_eq!(told.len(), 1, "{client_at}: {}", replay.text());
+        assert_eq!((&told[0]["content"]["findings"]["mrn"], &told[0]["legs"]), (&json!(1), &json!(["client", "icap"])));
+        assert_eq!(alerts(&replay, 9_000_001).len(), 1, "{client_at}: {}", replay.text());
+    }
+}
+
+#[test]
+fn what_a_proxy_shows_and_the_client_was_not_heard_to_say_is_told() {
+    let body = chat_with_mrn();
+    let url = "http://api.openai.com/v1/chat/completions";
+    let harmless = Upload::new(url, "10.20.3.7", HARMLESS);
+    let asked = vec![
+        (Direction::ToServer, [harmless.head.as_bytes(), b"\r\n", HARMLESS].concat()),
+        (Direction::ToClient, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}".to_vec()),
+    ];
+    let shown = Upload::new(url, "10.20.3.7", body.as_bytes()).steps(Answer::Unmodified);
+    for client_at in [0, 20] {
+        for server in ["10.20.0.9:3128", "10.20.3.99:3128"] {
+            let packets = [
+                says("10.20.3.7:50000", server, client_at, asked.clone()),
+                to_scanner(1, std::slice::from_ref(&shown)),
+            ];
+            let replay = replayed(packets.concat(), &[]);
+            let found = activities(&replay).iter().filter(|ai| ai["content"]["findings"]["mrn"] == 1).count();
+            assert_eq!(found, 1, "{client_at} {server}: {}", replay.text());
+            assert!(!alerts(&replay, 9_000_001).is_empty(), "{client_at} {server}: {}", replay.text());
+        }
+    }
 }
 
 #[test]

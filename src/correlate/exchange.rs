@@ -146,6 +146,10 @@ impl OpenExchange {
         }
     }
 
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
     pub(super) fn evidence(&self) -> &[Evidence] {
         &self.evidence
     }
@@ -176,12 +180,11 @@ impl OpenExchange {
         self.user = self.user.take().or(user);
     }
 
-    /// It, seen on `leg`, went through the client's encrypted session `session`, which is to tell nothing of its own now. What was
+    /// It went through the client's encrypted session `session`, which is to tell nothing of its own now. What was
     /// told of the session already, its id and its alerts, goes on as this exchange's.
-    pub(super) fn went_through(&mut self, session: &mut Self, leg: Leg) {
+    pub(super) fn went_through(&mut self, session: &mut Self) {
         let own = std::mem::replace(&mut self.evidence, session.evidence.clone());
-        self.seen_on(Leg::Client, &[], None);
-        self.seen_on(leg, &own, None);
+        self.seen_on(Leg::Client, &own, None);
         self.device = session.device.clone();
         self.told_of = session.told_of.clone();
         if session.voice == Voice::Own && session.part == 1 {
@@ -189,6 +192,22 @@ impl OpenExchange {
             self.id = std::mem::replace(&mut session.id, other);
             self.alerts = std::mem::take(&mut session.alerts);
         }
+    }
+
+    /// What is read on `shown`, where a proxy speaks of it, is read here too, on the client's own leg: this tells, and
+    /// `shown` is held. The alerts that it raised already go on as this one's, under its id.
+    pub(super) fn reads(&mut self, shown: &mut Self) {
+        self.seen_on(Leg::Client, &[], None);
+        for leg in &shown.legs {
+            self.seen_on(*leg, &shown.evidence, shown.user.clone());
+        }
+        if self.alerts.is_empty() && !shown.alerts.is_empty() {
+            let other = digest(&[shown.id.as_bytes(), b"shown"]);
+            self.id = std::mem::replace(&mut shown.id, other);
+            self.alerts = std::mem::take(&mut shown.alerts);
+        }
+        self.counted_up += std::mem::take(&mut shown.counted_up);
+        shown.hold();
     }
 
     /// Another leg tells of what goes through it. False when one did already.
@@ -226,7 +245,7 @@ impl OpenExchange {
 
     /// Its bytes up, where a proxy shows them by ICAP or hands them on.
     pub(super) fn shown_bytes(&self) -> u64 {
-        if self.is_shown { self.bytes.up } else { 0 }
+        if self.is_shown && self.voice != Voice::Held { self.bytes.up } else { 0 }
     }
 
     /// It may prove to be a leg of another.
@@ -240,23 +259,29 @@ impl OpenExchange {
         self.count_upload(time, policy, windows);
     }
 
-    /// Whether `other` found whatever was found here.
+    /// Whether `other` found whatever was found here. It may have found more, where this was cut off.
     pub(super) fn is_read_in(&self, other: &Self) -> bool {
         let Some(own) = &self.content else { return true };
         let found = |of| other.content.as_ref().and_then(|content| content.findings.get(of)).copied().unwrap_or(0);
         own.findings.iter().all(|(of, count)| *count <= found(of))
             && other.individuals[0] >= self.individuals[0]
             && (own.classification == Classification::None
-                || other.content.as_ref().is_some_and(|content| content.classification == own.classification))
+                || other.content.as_ref().is_some_and(|content| {
+                    content.classification == own.classification || content.classification == Classification::Phi
+                }))
     }
 
     pub(super) fn is_covered(&self) -> bool {
         self.voice == Voice::Covered
     }
 
-    /// Whether a part of it is told: of a covered session only the last, where others went before.
+    /// Whether a part of it is told: of what is held none, of a covered session only the last, where others went before.
     pub(super) fn is_told(&self, last: bool) -> bool {
-        !self.is_covered() || last && self.part > 1
+        match self.voice {
+            Voice::Own => true,
+            Voice::Held => false,
+            Voice::Covered => last && self.part > 1,
+        }
     }
 
     /// So many bytes of its answer were shown apart.
@@ -346,7 +371,7 @@ impl OpenExchange {
     }
 
     /// The last revision of all alerts that stand.
-    fn end_alerts(&mut self, last: bool, telling: &mut Telling<'_>) {
+    pub(super) fn end_alerts(&mut self, last: bool, telling: &mut Telling<'_>) {
         if last {
             // They stay: what ICAP shows of an ended session goes on with them.
             let mut alerts = std::mem::take(&mut self.alerts);

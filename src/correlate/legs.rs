@@ -1,10 +1,12 @@
 //! Legs: what goes through a proxy is seen up to three times, from client to proxy, from proxy to its scanner (ICAP),
 //! from proxy to service. In: how exchanges begin, grow and end; out: which of them are one, and who may be told now.
 //! A client's leg and ICAP's join by client address, host and time, and so does a leg on which a trusted proxy names its
-//! client, with what came to that proxy; another origin leg joins a client's exchange when it is the only one by host,
-//! start within [`START_APART`] and size within 2 % or 256 bytes. Else one from a configured proxy stays
-//! counted, and one from a proxy that was only recognised is an activity of its own: anybody can make an address look
-//! like a proxy's. Who waits for another leg waits [`PATIENCE`] after its end at most. Bounds: exchanges open in `correlate`, and those of [`origins`].
+//! client, with what came to that proxy. Where the same request is read on both, the client's tells, and what was shown
+//! is compared with it [`START_APART`] after its end. Another origin leg joins a client's exchange when it is the only
+//! one by host, start within [`START_APART`] and size. Else one from a configured proxy stays counted, and one from a
+//! proxy that was only recognised is an activity of its own: anybody can make an address look like a proxy's. Who waits
+//! for another leg waits [`PATIENCE`] after its end at most. Bounds: exchanges open in `correlate`, and those of
+//! [`origins`].
 //! Does not: tell anything, touch alerts.
 
 mod origins;
@@ -74,6 +76,8 @@ struct Exchange {
     request: Option<u64>,
     /// It is the same as a client's leg that is here too.
     has_client_leg: bool,
+    /// The client's leg on which the same request is read, which tells unless more is read here.
+    read_on: Option<ExchangeKey>,
     has_origin: bool,
     /// ICAP showed it too: it shows each request once.
     has_icap: bool,
@@ -87,13 +91,22 @@ impl Exchange {
     }
 }
 
-/// Where an exchange that ICAP shows was seen already.
+/// Where an exchange that a proxy speaks of was seen already.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ClientLeg {
     /// As a readable request.
     Readable(ExchangeKey),
     /// In one of these encrypted sessions; the first is taken for it.
     Sessions(Vec<ExchangeKey>),
+}
+
+/// Legs that were seen before another of theirs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    /// Those of the client's, of what a proxy says.
+    ClientLeg(ClientLeg),
+    /// What proxies said of a client's leg; nothing, as a rule.
+    Shown(Vec<ExchangeKey>),
 }
 
 /// An origin leg found its exchange.
@@ -109,6 +122,7 @@ pub(super) struct Joined {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Waiting {
     Exchange(ExchangeKey),
+    ReadTwice(ExchangeKey),
     Origin(ExchangeKey),
 }
 
@@ -118,6 +132,11 @@ pub(super) enum Due {
     /// This exchange waits for nothing any more.
     Tell(ExchangeKey),
     Join(Joined),
+    /// What a proxy showed ended: it is told unless one of the client's own legs found as much.
+    Compare {
+        shown: ExchangeKey,
+        client_legs: Vec<ExchangeKey>,
+    },
     /// What came from a recognised proxy is no leg of another exchange.
     Own {
         key: ExchangeKey,
@@ -199,6 +218,20 @@ impl Legs {
         if self.proxies.is_any() && self.proxies.hands_on(to, now) { Role::Client } else { Role::Direct }
     }
 
+    /// The legs seen already of what begins with `opening` on `flow`.
+    pub(super) fn others(
+        &self,
+        role: Role,
+        client: IpAddr,
+        flow: &FlowIdentity,
+        opening: &Opening,
+        now: Timestamp,
+    ) -> Others {
+        let says = matches!(role, Role::Icap | Role::Forwarded);
+        let client_leg = says.then(|| self.client_leg(role, [client, flow.client.ip()], opening, now)).flatten();
+        client_leg.map_or_else(|| Others::Shown(self.shown_before(role, client, flow, opening, now)), Others::ClientLeg)
+    }
+
     /// A client's exchange begins. Direct ones count too, as a proxy may sit in their way unseen.
     pub(super) fn opened(
         &mut self,
@@ -208,7 +241,7 @@ impl Legs {
         opening: &Opening,
         now: Timestamp,
     ) {
-        if role == Role::Direct && !self.proxies.is_any() {
+        if role == Role::MaybeOrigin || role == Role::Direct && !self.proxies.is_any() {
             return;
         }
         let hosts = hosts(&opening.evidence);
@@ -228,6 +261,7 @@ impl Legs {
             encrypted: opening.encrypted,
             request: opening.request,
             has_client_leg: false,
+            read_on: None,
             has_origin: false,
             has_icap: false,
             shown: Vec::new(),
@@ -235,8 +269,22 @@ impl Legs {
         self.exchanges.insert(opening.key, exchange);
     }
 
-    /// Where the client's own leg is of what the proxy `from` shows by ICAP, or hands on. Sessions that go to no proxy
-    /// can be it for a configured one alone, which may sit in their way unseen: anybody can show anything of anybody.
+    /// Whether a flow of `leg`'s role to `server` may be the client's leg of what `from` says in the role `said`, in
+    /// whatever order they are seen. Anybody can show anything of anybody, and what is encrypted falls silent for it: so
+    /// sessions that go to no proxy are believed to be those of a configured one alone, which sits in their way unseen.
+    /// A trusted proxy hands on what was sent to a trusted one, or to itself, and nothing that went elsewhere.
+    fn may_be_leg(&self, (said, from): (Role, IpAddr), (leg, server): (Role, IpAddr), encrypted: bool) -> bool {
+        let is_silent_for_it = !encrypted || self.proxies.is_configured(from);
+        match (said, leg) {
+            (Role::Icap, Role::Client) => true,
+            (Role::Icap, Role::Direct) => is_silent_for_it,
+            (Role::Forwarded, Role::Client) => self.proxies.trusts(server),
+            (Role::Forwarded, Role::Forwarded) => server == from && is_silent_for_it,
+            _ => false,
+        }
+    }
+
+    /// Where the client's own leg is of what the proxy `from` shows by ICAP, or hands on.
     pub(super) fn client_leg(
         &self,
         role: Role,
@@ -244,16 +292,12 @@ impl Legs {
         opening: &Opening,
         now: Timestamp,
     ) -> Option<ClientLeg> {
-        let is_known = self.proxies.is_configured(from);
         let seen: Vec<_> = self.of_client(client, &hosts(&opening.evidence)).collect();
         let recent = |time: Timestamp| now.since(time) <= START_APART;
         let is_same = |exchange: &Exchange| exchange.request.is_some() && exchange.request == opening.request;
-        let is_leg = |exchange: &Exchange| match (role, exchange.role) {
-            // A proxy may show what passes it unseen; it hands on what it was sent.
-            (Role::Icap, Role::Client | Role::Direct) => true,
-            (Role::Forwarded, Role::Client) => self.proxies.trusts(exchange.server),
-            (Role::Forwarded, Role::Forwarded) => exchange.server == from,
-            _ => false,
+        let is_leg = |exchange: &Exchange| {
+            self.may_be_leg((role, from), (exchange.role, exchange.server), exchange.encrypted)
+                && exchange.read_on.is_none()
         };
         // What ICAP showed once, it shows no second time.
         let is_free = |exchange: &Exchange| role != Role::Icap || !exchange.has_icap;
@@ -263,8 +307,7 @@ impl Legs {
         if let Some((key, _)) = readable {
             return Some(ClientLeg::Readable(*key));
         }
-        let is_session = |exchange: &Exchange| is_leg(exchange) && (is_known || exchange.role == Role::Client);
-        let sessions = || seen.iter().filter(|(_, exchange)| is_session(exchange) && exchange.encrypted);
+        let sessions = || seen.iter().filter(|(_, exchange)| is_leg(exchange) && exchange.encrypted);
         let open: Vec<_> = sessions().filter(|(_, exchange)| exchange.ended.is_none()).collect();
         let mut sessions = match open.is_empty() {
             false => open,
@@ -283,9 +326,12 @@ impl Legs {
         (!keys.is_empty()).then_some(ClientLeg::Sessions(keys))
     }
 
-    /// What proxies showed of a client, or handed on, before its own leg with `opening` was seen: mirrors of two links may
-    /// be apart by a little. A readable request is one of them, and told already; an encrypted session can be all. Who goes
-    /// to another than the proxy that speaks is a leg of what a configured one says alone, and so is who can be read.
+    /// What proxies showed of a client, or handed on, before its own leg with `opening` was seen: mirrors of two links
+    /// may be apart by a little. An encrypted session can be all of it; a readable request is one of what ICAP shows and
+    /// one of what is handed on. `role`, the leg's own, decides whom it believes, as [`Self::may_be_leg`] says: one to a
+    /// proxy believes any that shows it by ICAP, and a trusted one that handed it on if it went to a trusted one itself.
+    /// One that goes to no proxy believes ICAP alone, and where it is encrypted, that of a configured proxy alone. No
+    /// other role believes anybody.
     pub(super) fn shown_before(
         &self,
         role: Role,
@@ -297,28 +343,57 @@ impl Legs {
         if self.exchanges.is_empty() || !matches!(role, Role::Client | Role::Direct) {
             return Vec::new();
         }
-        let is_believed = |shown: &Exchange| {
-            let is_its_proxy = role == Role::Client && (opening.encrypted || shown.from == flow.server.ip());
-            is_its_proxy || self.proxies.is_configured(shown.from) || self.proxies.trusts(shown.from)
-        };
+        let leg = (role, flow.server.ip());
         let is_same =
             |shown: &Exchange| opening.encrypted || opening.request.is_some_and(|of| shown.request == Some(of));
         let hosts = hosts(&opening.evidence);
         let shown = self.of_client(client, &hosts).filter(|(_, shown)| {
-            matches!(shown.role, Role::Icap | Role::Forwarded)
-                && !shown.has_client_leg
+            !shown.has_client_leg
                 && now.since(shown.opened) <= START_APART
-                && is_believed(shown)
+                && self.may_be_leg((shown.role, shown.from), leg, opening.encrypted)
                 && is_same(shown)
         });
-        shown.take(if opening.encrypted { MAX_SHOWN } else { 1 }).map(|(key, _)| key).collect()
+        if opening.encrypted {
+            return shown.take(MAX_SHOWN).map(|(key, _)| key).collect();
+        }
+        let shown: Vec<_> = shown.collect();
+        let first = |role| shown.iter().find(|(_, shown)| shown.role == role).map(|(key, _)| *key);
+        [Role::Icap, Role::Forwarded].into_iter().filter_map(first).collect()
     }
 
-    /// ICAP shows this readable request.
-    pub(super) fn is_shown(&mut self, request: &ExchangeKey) {
-        if let Some(request) = self.exchanges.get_mut(request) {
-            request.has_icap = true;
+    /// `shown`, where a proxy speaks of it, is read on the client's own leg `client_leg` too.
+    pub(super) fn read_on(&mut self, shown: ExchangeKey, client_leg: ExchangeKey) {
+        let Some(exchange) = self.exchanges.get_mut(&shown) else { return };
+        exchange.read_on = Some(client_leg);
+        exchange.has_client_leg = true;
+        let (role, has_origin, ended) = (exchange.role, exchange.has_origin, exchange.ended);
+        let Some(client_leg) = self.exchanges.get_mut(&client_leg) else { return };
+        client_leg.has_icap |= role == Role::Icap;
+        client_leg.has_origin |= has_origin;
+        // A proxy sits in its way.
+        if client_leg.role == Role::Direct {
+            client_leg.role = Role::Client;
         }
+        if let Some(ended) = ended
+            && self.waiting.remove(&(ended.after(PATIENCE), Waiting::Exchange(shown)))
+        {
+            self.waiting.insert((client_leg.opened.after(START_APART), Waiting::ReadTwice(shown)));
+        }
+    }
+
+    /// The client's legs on which it may be read what a proxy showed: that which was taken for it, and others of the
+    /// same request, as of several at once each may have been taken for another's.
+    fn client_legs(&self, shown: &ExchangeKey) -> Vec<ExchangeKey> {
+        let Some(shown) = self.exchanges.get(shown) else { return Vec::new() };
+        let is_one = |leg: &Exchange| {
+            !leg.encrypted
+                && leg.read_on.is_none()
+                && leg.request == shown.request
+                && leg.opened.since(shown.opened).max(shown.opened.since(leg.opened)) <= START_APART
+                && self.may_be_leg((shown.role, shown.from), (leg.role, leg.server), false)
+        };
+        let others = self.of_client(shown.client, &shown.hosts).filter(|(_, leg)| is_one(leg)).map(|(key, _)| key);
+        shown.read_on.into_iter().chain(others).collect()
     }
 
     /// `shown`, which ICAP shows, went through the client's session `session`.
@@ -393,6 +468,11 @@ impl Legs {
             return false;
         }
         exchange.ended = Some(now);
+        if exchange.read_on.is_some() {
+            // The client's leg is read so much later at most, and waits for longer itself.
+            self.waiting.insert((now.after(START_APART), Waiting::ReadTwice(key)));
+            return true;
+        }
         self.waiting.insert((now.after(PATIENCE), Waiting::Exchange(key)));
         let hosts = exchange.hosts.clone();
         let opened = exchange.opened;
@@ -416,18 +496,23 @@ impl Legs {
                 let exchange = self.exchanges.get(&key);
                 let origins =
                     exchange.and_then(|exchange| near(&self.origins_by_host, &exchange.hosts, exchange.opened));
-                let origins = origins.unwrap_or_default();
-                for origin in &origins {
+                for origin in origins.iter().flatten() {
                     if self.origins.get(origin).is_some_and(|origin| origin.ended.is_some())
                         && let Some(joined) = self.join(*origin, true)
                     {
                         return Some((at, Some(Due::Join(joined))));
                     }
                 }
-                self.pass(&key, &origins);
+                self.pass(&key, origins.as_deref());
                 self.waiting.remove(&(at, waiting));
                 self.forget(&key);
                 Some((at, Some(Due::Tell(key))))
+            }
+            Waiting::ReadTwice(shown) => {
+                self.waiting.remove(&(at, waiting));
+                let client_legs = self.client_legs(&shown);
+                self.forget(&shown);
+                Some((at, Some(Due::Compare { shown, client_legs })))
             }
             Waiting::Origin(key) => {
                 self.waiting.remove(&(at, waiting));
@@ -447,20 +532,23 @@ impl Legs {
 
 /// Who began around `opened`, by host; `None` when they are more than [`MAX_CANDIDATES`].
 fn near(index: &BTreeSet<(u64, Timestamp, ExchangeKey)>, hosts: &Hosts, opened: Timestamp) -> Option<Vec<ExchangeKey>> {
-    let first = Timestamp(opened.0.saturating_sub(START_APART.as_nanos() as u64));
-    let last = opened.after(START_APART);
-    let mut keys: Vec<_> = hosts
-        .iter()
-        .flat_map(|host| {
-            let range = (*host, first, ExchangeKey::default())..;
-            let near = index.range(range).take_while(move |(of, at, _)| of == host && *at <= last);
-            near.take(MAX_CANDIDATES + 1)
-        })
-        .map(|(.., key)| *key)
-        .collect();
+    let near = |host: &u64| around(index, *host, opened).take(MAX_CANDIDATES + 1);
+    let mut keys: Vec<_> = hosts.iter().flat_map(near).collect();
     keys.sort_unstable();
     keys.dedup();
     (keys.len() <= MAX_CANDIDATES).then_some(keys)
+}
+
+/// Who began around `opened` with this host.
+fn around(
+    index: &BTreeSet<(u64, Timestamp, ExchangeKey)>,
+    host: u64,
+    opened: Timestamp,
+) -> impl Iterator<Item = ExchangeKey> {
+    let first = Timestamp(opened.0.saturating_sub(START_APART.as_nanos() as u64));
+    let last = opened.after(START_APART);
+    let range = index.range((host, first, ExchangeKey::default())..);
+    range.take_while(move |(of, at, _)| *of == host && *at <= last).map(|(.., key)| *key)
 }
 
 fn hosts(evidence: &[Evidence]) -> Hosts {

@@ -12,6 +12,7 @@ mod windows;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -20,7 +21,7 @@ use hashbrown::{HashMap, hash_map::Entry};
 pub use self::proxies::KnownProxies;
 use self::{
     exchange::OpenExchange,
-    legs::{ClientLeg, Due, Joined, Legs, Role},
+    legs::{ClientLeg, Due, Joined, Legs, Others, Role},
     names::Names,
     shown::Shown,
     windows::Windows,
@@ -183,25 +184,36 @@ impl Correlator {
                     }
                 }
                 Some(Due::Join(joined)) => self.joined(&joined, Stamp { time, ..self.now }, tell),
+                Some(Due::Compare { shown, client_legs }) => {
+                    self.read_twice(shown, &client_legs, Stamp { time, ..self.now }, tell);
+                }
                 Some(Due::Own { key, has_ended }) => self.released(key, has_ended, Stamp { time, ..self.now }, tell),
                 None => {}
             }
         }
     }
 
-    /// An origin leg is one of these exchanges'. What was found on it alone is told all the same.
+    /// An origin leg is one of these exchanges'.
     fn joined(&mut self, joined: &Joined, stamp: Stamp, tell: &mut dyn FnMut(Event)) {
         for key in &joined.exchanges {
             if let Some(exchange) = self.open.get_mut(key) {
                 exchange.seen_on(Leg::Origin, &joined.evidence, None);
             }
         }
-        let Some(leg) = self.open.get(&joined.leg) else { return };
-        let mut exchanges = joined.exchanges.iter().filter_map(|key| self.open.get(key));
-        if exchanges.any(|exchange| leg.is_read_in(exchange)) {
-            self.open.remove(&joined.leg);
-        } else {
-            self.released(joined.leg, true, stamp, tell);
+        self.read_twice(joined.leg, &joined.exchanges, stamp, tell);
+    }
+
+    /// What was held ended, and is a leg of one of these: what it alone found is told all the same.
+    fn read_twice(&mut self, key: ExchangeKey, tellers: &[ExchangeKey], stamp: Stamp, tell: &mut dyn FnMut(Event)) {
+        let Some(held) = self.open.get(&key) else { return };
+        let mut tellers = tellers.iter().filter_map(|key| self.open.get(key));
+        if !tellers.any(|teller| held.is_read_in(teller)) {
+            return self.released(key, true, stamp, tell);
+        }
+        if let Some(mut held) = self.open.remove(&key) {
+            let (flow, app_proto) = held.told_of().clone();
+            let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
+            held.end_alerts(true, &mut telling);
         }
     }
 
@@ -301,6 +313,24 @@ impl Correlator {
         }
     }
 
+    /// What an exchange is to proxies, and whose; `None` where it is no exchange of its own.
+    fn role(&mut self, opening: &Opening, flow: &FlowIdentity, now: Timestamp) -> Option<(Role, IpAddr)> {
+        let shown_for = opening.proxied.as_ref().and_then(|proxied| proxied.client);
+        let client = shown_for.map_or(flow.client.ip(), |address| address.to_canonical());
+        match self.legs.role(opening, flow, now) {
+            Role::Answer => {
+                self.legs.answered(client, opening);
+                None
+            }
+            Role::Origin => {
+                self.legs.origin_opened(opening, false, now);
+                None
+            }
+            Role::MaybeOrigin if !self.legs.origin_opened(opening, true, now) => Some((Role::Direct, client)),
+            role => Some((role, client)),
+        }
+    }
+
     fn opened(
         &mut self,
         mut opening: Opening,
@@ -320,88 +350,72 @@ impl Correlator {
             return;
         }
         let Some(known) = rules.catalog.service(service.service, stamp.time) else { return };
-        let mut leg = self.legs.role(&opening, flow, stamp.time);
-        if leg == Role::MaybeOrigin && !self.legs.origin_opened(&opening, true, stamp.time) {
-            leg = Role::Direct;
-        }
-        let shown_for = opening.proxied.as_ref().and_then(|proxied| proxied.client);
-        let client = shown_for.map_or(flow.client.ip(), |address| address.to_canonical());
-        // On which leg its proxy speaks of another's exchange.
-        let seen_on = match leg {
-            Role::Answer => return self.legs.answered(client, &opening),
-            Role::Origin => {
-                self.legs.origin_opened(&opening, false, stamp.time);
-                return;
-            }
-            Role::Icap => Some(Leg::Icap),
-            Role::Forwarded => Some(Leg::Origin),
-            Role::MaybeOrigin | Role::Client | Role::Direct => None,
-        };
-        let client_leg =
-            seen_on.and_then(|_| self.legs.client_leg(leg, [client, flow.client.ip()], &opening, stamp.time));
-        if let (Some(ClientLeg::Readable(key)), Some(seen_on)) = (&client_leg, seen_on)
-            && let Some(exchange) = self.open.get_mut(key)
-        {
-            // What is read on the client's own leg is not read twice.
-            if leg == Role::Icap {
-                self.legs.is_shown(key);
-            }
-            exchange.seen_on(Leg::Client, &[], None);
-            exchange.seen_on(seen_on, &opening.evidence, opening.proxied.and_then(|proxied| proxied.user));
-            return;
-        }
-        let shown_before = self.legs.shown_before(leg, client, flow, &opening, stamp.time);
-        if !opening.encrypted && !shown_before.is_empty() {
-            self.seen_late(&shown_before, opening.key, &opening.evidence);
-            return;
-        }
-        if leg == Role::Direct && !shown_before.is_empty() {
-            leg = Role::Client;
-        }
-        if leg != Role::MaybeOrigin {
-            self.legs.opened(leg, client, flow, &opening, stamp.time);
-        }
+        let Some((role, client)) = self.role(&opening, flow, stamp.time) else { return };
+        let others = self.legs.others(role, client, flow, &opening, stamp.time);
+        self.legs.opened(role, client, flow, &opening, stamp.time);
         // The frames of another's flow carry the proxy's hardware address.
         let mac = flow.client_mac.filter(|_| client == flow.client.ip());
         let device = rules.assets.device(client, mac);
-        let told_of = (Arc::clone(flow), app_proto);
-        let mut exchange = OpenExchange::new(opening, service.role, known, device, told_of);
-        if leg == Role::MaybeOrigin {
-            exchange.hold();
+        let mut exchange = OpenExchange::new(opening, service.role, known, device, (Arc::clone(flow), app_proto));
+        match role {
+            Role::MaybeOrigin => exchange.hold(),
+            Role::Client => exchange.seen_on(Leg::Client, &[], None),
+            Role::Icap => exchange.seen_on(Leg::Icap, &[], None),
+            Role::Forwarded => exchange.seen_on(Leg::Origin, &[], None),
+            Role::Direct | Role::Answer | Role::Origin => {}
         }
-        let own_leg = if leg == Role::Client { Some(Leg::Client) } else { seen_on };
-        own_leg.into_iter().for_each(|leg| exchange.seen_on(leg, &[], None));
-        if let (Some(ClientLeg::Sessions(sessions)), Some(seen_on)) = (client_leg, seen_on) {
-            self.join_sessions(&mut exchange, seen_on, &sessions);
-        }
-        self.seen_late(&shown_before, exchange.key(), exchange.evidence());
-        if !shown_before.is_empty() && exchange.cover() {
-            self.shown.covered(exchange.between());
-            let shown = shown_before.iter().filter_map(|shown| self.open.get(shown));
-            self.shown.showed(exchange.between(), shown.map(OpenExchange::shown_bytes).sum());
-        }
+        self.join(&mut exchange, others);
         let (flow, app_proto) = exchange.told_of().clone();
         let mut telling = Telling::new(stamp, &flow, app_proto, self.pcap_filename.as_deref(), tell);
         exchange.judge(&rules.policy, &mut self.windows, false, &mut telling);
         self.open.insert(exchange.key(), exchange);
     }
 
-    /// The client's own leg of what proxies showed before: they tell of it.
-    fn seen_late(&mut self, shown: &[ExchangeKey], leg: ExchangeKey, evidence: &[Evidence]) {
+    /// Of what is one, one leg tells: the client's where it can be read, else what proxies say of it.
+    fn join(&mut self, exchange: &mut OpenExchange, others: Others) {
+        match others {
+            Others::ClientLeg(ClientLeg::Readable(key)) => {
+                if let Some(client_leg) = self.open.get_mut(&key) {
+                    self.legs.read_on(exchange.key(), key);
+                    client_leg.reads(exchange);
+                }
+            }
+            Others::ClientLeg(ClientLeg::Sessions(sessions)) => self.join_sessions(exchange, &sessions),
+            Others::Shown(shown) if exchange.is_encrypted() => self.cover_late(exchange, &shown),
+            Others::Shown(shown) => {
+                for key in shown {
+                    if let Some(shown) = self.open.get_mut(&key) {
+                        self.legs.read_on(key, exchange.key());
+                        exchange.reads(shown);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The client's encrypted session of what proxies showed before: they tell of it.
+    fn cover_late(&mut self, session: &mut OpenExchange, shown: &[ExchangeKey]) {
+        if shown.is_empty() || !session.cover() {
+            return;
+        }
+        session.seen_on(Leg::Client, &[], None);
+        self.legs.is_client_leg(&session.key());
+        self.shown.covered(session.between());
         for key in shown {
-            self.legs.went_through(*key, leg);
+            self.legs.went_through(*key, session.key());
             if let Some(shown) = self.open.get_mut(key) {
-                shown.seen_on(Leg::Client, evidence, None);
+                shown.seen_on(Leg::Client, session.evidence(), None);
+                self.shown.showed(session.between(), shown.shown_bytes());
             }
         }
     }
 
     /// What a proxy shows by ICAP of a client's encrypted sessions, or hands on, is told in their stead.
-    fn join_sessions(&mut self, shown: &mut OpenExchange, leg: Leg, sessions: &[ExchangeKey]) {
+    fn join_sessions(&mut self, shown: &mut OpenExchange, sessions: &[ExchangeKey]) {
         let Some(first) = sessions.first() else { return };
         self.legs.went_through(shown.key(), *first);
         if let Some(session) = self.open.get_mut(first) {
-            shown.went_through(session, leg);
+            shown.went_through(session);
         }
         for key in sessions {
             self.legs.is_client_leg(key);

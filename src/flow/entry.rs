@@ -46,7 +46,7 @@ pub(super) struct Flow<S> {
     reset: [bool; 2],
     /// Resets already told.
     reset_told: [bool; 2],
-    /// It was reset in the middle of what it carries.
+    /// A RST or FIN came in the middle of what it carries.
     broken_off: bool,
     wake: Option<Timestamp>,
     /// With so many bytes, `wake` may be another.
@@ -205,6 +205,12 @@ impl<S> Flow<S> {
         self.reset != [false; 2] || (first && second) || (self.record.notes.one_way && (first || second))
     }
 
+    /// Both sides acknowledged the other's FIN.
+    fn is_ended(&self) -> bool {
+        let [to_server, to_client] = &self.halves;
+        to_server.is_ended() && to_client.is_ended()
+    }
+
     /// Reads of each part what the next packet will need, so that it is in the cache then.
     #[inline]
     pub(super) fn fetch(&self) {
@@ -216,8 +222,10 @@ impl<S> Flow<S> {
     fn idle_deadline(&self, settings: &Settings) -> Timestamp {
         let timeout = match self.record.identity.transport {
             Transport::Udp => settings.udp_idle_timeout(),
-            Transport::Tcp if self.broken_off => settings.broken_off_timeout(),
-            Transport::Tcp if self.is_closing() => settings.closing_timeout(),
+            Transport::Tcp if self.is_closing() => match self.broken_off && !self.is_ended() {
+                true => settings.broken_off_timeout(),
+                false => settings.closing_timeout(),
+            },
             Transport::Tcp if self.data_seen || self.record.established => settings.tcp_idle_timeout(),
             Transport::Tcp => settings.tcp_handshake_timeout(),
         };
@@ -329,6 +337,9 @@ impl<S> Flow<S> {
         if !arrival.payload.is_empty() || packet.missing_payload > 0 {
             self.data_seen = true;
         }
+        if tcp.fin {
+            self.wake_holds_to = 0;
+        }
         if !tcp.rst {
             let segment = Segment {
                 sequence: tcp.sequence_number.wrapping_add(u32::from(tcp.syn)),
@@ -366,8 +377,10 @@ impl<S> Flow<S> {
     ) {
         let own = tcp.sequence_number.wrapping_add(1);
         let half = self.half(direction);
-        // A server that has answered one SYN takes no other: it may have been sent to blind a sensor.
-        let is_settled = half.delivered_any() || self.record.established;
+        // A server that has answered one SYN, as its client's next packet shows too, takes no other: it may have been sent
+        // to blind a sensor.
+        let is_confirmed = half.is_started() && !self.half(direction.reverse()).is_unseen();
+        let is_settled = half.delivered_any() || self.record.established || is_confirmed;
         if is_settled && !half.could_begin_at(own, shared.settings) {
             return;
         }
@@ -485,8 +498,8 @@ impl<S> Flow<S> {
         let Some(state) = &self.state else { return };
         self.wake = shared.consumer.wake_at(&self.record, state).map(|wake| wake.max(time));
         self.wake_holds_to = self.counted_bytes().saturating_add(shared.consumer.indifferent_to(&self.record, state));
-        if self.reset != [false; 2] {
-            self.broken_off = shared.consumer.is_amid(state);
+        if self.is_closing() {
+            self.broken_off = shared.consumer.is_amid(&self.record, state);
         }
     }
 

@@ -1,11 +1,15 @@
 //! Reassembly of one direction of a TCP flow. In: segments as the mirror shows them; out: [`StreamEvent`]s in order.
 //!
 //! Positions are sequence numbers unfolded to 64 bits, so that nothing here knows of their wrap. In-order bytes go
-//! straight from the frame to the consumer. A FIN counts once it is acknowledged, or when the flow ends, since anybody can
-//! send one that the receiver drops. An acknowledgment of bytes not seen is no proof of loss, as mirrors reorder:
+//! straight from the frame to the consumer. A FIN counts once it is acknowledged, or when the flow ends ([`Ends`]). An
+//! acknowledgment of bytes not seen is no proof of loss, as mirrors reorder:
 //! a hole becomes a `Gap` when it is older than `hole_timeout`, or when more waits behind it than may.
 //! Bounds: [`Pending`], [`History`]; segments beyond `max_window_bytes` are taken only when three follow each other.
 
+mod ends;
+mod fits;
+
+use self::ends::Ends;
 use super::{
     FlowNotes, FlowTableCounters, Interest, Settings, StreamEvent,
     budget::Budget,
@@ -61,7 +65,7 @@ pub(super) struct Half {
     start: u64,
     /// Position that the other side acknowledged; 0 when it never did.
     acknowledged: u64,
-    fin: Option<u64>,
+    ends: Ends,
     fin_delivered: bool,
     delivered_any: bool,
     /// Since when bytes wait for others.
@@ -81,7 +85,7 @@ impl Half {
             next: 0,
             start: 0,
             acknowledged: 0,
-            fin: None,
+            ends: Ends::none(),
             fin_delivered: false,
             delivered_any: false,
             hole_since: None,
@@ -98,12 +102,13 @@ impl Half {
         self.next ^ self.acknowledged ^ u64::from(self.strays) ^ self.hole_since.map_or(0, |since| since.0)
     }
 
-    pub(super) fn is_started(&self) -> bool {
-        self.phase == Phase::Started
+    /// Neither packets nor acknowledgments tell of it.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.phase == Phase::Unseen
     }
 
-    pub(super) fn has_fin(&self) -> bool {
-        self.fin.is_some()
+    pub(super) fn is_started(&self) -> bool {
+        self.phase == Phase::Started
     }
 
     pub(super) fn delivered_any(&self) -> bool {
@@ -122,22 +127,6 @@ impl Half {
     /// Whether the next byte to deliver has this sequence number.
     pub(super) fn is_at(&self, sequence: u32) -> bool {
         self.is_started() && self.next as u32 == sequence
-    }
-
-    /// Whether all that was seen so far may follow a stream that begins with this sequence number.
-    pub(super) fn could_begin_at(&self, sequence: u32, settings: &Settings) -> bool {
-        let ahead = (self.next as u32).wrapping_sub(sequence);
-        match self.phase {
-            Phase::Unseen => true,
-            Phase::Waiting => ahead <= settings.max_window_bytes,
-            Phase::Started => self.start as u32 == sequence,
-        }
-    }
-
-    /// Whether a reset with this sequence number may be the other end's, rather than a blind forgery.
-    pub(super) fn could_reset_at(&self, sequence: u32, settings: &Settings) -> bool {
-        let distance = (sequence.wrapping_sub(self.next as u32) as i32).unsigned_abs();
-        !self.is_started() || distance <= settings.max_window_bytes
     }
 
     /// A position near which what comes is expected. Of a direction that only its acknowledgments tell of, that is
@@ -239,7 +228,7 @@ impl Half {
             self.strays = 0;
             self.deliver(segment.bytes, u64::from(segment.missing), context, out);
             if segment.fin {
-                self.fin = Some(self.fin.map_or(self.next, |known| known.max(self.next)));
+                self.see_end(self.next, out);
             }
             self.end_if_acknowledged(out);
             return;
@@ -253,7 +242,8 @@ impl Half {
         let end = self.unfold(segment.sequence) + segment.length();
         self.next = self.next.max(end);
         if segment.fin {
-            self.fin = Some(end);
+            self.ends.pass(end);
+            self.ends.see(end);
         }
     }
 
@@ -272,7 +262,7 @@ impl Half {
         let end = at + segment.length();
         // One before what was delivered is forged, or an older one that came to nothing.
         if segment.fin && !(self.is_started() && end < self.next) {
-            self.fin = Some(self.fin.map_or(end, |known| known.max(end)));
+            self.see_end(end, out);
         }
         match self.phase {
             Phase::Started => self.place(at, segment, context, out),
@@ -393,9 +383,8 @@ impl Half {
             self.history.append(self.next, bytes, self.acknowledged, max_history, context.budget);
             self.next += bytes.len() as u64;
             self.advanced(context.now);
-            if self.fin.is_some_and(|fin| fin < self.next) {
+            if self.ends.pass(self.next) {
                 // What its sender says more shows that the FIN was forged.
-                self.fin = None;
                 self.fin_delivered = false;
                 out.notes().tampered = true;
             }
@@ -438,7 +427,7 @@ impl Half {
                 Some(Piece::Zeros(length)) => {
                     // A sender counts padding nowhere: whatever it sends from `end` on says that it sent these.
                     let end = self.next + length;
-                    pending.begins_at(end) || self.fin == Some(end)
+                    pending.begins_at(end) || self.ends.hold(end)
                 }
                 Some(_) => true,
                 None => false,
@@ -481,21 +470,6 @@ impl Half {
         }
         let waits = self.pending.as_ref().is_some_and(|pending| pending.first_certain().is_some());
         self.hole_since = if waits { self.hole_since.or(Some(context.now)) } else { None };
-    }
-
-    /// A FIN that the other side did not acknowledge may be one that it never took.
-    #[inline]
-    fn end_if_acknowledged(&mut self, out: &mut impl Outlet) {
-        if self.fin.is_some_and(|fin| fin < self.acknowledged) {
-            self.end(out);
-        }
-    }
-
-    fn end(&mut self, out: &mut impl Outlet) {
-        if !self.fin_delivered && self.interest == Interest::Data && self.fin.is_some_and(|fin| fin <= self.next) {
-            self.fin_delivered = true;
-            self.interest = out.put(StreamEvent::Fin);
-        }
     }
 
     /// When what waits is to be handed on without what is missing.
@@ -576,22 +550,16 @@ impl Half {
         self.begin_midstream(context, out);
         while self.interest == Interest::Data && self.is_started() && self.give_up_hole(context, out) {}
         if self.interest == Interest::Data && self.is_started() {
+            self.refute_ends(out);
             let lost = self.known_end().saturating_sub(self.next);
             if lost > 0 {
                 self.lose(lost, context, out);
             }
-            self.end(out);
+            if self.ends.nearest().is_some_and(|end| end <= self.next) {
+                self.end(out);
+            }
         }
         self.forget(context);
-    }
-
-    /// Where the stream ends as far as a FIN or the other side's acknowledgment tells. Without the FIN itself, the last
-    /// number acknowledged may be the FIN's own, so a single one is no byte.
-    fn known_end(&self) -> u64 {
-        if let Some(fin) = self.fin {
-            return fin;
-        }
-        if self.acknowledged > self.next + 1 { self.acknowledged } else { self.next }
     }
 
     /// Gives all memory back; nothing of this direction is wanted any more, or can come.

@@ -149,8 +149,9 @@ pub trait StreamConsumer {
         u64::MAX
     }
 
-    /// Whether more is to come of what the flow carries. A RST in its midst may be forged: the flow is kept for longer then.
-    fn is_amid(&self, _state: &Self::State) -> bool {
+    /// Whether more is to come of what the flow carries. A RST or FIN in its midst may be forged: the flow is kept for
+    /// longer then. Asked when a RST or FIN came, and after each call from then on.
+    fn is_amid(&self, _flow: &FlowRecord, _state: &Self::State) -> bool {
         false
     }
 

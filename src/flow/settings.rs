@@ -17,8 +17,8 @@ pub struct Settings {
     pub udp_idle_timeout_seconds: u64,
     /// After both FINs or a RST, late packets are still taken for so long.
     pub closing_timeout_seconds: u64,
-    /// After a RST in the middle of a request or answer, the rest is waited for so long: the RST may be one that the other
-    /// end drops.
+    /// After a RST, or FINs that nobody acknowledged, in the middle of a request, an answer or an encrypted session, the rest
+    /// is waited for so long: they may be such as the other end drops.
     pub broken_off_timeout_seconds: u64,
     /// Missing bytes are given up after so long: since the other side acknowledged them, or, in a capture of one
     /// direction, since the hole was seen. While the other side still waits for them too, ten times as long.

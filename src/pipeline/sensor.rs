@@ -205,9 +205,13 @@ impl StreamConsumer for Sensor {
         [state.exchanges.wake_at, opaque].into_iter().flatten().min()
     }
 
-    fn is_amid(&self, state: &FlowState) -> bool {
-        let is_transaction = |exchange: &Exchange| matches!(exchange, Exchange::Transaction(_));
-        state.exchanges.open.values().any(is_transaction) || state.tree.as_ref().is_some_and(StreamTree::holds_bytes)
+    fn is_amid(&self, flow: &FlowRecord, state: &FlowState) -> bool {
+        let is_amid = |exchange: &Exchange| match exchange {
+            // Where the answer is not seen, it is not waited for.
+            Exchange::Transaction(transaction) => transaction.is_asking() || !flow.notes.one_way,
+            Exchange::Session(_) | Exchange::Sealed(_) => true,
+        };
+        state.exchanges.open.values().any(is_amid) || state.tree.as_ref().is_some_and(StreamTree::holds_bytes)
     }
 
     fn indifferent_to(&self, flow: &FlowRecord, state: &FlowState) -> u64 {

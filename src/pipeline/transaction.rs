@@ -231,6 +231,11 @@ impl Transaction {
         self.scan_to_the_end(bench);
     }
 
+    /// Whether the client has more to say.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.request_ended
+    }
+
     /// Detection up to a place that no value reaches over.
     fn scan_to_the_end(&mut self, bench: &mut Workbench<'_>) {
         let waiting_since = self.waiting_since;

@@ -259,6 +259,7 @@ impl Driver {
         while !self.over && !self.held[side].is_empty() && self.held[side].len() >= self.needed[side] {
             let bytes = std::mem::take(&mut self.held[side]);
             let told_before = self.order.events;
+            self.blocked[side] = false;
             let mut sink = Checked { recorder: &mut self.recorder, order: &mut self.order };
             let progress = self.dissector.push(direction, &bytes, &mut sink);
             assert!(self.dissector.held_bytes() <= MAX_HELD_BYTES, "holds {} bytes", self.dissector.held_bytes());

@@ -3,14 +3,15 @@
 
 use smallvec::SmallVec;
 
-use super::{Due, Exchange, Hosts, Joined, Legs, MAX_CANDIDATES, PATIENCE, Waiting, hosts, near};
+use super::{Due, Exchange, Hosts, Joined, Legs, MAX_CANDIDATES, PATIENCE, Waiting, around, hosts, near};
 use crate::event::{Evidence, ExchangeKey, Opening, Timestamp};
 
 /// Origin legs that are open or wait for their exchange. More are counted as unattributed at once.
 const MAX_ORIGINS: usize = 100_000;
 
-/// Bytes that proxies add to a request whatever its size: fields such as Via, X-Forwarded-For, Cache-Control.
-const OWN_FIELDS: u128 = 256;
+/// Bytes that proxies add to a request that they read, or take from it, whatever its size: fields such as Via,
+/// X-Forwarded-For, Cache-Control.
+const OWN_FIELDS: u64 = 256;
 
 pub(super) struct Origin {
     pub(super) hosts: Hosts,
@@ -20,8 +21,53 @@ pub(super) struct Origin {
     /// It is told unless it joins.
     is_held: bool,
     evidence: Vec<Evidence>,
-    /// Sizes of exchanges that it may be of, but that are told already: with one that fits, no other is the only one.
-    passed: SmallVec<[u64; 1]>,
+    /// Exchanges that it may be of, but that are told already: with one that fits, no other is the only one. `None` when
+    /// they are too many to say.
+    passed: Option<SmallVec<[Shape; 1]>>,
+}
+
+/// What of an exchange says whether an origin leg fits it.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Bytes up.
+    size: u64,
+    /// Its proxy is known to read it, and so may change it.
+    is_read: bool,
+}
+
+impl Shape {
+    fn of(exchange: &Exchange) -> Self {
+        Self { size: exchange.size, is_read: !exchange.encrypted || !exchange.shown.is_empty() }
+    }
+
+    /// Within 2 % of the larger; what is read, or [`OWN_FIELDS`].
+    fn fits(self, origin: u64) -> bool {
+        let apart = self.size.abs_diff(origin);
+        u128::from(apart) * 50 <= u128::from(self.size.max(origin)) || self.is_read && apart <= OWN_FIELDS
+    }
+
+    /// A proxy may have read it without being seen to.
+    fn may_have_grown_to(self, origin: u64) -> bool {
+        origin.checked_sub(self.size).is_some_and(|added| added <= OWN_FIELDS)
+    }
+}
+
+impl Origin {
+    /// The only exchange that it fits. Where none does, the only one that may have grown to it: a tunnel fits exactly, and
+    /// its neighbours of about its size are not to make it doubtful.
+    fn only_fitting(&self, candidates: &[(ExchangeKey, &Exchange)]) -> Option<ExchangeKey> {
+        let passed = self.passed.as_ref()?;
+        for fits in [Shape::fits, Shape::may_have_grown_to] {
+            let has_passed = passed.iter().any(|passed| fits(*passed, self.size));
+            let mut fitting = candidates.iter().filter(|(_, exchange)| fits(Shape::of(exchange), self.size));
+            match (has_passed, fitting.next(), fitting.next()) {
+                (false, None, _) => {}
+                (false, Some((of, _)), None) => return Some(*of),
+                _ => return None,
+            }
+        }
+        None
+    }
 }
 
 impl Legs {
@@ -37,7 +83,7 @@ impl Legs {
         let hosts = hosts(&opening.evidence);
         self.origins_by_host.extend(hosts.iter().map(|host| (*host, now, opening.key)));
         let evidence = opening.evidence.clone();
-        let passed = SmallVec::new();
+        let passed = Some(SmallVec::new());
         self.origins
             .insert(opening.key, Origin { hosts, opened: now, ended: None, size: 0, is_held, evidence, passed });
         true
@@ -57,15 +103,33 @@ impl Legs {
         joined
     }
 
-    /// An exchange is told before these origin legs ended.
-    pub(super) fn pass(&mut self, exchange: &ExchangeKey, origins: &[ExchangeKey]) {
+    /// An exchange is told before these origin legs ended; `None`: before a crowd of them did.
+    pub(super) fn pass(&mut self, exchange: &ExchangeKey, origins: Option<&[ExchangeKey]>) {
         let Some(exchange) = self.exchanges.get(exchange).filter(|exchange| exchange.may_have_origin()) else { return };
+        let shape = Shape::of(exchange);
+        let Some(origins) = origins else {
+            let around = |host: &u64| around(&self.origins_by_host, *host, exchange.opened);
+            let crowd: Vec<_> = exchange.hosts.iter().flat_map(around).collect();
+            return crowd.into_iter().for_each(|origin| self.give_up(&origin));
+        };
         for origin in origins {
             if let Some(origin) = self.origins.get_mut(origin)
-                && origin.passed.len() <= MAX_CANDIDATES
+                && let Some(passed) = &mut origin.passed
             {
-                origin.passed.push(exchange.size);
+                passed.push(shape);
+                if passed.len() > MAX_CANDIDATES {
+                    origin.passed = None;
+                }
             }
+        }
+    }
+
+    /// This origin leg joins nobody any more. No exchange finds it again, so that crowds are walked through once.
+    fn give_up(&mut self, key: &ExchangeKey) {
+        let Some(origin) = self.origins.get_mut(key) else { return };
+        origin.passed = None;
+        for host in &origin.hosts {
+            self.origins_by_host.remove(&(*host, origin.opened, *key));
         }
     }
 
@@ -84,7 +148,8 @@ impl Legs {
             // As long as its exchange may still prove to be here; asked at ever longer intervals.
             None => {
                 let again = at.after(at.since(opened));
-                if again > at && self.candidates(origin).is_some_and(|some| !some.is_empty()) {
+                let may_join = origin.passed.is_some() && self.candidates(origin).is_some_and(|some| !some.is_empty());
+                if again > at && may_join {
                     self.waiting.insert((again, Waiting::Origin(key)));
                     return None;
                 }
@@ -112,14 +177,7 @@ impl Legs {
         if !finally && !all_ended {
             return None;
         }
-        let has_passed =
-            origin.passed.len() > MAX_CANDIDATES || origin.passed.iter().any(|passed| is_near(*passed, origin.size));
-        if has_passed {
-            return None;
-        }
-        let mut fitting = candidates.iter().filter(|(_, exchange)| is_near(exchange.size, origin.size));
-        let (Some((of, _)), None) = (fitting.next(), fitting.next()) else { return None };
-        let of = *of;
+        let of = origin.only_fitting(&candidates)?;
         let origin = self.forget_origin(&key)?;
         let exchange = self.exchanges.get_mut(&of)?;
         exchange.has_origin = true;
@@ -134,10 +192,4 @@ impl Legs {
         }
         Some(origin)
     }
-}
-
-/// Within 2 % of the larger, or [`OWN_FIELDS`].
-fn is_near(one: u64, other: u64) -> bool {
-    let apart = u128::from(one.abs_diff(other));
-    apart <= OWN_FIELDS || apart * 50 <= u128::from(one.max(other))
 }

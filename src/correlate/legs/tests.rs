@@ -117,6 +117,58 @@ fn what_a_proxy_adds_to_a_short_request_keeps_no_legs_apart() {
 }
 
 #[test]
+fn sealed_sessions_of_about_one_size_keep_their_exact_legs() {
+    let mut legs = legs();
+    client_session(&mut legs, 1, "10.0.0.1", at(0), 1_500);
+    client_session(&mut legs, 2, "10.0.0.2", at(1), 1_700);
+    origin_session(&mut legs, 3, at(2), 1_700);
+    origin_session(&mut legs, 4, at(3), 1_501);
+    assert!(legs.ended(key(1), at(10), &mut Vec::new()) && legs.ended(key(2), at(11), &mut Vec::new()));
+    assert_eq!(legs.origin_ended(key(3), at(12)).unwrap().exchanges, [key(2)]);
+    assert_eq!(legs.origin_ended(key(4), at(13)).unwrap().exchanges, [key(1)]);
+    // A tunnel takes nothing away.
+    client_session(&mut legs, 5, "10.0.0.1", at(9_000), 1_700);
+    origin_session(&mut legs, 6, at(9_001), 1_500);
+    assert!(legs.ended(key(5), at(9_010), &mut Vec::new()));
+    assert_eq!(legs.origin_ended(key(6), at(9_011)), None);
+}
+
+#[test]
+fn a_request_that_its_proxy_reads_takes_no_leg_of_a_neighbour_for_its_own() {
+    let mut legs = legs();
+    let scanner = flow("10.0.0.9:7000", "10.0.0.20:1344");
+    for (of, size, shown) in [(1, 394, 11), (2, 520, 12)] {
+        let client = format!("10.0.0.{of}");
+        client_session(&mut legs, of, &client, at(0), size);
+        legs.opened(Role::Icap, client.parse().unwrap(), &scanner, &opening(shown, EvidenceKind::IcapUrl, "a"), at(1));
+        legs.went_through(key(shown), key(of));
+    }
+    // The first one's, and as long as the second.
+    origin_session(&mut legs, 3, at(2), 522);
+    assert!(legs.ended(key(1), at(10), &mut Vec::new()) && legs.ended(key(2), at(11), &mut Vec::new()));
+    assert_eq!(legs.origin_ended(key(3), at(12)), None);
+}
+
+#[test]
+fn in_a_crowd_of_origin_legs_too_one_of_an_exchange_told_already_joins_no_other() {
+    for others in [3, 80] {
+        let mut legs = legs();
+        client_session(&mut legs, 1, "10.0.0.1", at(0), 1_500);
+        origin_session(&mut legs, 3, at(4), 1_500);
+        client_session(&mut legs, 2, "10.0.0.2", at(20), 1_500);
+        (0..others).for_each(|n| origin_session(&mut legs, 100 + n, at(500 + n), 4_000 + 100 * n));
+        assert!(legs.ended(key(1), at(10), &mut Vec::new()));
+        assert_eq!(legs.due(at(6_000)), Some((at(5_010), Some(Due::Tell(key(1))))));
+        assert!(legs.ended(key(2), at(12_000), &mut Vec::new()));
+        assert_eq!(legs.origin_ended(key(3), at(12_001)), None, "{others}");
+        (0..others).for_each(|n| assert_eq!(legs.origin_ended(key(100 + n), at(20_000)), None));
+        all_due(&mut legs);
+        assert_eq!(legs.unattributed(), 1 + others);
+        assert!(legs.origins.is_empty() && legs.origins_by_host.is_empty() && legs.waiting.is_empty());
+    }
+}
+
+#[test]
 fn one_that_fits_an_exchange_told_already_joins_no_other() {
     for (first, is_joined) in [(10_000, false), (5_000, true)] {
         let mut legs = legs();
@@ -194,7 +246,7 @@ fn a_session_that_is_seen_late_is_that_of_what_icap_showed() {
 }
 
 #[test]
-fn a_request_that_is_seen_late_is_the_first_that_was_shown_like_it_by_its_own_proxy() {
+fn a_request_that_is_seen_late_is_the_first_that_was_shown_like_it() {
     let client = "10.0.0.1".parse().unwrap();
     let shown = |flow, request| {
         let proxied = Some(Box::default());
@@ -202,24 +254,90 @@ fn a_request_that_is_seen_late_is_the_first_that_was_shown_like_it_by_its_own_pr
     };
     let late =
         Opening { encrypted: false, request: Some(7), ..opening(1, EvidenceKind::AbsoluteUri, "api.openai.com") };
-    // The proxy that shows it, where the client's request goes, and whether they are one.
-    for (proxy, server, role, is_its) in [
-        ("10.0.0.9", "10.0.0.9:3128", Role::Client, true),
-        ("10.0.0.9", "203.0.113.7:80", Role::Direct, true),
-        ("10.0.0.8", "10.0.0.8:3128", Role::Client, true),
-        ("10.0.0.8", "10.0.0.7:3128", Role::Client, false),
-        ("10.0.0.8", "203.0.113.7:80", Role::Direct, false),
+    // Whoever shows it: the client's request is read and told all the same.
+    for (proxy, server, role) in [
+        ("10.0.0.9", "10.0.0.9:3128", Role::Client),
+        ("10.0.0.9", "203.0.113.7:80", Role::Direct),
+        ("10.0.0.8", "10.0.0.7:3128", Role::Client),
+        ("10.0.0.8", "203.0.113.7:80", Role::Direct),
     ] {
         let mut legs = legs();
         let scanner = flow(&format!("{proxy}:7000"), "10.0.0.20:1344");
         for (of, request) in [(8, 6), (9, 7), (10, 7)] {
             legs.opened(Role::Icap, client, &scanner, &shown(of, request), at(0));
         }
-        let expected: &[ExchangeKey] = if is_its { &[key(9)] } else { &[] };
-        let found = legs.shown_before(role, client, &flow("10.0.0.1:5000", server), &late, at(1));
-        assert_eq!(found, expected, "{proxy} {server}");
-        let other = Opening { request: None, ..late.clone() };
-        assert_eq!(legs.shown_before(role, client, &flow("10.0.0.1:5000", server), &other, at(1)), []);
+        let to_server = flow("10.0.0.1:5000", server);
+        let look = |legs: &Legs, late: &Opening| legs.shown_before(role, client, &to_server, late, at(1));
+        assert_eq!(look(&legs, &Opening { request: None, ..late.clone() }), []);
+        assert_eq!(look(&legs, &late), [key(9)], "{proxy} {server}");
+        legs.opened(role, client, &to_server, &late, at(1));
+        legs.read_on(key(9), key(1));
+        // A second one is another.
+        assert_eq!(look(&legs, &late), [key(10)], "{proxy} {server}");
+    }
+}
+
+#[test]
+fn what_is_shown_is_compared_with_the_clients_legs_of_its_request_alone() {
+    let client = "10.0.0.1".parse().unwrap();
+    let mut legs = legs();
+    let (to_proxy, scanner) = (flow("10.0.0.1:5000", "10.0.0.9:3128"), flow("10.0.0.9:7000", "10.0.0.20:1344"));
+    let asked = |of, request| Opening {
+        encrypted: false,
+        request: Some(request),
+        ..opening(of, EvidenceKind::AbsoluteUri, "api.openai.com")
+    };
+    let shown = Opening { proxied: Some(Box::default()), ..asked(9, 7) };
+    legs.opened(Role::Icap, client, &scanner, &shown, at(1_000));
+    assert!(legs.ended(key(9), at(1_001), &mut Vec::new()));
+    for (of, request, time) in [(1, 7, 0), (2, 6, 1_500), (3, 7, 1_500), (4, 7, 3_001)] {
+        legs.opened(Role::Client, client, &to_proxy, &asked(of, request), at(time));
+    }
+    // It ended before the client's leg was seen, and waits for that from now on.
+    legs.read_on(key(9), key(3));
+    let compared = Due::Compare { shown: key(9), client_legs: vec![key(3), key(1), key(3)] };
+    assert_eq!(legs.due(at(10_000)), Some((at(3_500), Some(compared))));
+    assert_eq!(legs.due(at(10_000)), None);
+    assert!(!legs.exchanges.contains_key(&key(9)));
+}
+
+#[test]
+fn who_speaks_of_whom_is_believed_in_either_order() {
+    let trusted = ["10.9.0.0/24".to_owned().into()];
+    let known = ["10.0.0.9".to_owned().into()];
+    let known = KnownProxies::load(&known, &trusted, true, &crate::yaml::Source::new("", "")).unwrap();
+    let client = "10.0.0.1".parse().unwrap();
+    let (icap, forwarded) = (Account::Request, Account::Forwarded);
+    // Who speaks, how, where the client's flow goes and in which role; and whether it is believed of sessions, of requests.
+    for (from, account, server, role, expected) in [
+        ("10.0.0.9", icap, "10.0.0.9:3128", Role::Client, [true, true]),
+        ("10.0.0.8", icap, "10.0.0.9:3128", Role::Client, [true, true]),
+        ("10.0.0.9", icap, "203.0.113.7:443", Role::Direct, [true, true]),
+        ("10.0.0.8", icap, "203.0.113.7:443", Role::Direct, [false, true]),
+        ("10.9.0.1", icap, "203.0.113.7:443", Role::Direct, [false, true]),
+        ("10.9.0.1", forwarded, "10.9.0.1:443", Role::Client, [true, true]),
+        ("10.9.0.1", forwarded, "10.9.0.2:443", Role::Client, [true, true]),
+        ("10.9.0.1", forwarded, "10.0.0.9:3128", Role::Client, [false, false]),
+        ("10.9.0.1", forwarded, "203.0.113.7:443", Role::Direct, [false, false]),
+        ("10.0.0.9", forwarded, "203.0.113.7:443", Role::Direct, [false, false]),
+    ] {
+        for (encrypted, is_believed) in [true, false].into_iter().zip(expected) {
+            let said = if account == icap { Role::Icap } else { Role::Forwarded };
+            let proxied = Some(Box::new(Proxied { account, ..Proxied::default() }));
+            let request = Some(7);
+            let its = Opening { request, encrypted, ..opening(1, EvidenceKind::TlsSni, "api.openai.com") };
+            let word =
+                Opening { request, encrypted: false, proxied, ..opening(9, EvidenceKind::HttpHost, "api.openai.com") };
+            let (leg, speaker) = (flow("10.0.0.1:5000", server), flow(&format!("{from}:7000"), "10.0.0.20:1344"));
+            let case = format!("{from} {account:?} {server} {encrypted}");
+            let mut late = Legs::new(known.clone());
+            late.opened(said, client, &speaker, &word, at(0));
+            assert_eq!(!late.shown_before(role, client, &leg, &its, at(1)).is_empty(), is_believed, "late: {case}");
+            let mut first = Legs::new(known.clone());
+            first.opened(role, client, &leg, &its, at(0));
+            let from = from.parse().unwrap();
+            assert_eq!(first.client_leg(said, [client, from], &word, at(1)).is_some(), is_believed, "first: {case}");
+        }
     }
 }
 

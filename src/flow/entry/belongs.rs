@@ -3,7 +3,11 @@
 //! goes on from it.
 
 use super::{Arrival, Flow};
-use crate::{event::Direction, flow::Settings, packet::TcpHeader};
+use crate::{
+    event::Direction,
+    flow::{Settings, half::Half},
+    packet::TcpHeader,
+};
 
 /// A SYN that did not fit the flow: it may begin another one on the same five-tuple.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +15,13 @@ pub(super) struct Rival {
     direction: Direction,
     /// Of its first byte.
     sequence: u32,
+}
+
+impl Rival {
+    /// Without the SYN-ACK (a capture of one direction), the next segment shows that the SYN was meant.
+    fn is_meant(self, tcp: &TcpHeader, direction: Direction) -> bool {
+        tcp.ack && !tcp.rst && self.direction == direction && self.sequence == tcp.sequence_number
+    }
 }
 
 /// What a packet means for the flow that its five-tuple names.
@@ -34,7 +45,7 @@ impl<S> Flow<S> {
         match (tcp.syn, tcp.ack) {
             (true, false) => self.belongs_syn(&tcp, direction, settings),
             (true, true) => self.belongs_syn_ack(&tcp, direction, settings),
-            (false, _) => self.belongs_later(&tcp, direction),
+            (false, _) => self.belongs_later(&tcp, direction, settings),
         }
     }
 
@@ -43,12 +54,11 @@ impl<S> Flow<S> {
         if self.half(direction).could_begin_at(sequence, settings) {
             return Belongs::Here;
         }
-        if self.is_closing() || self.state.is_none() {
+        if self.is_over() {
             return Belongs::NewFlow;
         }
         // A connect tried anew: nothing was lost with the first try.
-        let unused = !self.record.established && !self.data_seen;
-        if !unused {
+        if !self.is_unused() {
             self.rival = Some(Rival { direction, sequence });
         }
         Belongs::Here
@@ -64,21 +74,32 @@ impl<S> Flow<S> {
             return Belongs::NewFlowSince { client_is_sender: false, client_sequence };
         }
         let fits = self.half(direction).could_begin_at(server_sequence, settings);
-        if !fits && (self.is_closing() || self.state.is_none()) { Belongs::NewFlow } else { Belongs::Here }
+        if !fits && self.is_over() { Belongs::NewFlow } else { Belongs::Here }
     }
 
-    /// Without the SYN-ACK (a capture of one direction), the next segment after a rival SYN shows that it was meant.
-    fn belongs_later(&self, tcp: &TcpHeader, direction: Direction) -> Belongs {
+    /// One side alone spoke, and nothing but SYNs.
+    fn is_unused(&self) -> bool {
+        !self.record.established && !self.data_seen && self.halves.iter().any(Half::is_unseen)
+    }
+
+    /// Whether nothing more is to come of it, so that a SYN begins the next. After a RST, or a FIN that nobody acknowledged,
+    /// that is not sure: they may be forged, and the SYN with them.
+    fn is_over(&self) -> bool {
+        self.state.is_none() || (self.is_closing() && (self.is_unused() || self.is_ended()))
+    }
+
+    fn belongs_later(&self, tcp: &TcpHeader, direction: Direction, settings: &Settings) -> Belongs {
+        let (own, other) = (self.half(direction), self.half(direction.reverse()));
         match self.rival {
-            Some(rival)
-                if tcp.ack
-                    && !tcp.rst
-                    && rival.direction == direction
-                    && rival.sequence == tcp.sequence_number
-                    && !self.half(direction).is_at(tcp.sequence_number) =>
-            {
-                Belongs::NewFlowSince { client_is_sender: true, client_sequence: rival.sequence }
+            Some(rival) if rival.is_meant(tcp, direction) => {
+                // What fits into this flow too may be a segment that came out of order, and the SYN forged with its number.
+                let fits =
+                    own.is_near(tcp.sequence_number, settings) && other.is_near(tcp.acknowledgment_number, settings);
+                let client_sequence = rival.sequence;
+                if fits { Belongs::Here } else { Belongs::NewFlowSince { client_is_sender: true, client_sequence } }
             }
+            // Nobody answered the SYN, and the first that its sender says lies elsewhere: it was forged.
+            None if self.is_unused() && !tcp.rst && own.is_denied_by(tcp.sequence_number, settings) => Belongs::NewFlow,
             _ => Belongs::Here,
         }
     }

@@ -244,6 +244,109 @@ fn a_flow_that_is_reset_in_the_middle_of_something_waits_for_the_rest() {
 }
 
 #[test]
+fn a_flow_whose_fin_nobody_acknowledged_waits_for_the_rest_and_an_ended_one_does_not() {
+    let said = conversation().client_says(b"before");
+    let client_alone = |packets: Vec<Packet>| packets.into_iter().filter(|packet| packet.source == said.client);
+    let one_way: Vec<Packet> = client_alone(said.packets()).collect();
+    let mut both = said.packets();
+    both.pop();
+    let ways = [(one_way, [2, 60]), (both, [2, 60]), (said.packets(), [2, 2])];
+    for (packets, kept) in ways {
+        for (amid, kept) in [false, true].into_iter().zip(kept) {
+            let mut table = table(Settings::default());
+            table.consumer_mut().amid = amid;
+            feed(&mut table, 1, &packets);
+            table.advance(seconds(1000));
+            let recorder = finished(table, seconds(1000));
+            let (reason, stamp) = only(&recorder).closed.unwrap();
+            let end = packets.last().unwrap().time;
+            assert_eq!((reason, stamp.time), (CloseReason::Shutdown, end.after(Duration::from_secs(kept))));
+        }
+    }
+}
+
+#[test]
+fn a_port_used_again_after_a_flow_broke_off_is_noticed() {
+    for client_alone in [false, true] {
+        let mut first = conversation().client_says(b"first");
+        first.ending = false;
+        let mut packets = first.packets();
+        let end = packets.last().unwrap().time;
+        packets.push(Packet::tcp(first.client, first.server, 1_006, 0, Flags::RST, b"").at(end));
+        let mut second = conversation().client_says(b"second");
+        (second.client_isn, second.server_isn, second.start) =
+            (900_000_000, 5, START.after(Duration::from_millis(100)));
+        packets.extend(second.packets());
+        packets.retain(|packet| !client_alone || packet.source == first.client);
+        let mut table = table(Settings::default());
+        table.consumer_mut().amid = true;
+        feed(&mut table, 1, &packets);
+        let recorder = finished(table, seconds(1));
+        let streams: Vec<_> = recorder.flows.iter().map(|flow| flow.up().bytes.clone()).collect();
+        assert_eq!(streams, [b"first".to_vec(), b"second".to_vec()]);
+    }
+}
+
+#[test]
+fn a_reset_and_a_syn_that_are_forged_hide_nothing_of_what_comes_next() {
+    let said = conversation().client_says(b"before").client_says(b"after");
+    let genuine = said.packets();
+    for at in 3..7 {
+        for sequence in [900_000_000, 1_003, 1_006] {
+            let time = genuine[at].time;
+            let reset = Packet::tcp(said.client, said.server, 1_001, 0, Flags::RST, b"").at(time);
+            let syn = Packet::tcp(said.client, said.server, sequence, 0, Flags::SYN, b"").at(time);
+            let packets = [&genuine[..at], &[reset, syn], &genuine[at..]].concat();
+            let recorder = run(&packets);
+            assert_eq!(only(&recorder).up().bytes, b"beforeafter", "SYN {sequence} before packet {at}");
+        }
+    }
+}
+
+#[test]
+fn a_forged_syn_before_a_flow_whose_own_was_not_seen_hides_nothing() {
+    let said = conversation().client_says(b"before").client_says(b"after");
+    let genuine = said.packets();
+    for sequence in [900_000_000, 1_003] {
+        let syn = Packet::tcp(said.client, said.server, sequence, 0, Flags::SYN, b"");
+        let packets = [&[syn][..], &genuine[3..]].concat();
+        let recorder = run(&packets);
+        let told: Vec<_> = recorder.flows.iter().map(|flow| flow.up().bytes.clone()).collect();
+        assert_eq!(told, [b"".to_vec(), b"beforeafter".to_vec()], "SYN {sequence}");
+    }
+}
+
+#[test]
+fn a_fin_far_ahead_is_no_loss_and_hides_no_other() {
+    let said = conversation().client_says(b"before").client_says(b"after");
+    for flags in [Flags::FIN_ACK, Flags { fin: true, ..Flags::PSH_ACK }] {
+        let mut packets = said.packets();
+        let forged = Packet::tcp(said.client, said.server, 61_000, 4_000_000_001, flags, b"").at(packets[4].time);
+        packets.insert(5, forged);
+        let recorder = run(&packets);
+        let flow = only(&recorder);
+        assert_eq!((flow.up().bytes.as_slice(), flow.up().fins), (&b"beforeafter"[..], 1));
+        assert!(flow.up().gaps.is_empty() && flow.record.notes.tampered);
+        // Before the true one is acknowledged, or without any, the FIN is not believed either.
+        packets.truncate(packets.len() - 3);
+        let recorder = run(&packets);
+        let flow = only(&recorder);
+        assert_eq!((flow.up().bytes.as_slice(), flow.up().fins), (&b"beforeafter"[..], 0));
+        assert!(flow.up().gaps.is_empty());
+    }
+}
+
+#[test]
+fn what_a_fin_counts_and_nobody_saw_is_lost() {
+    let said = conversation().client_says(b"before").client_says(b"after");
+    let mut packets = said.packets();
+    packets.retain(|packet| packet.payload != b"after");
+    let recorder = run(&packets);
+    let flow = only(&recorder);
+    assert_eq!((flow.up().gaps.as_slice(), flow.record.notes.tampered), (&[(6, 5)][..], false));
+}
+
+#[test]
 fn half_open_connections_go_early_and_used_ones_stay() {
     let scan = conversation().packets()[0].clone();
     let mut used = conversation().client_says(b"hello");

@@ -127,7 +127,7 @@ impl StreamConsumer for Recorder {
         state.wake
     }
 
-    fn is_amid(&self, _: &State) -> bool {
+    fn is_amid(&self, _: &FlowRecord, _: &State) -> bool {
         self.amid
     }
 
