@@ -6,8 +6,10 @@ SHELL := /bin/bash
 # Left empty, the default features: Hyperscan and libpcap. On machines without Hyperscan (not x86-64):
 #   make demo FEATURES="--no-default-features --features pcap"
 FEATURES ?=
-# Where the labelled documents for `make eval` lie.
+# Where labelled documents lie that `make eval` scores besides the generated ones.
 CORPUS ?= ../shared/corpus
+# Options of the evaluation, e.g. make eval EVAL="--misses csv_census"
+EVAL ?=
 # Seconds of make soak's live traffic
 SOAK_SECONDS ?= 3600
 # Options of the benchmark, e.g. make bench BENCH="--scale 0.1 --runs 3"
@@ -85,9 +87,11 @@ fuzz: packages ## Fuzz each target for FUZZ_SECONDS (needs a nightly toolchain a
 	.ci/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: eval
-eval: packages ## Score the content detectors on the labelled documents in CORPUS
-	$(CARGO) build --release --locked --quiet $(FEATURES)
-	.ci/eval.sh "$(CORPUS)"
+eval: packages ## Score the content detectors on generated documents, then on those in CORPUS
+	$(CARGO) bench --locked --quiet $(FEATURES) --bench evaluation -- $(EVAL)
+	@if [ -f "$(CORPUS)/phi/dev.jsonl" ]; then \
+	    $(CARGO) build --release --locked --quiet $(FEATURES) && .ci/eval.sh "$(CORPUS)"; \
+	else echo "No labelled documents in $(CORPUS)/phi: the generated ones are all."; fi
 
 .PHONY: clean
 clean: ## Remove what was built, and the demo's output

@@ -21,7 +21,7 @@ import json
 import sys
 
 # The scorer's names, where they are not ours in capitals.
-NAMES = {"age_over_89": "AGE90", "fax": "PHONE", "hcpcs": "CPT"}
+NAMES = {"age_over_89": "AGE90", "fax": "PHONE", "hcpcs": "CPT", "plate": "VIN"}
 
 with open(sys.argv[1], encoding="utf-8") as lines:
     for line in lines:

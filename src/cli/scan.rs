@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::{Outcome, load, say};
 use crate::{
-    content::{self, Arena, Body, ContentHint},
-    detect::{Detected, Detection, Detector, Scanner},
+    content,
+    detect::{Detector, Document, Scanner},
     event::{Classification, Deidentified, Finding},
     sink::{FindingObject, word},
 };
@@ -152,14 +152,13 @@ impl<W: Write> Scan<'_, W> {
         Ok(())
     }
 
-    fn tell(&mut self, id: Value, mut document: Document, source: &[u8]) -> anyhow::Result<()> {
-        document.finish(self.detector, &mut self.scanner);
-        let verdict = document.detection.verdict();
+    fn tell(&mut self, id: Value, document: Document, source: &[u8]) -> anyhow::Result<()> {
+        let (verdict, found) = document.finish(self.detector, &mut self.scanner);
         let reveal = |finding: &Finding| {
             let range = usize::try_from(finding.start).ok()?..usize::try_from(finding.end).ok()?;
             source.get(range).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
         };
-        let findings = document.found.into_iter().map(|detected| {
+        let findings = found.into_iter().map(|detected| {
             let matched = self.arguments.reveal.then(|| reveal(&detected.finding)).flatten();
             FindingLine { finding: detected.finding, matched }
         });
@@ -192,35 +191,6 @@ fn explain(line: &ResultLine) {
             finding.end,
             finding.reasons.join("; ")
         ));
-    }
-}
-
-/// One document on its way.
-struct Document {
-    body: Body,
-    arena: Arena,
-    detection: Detection,
-    found: Vec<Detected>,
-}
-
-impl Document {
-    fn new(detector: &Detector, settings: &content::Settings) -> Self {
-        Self {
-            body: Body::new(&ContentHint::default(), &[], settings),
-            arena: Arena::new(),
-            detection: Detection::new(detector),
-            found: Vec::new(),
-        }
-    }
-
-    fn push(&mut self, bytes: &[u8], detector: &Detector, scanner: &mut Scanner) {
-        self.body.push(bytes, &mut self.arena);
-        self.detection.push(detector, scanner, &mut self.arena, false, &mut self.found);
-    }
-
-    fn finish(&mut self, detector: &Detector, scanner: &mut Scanner) {
-        self.body.finish(true, &mut self.arena);
-        self.detection.push(detector, scanner, &mut self.arena, true, &mut self.found);
     }
 }
 

@@ -6,10 +6,12 @@ use std::{io::Write as _, net::Ipv4Addr};
 use super::{
     names,
     prose::{Prose, choose_identifiers},
-    random::Random,
     tcp::Turn,
 };
-use crate::event::{Direction, IdentifierType};
+use crate::{
+    event::{Direction, IdentifierType},
+    testkit::random::Random,
+};
 
 /// Body bytes of a request: log-uniform between these.
 const MIN_BODY_BYTES: f64 = 1024.0;

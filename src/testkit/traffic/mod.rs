@@ -8,7 +8,6 @@ mod dns;
 mod frame;
 mod names;
 mod prose;
-mod random;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -24,10 +23,9 @@ use serde::{Deserialize, Serialize};
 use self::{
     frame::Packet,
     prose::Prose,
-    random::Random,
     tcp::{Conversation, Turn},
 };
-use crate::event::IdentifierType;
+use crate::{event::IdentifierType, testkit::random::Random};
 
 /// What a capture is made of; the flows of each are those of scale 1, about a gigabyte (the table: half of one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::random::Random;
+use crate::testkit::random::Random;
 
 /// Part of all names that are AI services.
 const AI_NAMES: f64 = 0.1;

@@ -4,8 +4,8 @@
 
 use std::fmt::Write as _;
 
-use super::random::Random;
 use crate::event::IdentifierType;
+use crate::testkit::random::Random;
 
 /// Sentences and rows are made once and copied from then on: bodies of a gigabyte are to be written in seconds.
 const POOL_SIZE: usize = 20_000;

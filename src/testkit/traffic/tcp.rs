@@ -3,11 +3,8 @@
 
 use std::{collections::VecDeque, net::SocketAddrV4, ops::Range};
 
-use super::{
-    frame::{ACK, FIN, PSH, Packet, SYN},
-    random::Random,
-};
-use crate::event::Direction;
+use super::frame::{ACK, FIN, PSH, Packet, SYN};
+use crate::{event::Direction, testkit::random::Random};
 
 /// Payload of a full segment on Ethernet, without TCP options.
 pub(super) const MAX_SEGMENT_BYTES: usize = 1460;

@@ -2,8 +2,9 @@
 //! look encrypted. The hellos have the shape of today's clients: a browser's with a post-quantum key share, which
 //! takes two segments, OpenSSL's for TLS 1.3, and one of an old library that stops at TLS 1.2.
 
-use super::{random::Random, tcp::Turn};
+use super::tcp::Turn;
 use crate::event::Direction;
+use crate::testkit::random::Random;
 
 const HANDSHAKE: u8 = 22;
 const CHANGE_CIPHER_SPEC: u8 = 20;
