@@ -8,7 +8,10 @@ PROGRAMS=(ip iptables ethtool tcpdump tshark sslsplit tinyproxy squid haproxy da
 PACKAGES=(iproute2 iptables ethtool tcpdump tshark sslsplit tinyproxy-bin squid-openssl haproxy dante-server mitmproxy
     dnsmasq-base busybox curl openssl libnss3-tools chromium python3-venv)
 
-if ! type "${PROGRAMS[@]}" >/dev/null 2>&1 || ! python3 -c 'import ensurepip' 2>/dev/null; then
+# Of Squid's packages, this one alone makes certificates.
+CERTIFICATES=/usr/lib/squid/security_file_certgen
+
+if ! type "${PROGRAMS[@]}" "$CERTIFICATES" >/dev/null 2>&1 || ! python3 -c 'import ensurepip' 2>/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get -qq -o DPkg::Lock::Timeout=300 update
     apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${PACKAGES[@]}" >/dev/null

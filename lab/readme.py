@@ -44,7 +44,7 @@ their requests count as in TLS. `browser-h3` and `aioquic-h3` hold no secrets: w
 `squid-icap`, `haproxy-forwarded`, `socks-proxy` and `mitmproxy-keys` hold every leg of a request: from client to proxy,
 from Squid to its ICAP server (port 1344), from proxy to service. Each request is listed once, as its client's, whom
 X-Client-IP, the PROXY protocol or X-Forwarded-For names where the leg that can be read is not its own.
-Each client's own hardware address is in `dhcp-dns-tls`, `clients-encrypted` and `explicit-proxy`.
+Each client's own hardware address is in the captures of the switch that have no router between.
 
 Fields of `ground-truth.jsonl`: `requests` readable without keys, in the order of the capture; `encrypted_requests` inside
 TLS; `phi` the distinct values by type, per request and per capture (`phi` of the readable requests together,
