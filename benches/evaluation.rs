@@ -1,6 +1,6 @@
 //! Scores the content detectors on labelled documents: those that the project generates, or those of a file.
 //!
-//! usage: cargo bench --bench evaluation -- [--seed 1] [--texts 2] [--read FILE] [--misses FAMILY] [--write FILE]
+//! usage: cargo bench --bench evaluation -- [--seed 1] [--texts 3] [--read FILE] [--misses FAMILY] [--write FILE]
 //!
 //! Prints the table of docs/evaluation.md, then the families with faults. `--misses` shows each fault of a family (or
 //! of `all`) with what was missed; `--write` leaves the documents as lines of JSON, and scores nothing.

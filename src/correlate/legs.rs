@@ -274,12 +274,12 @@ impl Legs {
     /// sessions that go to no proxy are believed to be those of a configured one alone, which sits in their way unseen.
     /// A trusted proxy hands on what was sent to a trusted one, or to itself, and nothing that went elsewhere.
     fn may_be_leg(&self, (said, from): (Role, IpAddr), (leg, server): (Role, IpAddr), encrypted: bool) -> bool {
-        let is_silent_for_it = !encrypted || self.proxies.is_configured(from);
+        let may_silence = !encrypted || self.proxies.is_configured(from);
         match (said, leg) {
             (Role::Icap, Role::Client) => true,
-            (Role::Icap, Role::Direct) => is_silent_for_it,
+            (Role::Icap, Role::Direct) => may_silence,
             (Role::Forwarded, Role::Client) => self.proxies.trusts(server),
-            (Role::Forwarded, Role::Forwarded) => server == from && is_silent_for_it,
+            (Role::Forwarded, Role::Forwarded) => server == from && may_silence,
             _ => false,
         }
     }

@@ -207,7 +207,8 @@ impl StreamConsumer for Sensor {
 
     fn is_amid(&self, flow: &FlowRecord, state: &FlowState, [to_server, to_client]: [bool; 2]) -> bool {
         // Browsers end their side, and reset what the server still says.
-        if if state.exchanges.reversed { to_client } else { to_server } {
+        let client_ended = if state.exchanges.reversed { to_client } else { to_server };
+        if client_ended {
             return false;
         }
         let is_amid = |exchange: &Exchange| match exchange {

@@ -225,6 +225,17 @@ fn closing_flows_take_late_packets_for_the_closing_timeout() {
     assert_eq!((reason, stamp.time), (CloseReason::Shutdown, end.after(Duration::from_secs(2))));
 }
 
+/// When the one flow of these packets was shut down; `amid`: more was to come of what it carried.
+fn shut_down_after(packets: &[Packet], amid: bool) -> Timestamp {
+    let mut table = table(Settings::default());
+    table.consumer_mut().amid = amid;
+    feed(&mut table, 1, packets);
+    table.advance(seconds(1000));
+    let (reason, stamp) = only(&finished(table, seconds(1000))).closed.unwrap();
+    assert_eq!(reason, CloseReason::Shutdown);
+    stamp.time
+}
+
 #[test]
 fn a_flow_that_is_reset_in_the_middle_of_something_waits_for_the_rest() {
     let mut said = conversation().client_says(b"before");
@@ -233,13 +244,7 @@ fn a_flow_that_is_reset_in_the_middle_of_something_waits_for_the_rest() {
     let end = packets.last().unwrap().time;
     packets.push(Packet::tcp(said.server, said.client, 4_000_000_001, 0, Flags::RST, b"").at(end));
     for (amid, kept) in [(false, 2), (true, 60)] {
-        let mut table = table(Settings::default());
-        table.consumer_mut().amid = amid;
-        feed(&mut table, 1, &packets);
-        table.advance(seconds(1000));
-        let recorder = finished(table, seconds(1000));
-        let (reason, stamp) = only(&recorder).closed.unwrap();
-        assert_eq!((reason, stamp.time), (CloseReason::Shutdown, end.after(Duration::from_secs(kept))));
+        assert_eq!(shut_down_after(&packets, amid), end.after(Duration::from_secs(kept)));
     }
 }
 
@@ -253,14 +258,8 @@ fn a_flow_whose_fin_nobody_acknowledged_waits_for_the_rest_and_an_ended_one_does
     let ways = [(one_way, [2, 60]), (both, [2, 60]), (said.packets(), [2, 2])];
     for (packets, kept) in ways {
         for (amid, kept) in [false, true].into_iter().zip(kept) {
-            let mut table = table(Settings::default());
-            table.consumer_mut().amid = amid;
-            feed(&mut table, 1, &packets);
-            table.advance(seconds(1000));
-            let recorder = finished(table, seconds(1000));
-            let (reason, stamp) = only(&recorder).closed.unwrap();
             let end = packets.last().unwrap().time;
-            assert_eq!((reason, stamp.time), (CloseReason::Shutdown, end.after(Duration::from_secs(kept))));
+            assert_eq!(shut_down_after(&packets, amid), end.after(Duration::from_secs(kept)));
         }
     }
 }
