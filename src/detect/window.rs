@@ -1,6 +1,7 @@
 //! The text around a hit: whether it stands as a word, what it is joined to, which label or veto word speaks for it.
 //! In: a stretch of an arena; out: answers that depend on at most [`super::Detector::context_bytes`] of it.
 
+use super::candidate::Label;
 use super::detector::{LABEL_REACH_BYTES, VETO_REACH_BYTES};
 use crate::content::Arena;
 
@@ -32,12 +33,18 @@ impl Window<'_> {
         plural && matches!(next(0), Some(b's' | b'S')) && !is_letter(next(1))
     }
 
-    /// Where a label that ends at `end` starts, if it stands as a word; digits may follow it at once ("SSN536…").
-    pub(super) fn label_start(&self, end: usize, length: u8) -> Option<usize> {
+    /// Where a label that ends at `end` starts, if it stands as a word, as the last of `patientMrn` does; digits may
+    /// follow it at once ("SSN536…"), letters where it is `glued`.
+    pub(super) fn label_start(&self, end: usize, length: u8, glued: bool) -> Option<usize> {
         let start = end.checked_sub(usize::from(length))?;
         let first = self.text.get(start)?;
-        let joined_before =
-            first.is_ascii_alphanumeric() && self.before(start).is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let joined_before = first.is_ascii_alphanumeric()
+            && self.before(start).is_some_and(|byte| {
+                byte.is_ascii_alphanumeric() && !(first.is_ascii_uppercase() && byte.is_ascii_lowercase())
+            });
+        if glued {
+            return (!joined_before).then_some(start);
+        }
         let last = self.before(end)?;
         let mut next = self.text.get(end..)?.iter();
         let mut after = next.next();
@@ -62,6 +69,9 @@ impl Window<'_> {
     /// Whether `start` lies inside a longer word or number.
     pub(super) fn comes_from(&self, start: usize) -> bool {
         let Some(before) = self.before(start) else { return false };
+        if self.text.get(start).is_some_and(|first| !first.is_ascii_alphanumeric()) {
+            return false;
+        }
         match before {
             b'-' | b'.' | b'_' | b'/' | b'\\' | b'%' => {
                 self.before(start - 1).is_some_and(|byte| byte.is_ascii_alphanumeric())
@@ -76,6 +86,27 @@ impl Window<'_> {
         let Some(from) = label_end.checked_sub(self.base) else { return false };
         let Some(between) = self.text.get(from as usize..start) else { return false };
         between.len() <= LABEL_REACH_BYTES && between.iter().filter(|byte| **byte == b'\n').count() <= 1
+    }
+
+    /// Whether one of `words` stands in the `reach` bytes before a label, with no other of its name between, or in the
+    /// path of what it labels.
+    pub(super) fn stands_behind(
+        &self,
+        label: Label,
+        words: &aho_corasick::AhoCorasick,
+        same_object: bool,
+        reach: usize,
+    ) -> bool {
+        let Some(start) = label.start.checked_sub(self.base).map(|start| start as usize) else { return false };
+        let name = self.text.get(start..(label.end - self.base) as usize).unwrap_or_default();
+        let mut before = self.text.get(start.saturating_sub(reach)..start).unwrap_or_default();
+        if let Some(last) = memchr::memmem::rfind(before, name) {
+            before = before.get(last + name.len()..).unwrap_or_default();
+        }
+        if same_object && let Some(last) = memchr::memrchr(b'}', before) {
+            before = before.get(last..).unwrap_or_default();
+        }
+        words.is_match(before) || words.is_match(self.arena.place(label.start).path)
     }
 
     /// Whether a veto word stands before `start` on its line.

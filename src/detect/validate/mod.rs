@@ -46,6 +46,7 @@ pub(super) const VALIDATORS: &[(&str, Validator)] = &[
     ("common_name", name::common_name),
     ("dea", dea::dea),
     ("email", email::email),
+    ("field_name", name::field_name),
     ("icd10", icd10::icd10),
     ("mbi", mbi::mbi),
     ("mrn", mrn::mrn),
