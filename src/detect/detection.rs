@@ -115,6 +115,9 @@ impl Detection {
         end_of_input: bool,
         found: &mut Vec<Detected>,
     ) {
+        if end_of_input {
+            arena.settle();
+        }
         let (before, after) = (detector.context_before() as u64, detector.context_after() as u64);
         let span = (detector.window_bytes as u64).max(2 * (before + after));
         loop {
