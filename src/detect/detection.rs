@@ -127,6 +127,9 @@ impl Detection {
         end_of_input: bool,
         found: &mut Vec<Detected>,
     ) {
+        if end_of_input {
+            arena.settle();
+        }
         loop {
             let searched = self.search(detector, scanner, arena);
             let ends = end_of_input && self.searched == arena.end();

@@ -43,7 +43,7 @@ fn detect_cut(detector: &Detector, text: &[u8], cuts: &[usize]) -> (Vec<Detected
         from = to;
     }
     detection.push(detector, &mut scanner, &mut arena, true, &mut found);
-    assert_eq!(detection.scanned_bytes(), text.len() as u64);
+    assert_eq!(detection.scanned_bytes(), arena.end());
     (found, detection.verdict())
 }
 
@@ -57,7 +57,7 @@ fn detect(text: &str) -> (Vec<Detected>, Verdict) {
 
 fn values<'a>(text: &'a str, found: &[Detected], kind: IdentifierType) -> Vec<&'a str> {
     let ours = found.iter().filter(|detected| detected.finding.identifier == kind);
-    ours.map(|detected| &text[detected.arena_range.start as usize..detected.arena_range.end as usize]).collect()
+    ours.map(|detected| &text[detected.finding.start as usize..detected.finding.end as usize]).collect()
 }
 
 #[test]
