@@ -2,7 +2,7 @@
 //! files and the site's settings; out: [`Rules`], or every fault with its place.
 //!
 //! A blank in a label is also `_`, `-`, a line break or nothing (`birth date`, `birth_date`, `birthDate`), one in a
-//! health term also a line break. The widths found here bound how much text a hit can depend on: see `detector`.
+//! health term also a line break, `_` or nothing. The widths found here bound how much text a hit can depend on: see `detector`.
 
 use std::collections::HashMap;
 
@@ -499,7 +499,7 @@ impl Compiler {
         for term in &entry.terms {
             let index = self.terms.len() as u16;
             self.terms.push(Term { weight: entry.weight, category });
-            for spelling in spellings(term, &[" ", "\n"]) {
+            for spelling in spellings(term, &[" ", "\n", "_", ""]) {
                 let length = spelling.len().min(MAX_WORDS_BYTES) as u8;
                 self.literal(source, term.at, &spelling, Role::Term { term: index, length });
             }

@@ -14,6 +14,8 @@ use super::super::rules::Named;
 /// Longest head, in bytes.
 pub(super) const MAX_HEAD_BYTES: usize = 48;
 const MAX_WORDS: usize = 8;
+/// Keys at the end of a path that are looked at.
+const MAX_PATH_KEYS: usize = 4;
 
 /// The heads that are known.
 #[derive(Default)]
@@ -69,6 +71,21 @@ impl Columns {
     pub(in crate::detect) fn add_words(&mut self, staff: &[String], patient: &[String]) {
         self.staff.extend(staff.iter().map(|word| word.to_lowercase()));
         self.patient.extend(patient.iter().map(|word| word.to_lowercase()));
+    }
+
+    /// What the last key of a path that is known as a whole says: `mrn` of `mrn.0`, `patient_name` of `patient_name[3].value`.
+    pub(super) fn of_path(&self, path: &str) -> Option<Named> {
+        let mut keys = path.rsplit(['.', '[']).take(MAX_PATH_KEYS);
+        keys.find_map(|key| {
+            let mut plain: SmallVec<[u8; MAX_HEAD_BYTES]> = SmallVec::new();
+            let letters = key.bytes().filter(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
+            plain.extend(letters.map(|byte| byte.to_ascii_lowercase()).take(MAX_HEAD_BYTES));
+            while plain.last().is_some_and(u8::is_ascii_digit) && plain.len() < 8 {
+                plain.pop();
+            }
+            let head = std::str::from_utf8(&plain).ok().filter(|head| !head.is_empty())?;
+            self.heads.get(head).map(|target| target.named)
+        })
     }
 
     /// Reads a head; `None` when it is none: too long, or without a letter.

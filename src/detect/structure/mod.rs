@@ -137,9 +137,16 @@ impl Structure {
                 Row::Ends => self.table = None,
             }
         }
-        match Table::of_head(columns, window.text, line.clone()) {
+        let key = table::key(window.text.get(line.clone()).unwrap_or_default());
+        let value = line.start + key..line.end;
+        match Table::of_head(columns, window.text, value.clone()) {
             Some(table) => self.table = Some(table),
-            None => table::key_and_values(columns, window.text, line, fields),
+            None => {
+                table::key_and_values(columns, window.text, line.clone(), fields);
+                let place = window.arena.place(window.base + value.start as u64);
+                fields
+                    .extend(columns.of_path(place.path).map(|named| Field { sign: Sign::Column(named), range: value }));
+            }
         }
     }
 }

@@ -154,6 +154,13 @@ pub(super) fn key_and_values(columns: &Columns, text: &[u8], line: Range<usize>,
     fields.extend(values.iter().map(|range| Field { sign: Sign::Column(named), range: range.clone() }));
 }
 
+/// Length of the key that a line of the arena begins with, `content: `; 0 when it has none.
+pub(super) fn key(line: &[u8]) -> usize {
+    let word =
+        line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).count();
+    if word > 0 && line.get(word..).is_some_and(|rest| rest.starts_with(b": ")) { word + 2 } else { 0 }
+}
+
 /// End of the row that `text` begins with; a quoted cell holds line ends. `None`: it is not there.
 pub(super) fn row_end(text: &[u8], quotes: bool) -> Option<usize> {
     let mut open = false;
