@@ -75,7 +75,8 @@ impl Evidence {
 
     pub(super) fn add_identifier(&mut self, identifier: &Identifier, confidence: Confidence) {
         let Some(found) = self.identifiers.get_mut(usize::from(identifier.slot)) else { return };
-        if found.is_some_and(|found| found.best >= confidence) {
+        // What is a person's goes before what is as sure and nobody's.
+        if found.is_some_and(|found| (found.person, found.best) >= (identifier.person, confidence)) {
             return;
         }
         *found = Some(Found {

@@ -45,10 +45,15 @@ pub struct Detection {
     /// More were to be held than [`MAX_HELD`].
     held_more: bool,
     capped: bool,
+    /// Arena offset after the last value that was told behind a label.
+    labelled_until: u64,
 }
 
-/// Most findings that wait for words of health; where that many wait, they will hardly come.
+/// Most findings of a type that wait for words of health; where that many wait, they will hardly come.
 const MAX_HELD: usize = 64;
+
+/// Values behind veto words from which on no other unlabelled one of the type counts.
+const MANY_VETOED: usize = 2;
 
 /// A confirmed value that waits to be counted.
 struct Held {
@@ -62,6 +67,10 @@ struct Slot {
     label: Option<Label>,
     /// Arena offset after the last value.
     value_end: u64,
+    /// Unlabelled values behind a veto word.
+    vetoed: usize,
+    /// Values that wait for words of health.
+    held: usize,
     count: u64,
     individuals: HashSet<u64, ahash::RandomState>,
 }
@@ -102,6 +111,7 @@ impl Detection {
             held: Vec::new(),
             held_more: false,
             capped: false,
+            labelled_until: 0,
         }
     }
 
@@ -203,13 +213,14 @@ impl Detection {
                     }
                 }
             }
-            Role::Label { identifier, form, name, length } => {
-                if let Some(start) = window.label_start(end, length) {
+            Role::Label { identifier, form: form_index, name, length } => {
+                let form = detector.rules.form(identifier, form_index);
+                if let Some(start) = form.and_then(|form| window.label_start(end, length, form.begins)) {
                     let label = Label {
                         start: window.base + start as u64,
                         end: window.base + end as u64,
                         identifier,
-                        form,
+                        form: form_index,
                         name,
                     };
                     self.take_label(detector, window, end, label, found);
@@ -243,30 +254,39 @@ impl Detection {
     ) {
         let Some(identifier) = detector.rules.identifiers.get(usize::from(label.identifier)) else { return };
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        slot.label = Some(label);
+        let Some(form) = identifier.forms.get(usize::from(label.form)) else { return };
+        if window.is_after(end - (label.end - label.start) as usize, &form.not_after) {
+            return;
+        }
+        if !form.begins {
+            slot.label = Some(label);
+        }
         let value_end = slot.value_end;
         if let Some(candidate) = confirm_labelled(detector, window, end, label)
             && window.base + candidate.range.start as u64 >= value_end
         {
+            if !form.begins {
+                self.labelled_until = self.labelled_until.max(window.base + candidate.range.end as u64);
+            }
             self.tell(detector, window, candidate, found);
         }
     }
 
     fn confirm_shape<'a>(
-        &self,
+        &mut self,
         detector: &'a Detector,
         window: &Window<'_>,
         entry: u16,
         shape: u16,
         end: usize,
     ) -> Option<Candidate<'a>> {
+        let identifier = detector.rules.identifiers.get(usize::from(entry))?;
+        let shape = identifier.shapes.get(usize::from(shape))?;
         if window.runs_on(end) {
             return None;
         }
-        let identifier = detector.rules.identifiers.get(usize::from(entry))?;
-        let shape = identifier.shapes.get(usize::from(shape))?;
         let start = shape.starts.start(window.text, end)?;
-        let slot = self.slots.get(usize::from(identifier.slot))?;
+        let slot = self.slots.get_mut(usize::from(identifier.slot))?;
         if window.base + (start as u64) < slot.value_end || window.comes_from(start) {
             return None;
         }
@@ -275,19 +295,31 @@ impl Detection {
         {
             return None;
         }
-        let label = slot.label.filter(|label| window.reaches(label.end, start));
-        let form = label.and_then(|label| {
-            detector.rules.identifiers.get(usize::from(label.identifier))?.forms.get(usize::from(label.form))
-        });
+        let veto = |from: u64| shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(from, start, veto));
+        let label = slot.label.filter(|label| window.reaches(label.end, start) && !veto(label.end));
+        let form = label.and_then(|label| detector.rules.form(label.identifier, label.form));
         let confidence = match form {
             Some(form) => form.confidence,
-            None if shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(start, veto)) => return None,
+            // A value told behind its label is nothing else besides.
+            None if window.base + (start as u64) < self.labelled_until => return None,
+            // Where several of this form are numbers of parts, so are the others.
+            None if slot.vetoed >= MANY_VETOED => return None,
+            None if veto(0) => {
+                slot.vetoed += 1;
+                return None;
+            }
+            None if shape.outside_tables && window.is_cell(start, end) => return None,
             None => shape.confidence?,
         };
         let context = Context { codes: &detector.rules.codes };
-        let accepted = (identifier.validator)(window.text.get(start..end)?, &context)?;
+        let accepted = identifier.accept(window.text.get(start..end)?, &context)?;
         let needs_health = form.map_or(shape.needs_health, |form| form.needs_health);
-        Some(Candidate { entry, identifier, range: start..end, label, confidence, needs_health, accepted })
+        let length = match &shape.head {
+            None => end - start,
+            Some(head) => head.longest(window.text.get(start..end)?, |_| true)?,
+        };
+        let range = start..start + length;
+        Some(Candidate { entry, identifier, range, label, confidence, needs_health, accepted })
     }
 
     /// Counts a candidate and tells it, now or when the text speaks of health.
@@ -301,7 +333,8 @@ impl Detection {
             if self.count(detector, identifier, confidence, identity) {
                 found.push(detected(detector, window, &candidate, identity));
             }
-        } else if self.held.len() < MAX_HELD {
+        } else if slot.held < MAX_HELD {
+            slot.held += 1;
             let detected = detected(detector, window, &candidate, identity);
             self.held.push(Held { entry: candidate.entry, detected });
         } else {
@@ -366,36 +399,45 @@ fn confirm_labelled<'a>(
 ) -> Option<Candidate<'a>> {
     let identifier = detector.rules.identifiers.get(usize::from(label.identifier))?;
     let form = identifier.forms.get(usize::from(label.form))?;
-    let raw = window.text.get(end..)?;
+    let from = if form.begins { label.start.checked_sub(window.base)? as usize } else { end };
+    let raw = window.text.get(from..)?;
     // Most labels in prose have no number behind them: do not read so far for them.
     if !form.without_digits {
         raw.iter().take(LOOKAHEAD_BYTES).find(|byte| byte.is_ascii_digit() || !byte.is_ascii())?;
     }
     let reading = Reading::of(raw);
     let text = reading.text();
-    let start = detector.rules.filler.skip(text)?;
+    let start = if form.begins { 0 } else { detector.rules.filler.skip(text)? };
     let text_ends = raw.len() < LOOKAHEAD_BYTES;
     let rest = text.get(start..)?;
-    let length = form.value.longest(rest, |end| match rest.get(end..) {
-        Some([]) | None => text_ends,
-        Some([next, ..]) if next.is_ascii_alphanumeric() => false,
-        Some([b'-' | b'.', next, ..]) => !next.is_ascii_digit(),
-        Some(_) => true,
-    })?;
+    let length = form.value.longest(rest, |end| form.open_ended || ends(rest.get(end..), text_ends))?;
     let value = rest.get(..length)?;
     let context = Context { codes: &detector.rules.codes };
-    let accepted = (identifier.validator)(value, &context)?;
-    let range = reading.raw_range(start..start + length)?;
-    let range = end + range.start..end + range.end;
+    let accepted = identifier.accept(value, &context)?;
+    let head = form.tail.as_ref().map_or(Some(0), |tail| tail.start(value, length))?;
+    let range = reading.raw_range(start + head..start + length)?;
+    let range = from + range.start..from + range.end;
     Some(Candidate {
         entry: label.identifier,
         identifier,
         range,
-        label: Some(label),
+        label: (!form.begins).then_some(label),
         confidence: form.confidence,
         needs_health: form.needs_health,
         accepted,
     })
+}
+
+/// Whether a value ends where `rest` follows; `text_ends`: nothing follows what was read.
+fn ends(rest: Option<&[u8]>, text_ends: bool) -> bool {
+    match rest {
+        Some([]) | None => text_ends,
+        // The time of day that follows a date.
+        Some([b'T', hour, _, b':', ..]) if hour.is_ascii_digit() => true,
+        Some([next, ..]) if next.is_ascii_alphanumeric() => false,
+        Some([b'-' | b'.', next, ..]) => !next.is_ascii_digit(),
+        Some(_) => true,
+    }
 }
 
 /// Why it was believed. Labels are named as the rules spell them, never as the text does.

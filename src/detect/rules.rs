@@ -11,9 +11,9 @@ use smallvec::SmallVec;
 
 use super::icd10cm::CodeSet;
 use super::reading::Filler;
-use super::settings::Settings;
+use super::settings::{Settings, SiteForm};
 use super::signatures::{Entries, ExampleEntry, IdentifierEntry, LabelEntry, ShapeEntry, Signatures};
-use super::validate::{VALIDATORS, Validator, form_only};
+use super::validate::{Accepted, Context, VALIDATORS, Validator, form_only};
 use crate::event::{Confidence, IdentifierType};
 use crate::scan::{Pattern, PatternError, PrefixFinder, Shape, StartFinder};
 use crate::yaml::{Fault, Located, Position, Source, did_you_mean};
@@ -51,6 +51,8 @@ pub(super) struct Identifier {
     /// Entries of one type share a slot: the index of the first.
     pub(super) slot: u16,
     pub(super) validator: Validator,
+    /// What no value may be.
+    pub(super) samples: Vec<Sample>,
     pub(super) person: bool,
     pub(super) strong: bool,
     pub(super) weight: f64,
@@ -60,6 +62,38 @@ pub(super) struct Identifier {
     pub(super) shapes: Vec<CompiledShape>,
 }
 
+/// A value of manuals: letters and digits, in upper case.
+pub(super) struct Sample {
+    text: Vec<u8>,
+    /// All values that begin so.
+    beginning: bool,
+}
+
+impl Sample {
+    fn of(text: &str) -> Self {
+        Self { text: letters_and_digits(text.as_bytes()), beginning: text.ends_with('*') }
+    }
+}
+
+impl Identifier {
+    /// What the validator makes of `value`, unless it is a sample.
+    pub(super) fn accept(&self, value: &[u8], context: &Context<'_>) -> Option<Accepted> {
+        let accepted = (self.validator)(value, context)?;
+        if self.samples.is_empty() {
+            return Some(accepted);
+        }
+        let canonical = letters_and_digits(&accepted.canonical);
+        let is_sample = |sample: &Sample| {
+            if sample.beginning { canonical.starts_with(&sample.text) } else { canonical == sample.text }
+        };
+        (!self.samples.iter().any(is_sample)).then_some(accepted)
+    }
+}
+
+fn letters_and_digits(text: &[u8]) -> Vec<u8> {
+    text.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect()
+}
+
 /// How a value behind some labels reads.
 pub(super) struct Form {
     pub(super) names: Vec<String>,
@@ -67,6 +101,11 @@ pub(super) struct Form {
     pub(super) confidence: Confidence,
     pub(super) without_digits: bool,
     pub(super) needs_health: bool,
+    pub(super) begins: bool,
+    pub(super) open_ended: bool,
+    /// The part of what is read that is the value.
+    pub(super) tail: Option<StartFinder>,
+    pub(super) not_after: Vec<String>,
 }
 
 pub(super) struct CompiledShape {
@@ -75,6 +114,9 @@ pub(super) struct CompiledShape {
     pub(super) confidence: Option<Confidence>,
     pub(super) needs_health: bool,
     pub(super) enclosed: Option<(u8, u8)>,
+    /// The part of a match that is the value.
+    pub(super) head: Option<PrefixFinder>,
+    pub(super) outside_tables: bool,
     pub(super) veto: Option<AhoCorasick>,
 }
 
@@ -96,6 +138,10 @@ pub(super) struct Example {
 }
 
 impl Rules {
+    pub(super) fn form(&self, identifier: u16, form: u16) -> Option<&Form> {
+        self.identifiers.get(usize::from(identifier))?.forms.get(usize::from(form))
+    }
+
     /// `config` is where faults of `settings` are shown.
     pub(super) fn compile(
         signatures: &Signatures,
@@ -118,13 +164,22 @@ impl Rules {
     }
 }
 
-/// The site's forms join the entry that the signatures have for record numbers, or stand alone.
+/// The site's forms join what the signatures have for their type.
 fn add_site_forms(entries: &mut Entries, settings: &Settings, config: Option<&Source>) {
-    if settings.mrn.is_empty() {
-        return;
+    let forms = [
+        (IdentifierType::Mrn, &settings.mrn),
+        (IdentifierType::MemberId, &settings.member_id),
+        (IdentifierType::Account, &settings.account),
+    ];
+    for (identifier, forms) in forms.into_iter().filter(|(_, forms)| !forms.is_empty()) {
+        add_forms(entries, identifier, forms, config);
     }
-    let source = config.cloned().unwrap_or_else(|| Source::new("detect.mrn", ""));
-    let template = entries.identifiers.iter().find(|(_, entry)| *entry.identifier == IdentifierType::Mrn);
+}
+
+fn add_forms(entries: &mut Entries, identifier: IdentifierType, forms: &[SiteForm], config: Option<&Source>) {
+    let source = config.cloned().unwrap_or_else(|| Source::new("detect", ""));
+    // The first entry of a type is that of people.
+    let template = entries.identifiers.iter().find(|(_, entry)| *entry.identifier == identifier);
     let Some((_, template)) = template else { return };
     // An entry of its own keeps the place of faults; both count as one type.
     let mut site = IdentifierEntry {
@@ -136,13 +191,17 @@ fn add_site_forms(entries: &mut Entries, settings: &Settings, config: Option<&So
     };
     // A form that the site gives needs no further proof.
     site.validator = None;
-    for form in &settings.mrn {
+    for form in forms {
         site.labels.push(LabelEntry {
             names: vec![form.label.clone()],
             value: form.pattern.clone(),
             confidence: Confidence::High,
             without_digits: true,
             needs_health: false,
+            begins: false,
+            open_ended: false,
+            tail: None,
+            not_after: Vec::new(),
         });
     }
     // First, so that at the same label the site's own form is read before the general one.
@@ -215,6 +274,7 @@ impl Compiler {
             identifier: *entry.identifier,
             name: type_name(*entry.identifier),
             validator,
+            samples: entry.samples.iter().map(|sample| Sample::of(sample)).collect(),
             person: entry.person,
             strong: entry.strong,
             weight: entry.weight,
@@ -261,8 +321,16 @@ impl Compiler {
         let shape = self.parse_shape(source, &entry.value)?;
         let value = self.located(source, entry.value.at, PrefixFinder::new(&shape))?;
         let names = entry.names.iter().map(|name| name.value.clone()).collect();
-        let LabelEntry { confidence, without_digits, needs_health, .. } = *entry;
-        Some(Form { names, value, confidence, without_digits, needs_health })
+        let tail = match &entry.tail {
+            None => None,
+            Some(tail) => {
+                let shape = self.parse_shape(source, tail)?;
+                Some(self.located(source, tail.at, StartFinder::new(&shape))?)
+            }
+        };
+        let LabelEntry { confidence, without_digits, needs_health, begins, open_ended, .. } = *entry;
+        let not_after = entry.not_after.clone();
+        Some(Form { names, value, confidence, without_digits, needs_health, begins, open_ended, tail, not_after })
     }
 
     fn shape_entry(
@@ -286,7 +354,7 @@ impl Compiler {
                 None
             }
         };
-        let veto = entry.veto.as_ref().and_then(|name| self.veto(source, name));
+        let veto = if entry.veto.is_empty() { None } else { self.veto(source, &entry.veto) };
         self.max_width = self.max_width.max(parsed.max_width());
         let role = Role::Shape { identifier, shape };
         if entry.endings.is_empty() {
@@ -295,17 +363,31 @@ impl Compiler {
         for ending in &entry.endings {
             self.literal(source, ending.at, ending, role);
         }
-        Some(CompiledShape { starts, confidence: entry.confidence, needs_health: entry.needs_health, enclosed, veto })
+        let head = match &entry.head {
+            None => None,
+            Some(head) => {
+                let shape = self.parse_shape(source, head)?;
+                Some(self.located(source, head.at, PrefixFinder::new(&shape))?)
+            }
+        };
+        let ShapeEntry { confidence, needs_health, outside_tables, .. } = *entry;
+        Some(CompiledShape { starts, confidence, needs_health, enclosed, head, outside_tables, veto })
     }
 
-    fn veto(&mut self, source: &Source, name: &Located<String>) -> Option<AhoCorasick> {
-        let Some(words) = self.vetoes.get(name.as_str()) else {
-            let hint = did_you_mean(name, self.vetoes.keys().map(String::as_str));
-            self.faults.push(source.fault(name.at, format!("no list {:?} under vetoes{hint}", name.as_str())));
-            return None;
-        };
+    /// One automaton over all words of the lists.
+    fn veto(&mut self, source: &Source, names: &[Located<String>]) -> Option<AhoCorasick> {
+        let mut words: Vec<&str> = Vec::new();
+        for name in names {
+            let Some(list) = self.vetoes.get(name.as_str()) else {
+                let hint = did_you_mean(name, self.vetoes.keys().map(String::as_str));
+                self.faults.push(source.fault(name.at, format!("no list {:?} under vetoes{hint}", name.as_str())));
+                return None;
+            };
+            words.extend(list.iter().map(String::as_str));
+        }
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words);
-        self.located(source, name.at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
+        let at = names.first()?.at;
+        self.located(source, at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
     }
 
     fn health(&mut self, source: &Source, entry: &super::signatures::HealthEntry) {
