@@ -94,7 +94,8 @@ pub(super) fn behind_label<'a>(
     label: Label,
 ) -> Option<Candidate<'a>> {
     let (identifier, form) = detector.rules.form(label.named)?;
-    let raw = window.text.get(end..)?;
+    let from = if form.begins { label.start.checked_sub(window.base)? as usize } else { end };
+    let raw = window.text.get(from..)?;
     // Most labels in prose have no number behind them: do not read so far for them.
     if !form.without_digits {
         raw.iter().take(LOOKAHEAD_BYTES).find(|byte| byte.is_ascii_digit() || !byte.is_ascii())?;
@@ -106,16 +107,18 @@ pub(super) fn behind_label<'a>(
     }
     let reading = Reading::of(raw);
     let text = reading.text();
-    let start = detector.rules.filler.skip(text, !form.no_filler)?;
+    let start = if form.begins { 0 } else { detector.rules.filler.skip(text, !form.no_filler)? };
     let rest = text.get(start..)?;
     let length = longest(form, rest, raw.len() < LOOKAHEAD_BYTES)?;
-    let accepted = validate(detector, identifier, rest.get(..length)?)?;
-    let range = reading.raw_range(start..start + length)?;
+    let value = rest.get(..length)?;
+    let accepted = validate(detector, identifier, value)?;
+    let head = form.tail.as_ref().map_or(Some(0), |tail| tail.start(value, length))?;
+    let range = reading.raw_range(start + head..start + length)?;
     Some(Candidate {
         entry: label.named.identifier,
         identifier,
-        range: end + range.start..end + range.end,
-        sign: Some(Sign::Label(label)),
+        range: from + range.start..from + range.end,
+        sign: (!form.begins).then_some(Sign::Label(label)),
         confidence: form.confidence,
         needs_health: form.needs_health,
         accepted,
@@ -174,16 +177,22 @@ fn is_between(byte: u8) -> bool {
     )
 }
 
-/// Length of the longest value of a form at the beginning of `text` that ends where a word ends.
+/// Length of the longest value of a form at the beginning of `text` that ends where a word ends; nothing follows what
+/// was read where `text_ends`.
 fn longest(form: &Form, text: &[u8], text_ends: bool) -> Option<usize> {
-    form.value.longest(text, |end| match text.get(end..) {
-        Some([]) | None => text_ends,
-        Some([next, ..]) if next.is_ascii_alphanumeric() => false,
-        Some([b'-' | b'.', next, ..]) => !next.is_ascii_digit(),
-        Some(_) => true,
+    form.value.longest(text, |end| {
+        form.open_ended
+            || match text.get(end..) {
+                Some([]) | None => text_ends,
+                // The time of day that follows a date.
+                Some([b'T', hour, _, b':', ..]) if hour.is_ascii_digit() => true,
+                Some([next, ..]) if next.is_ascii_alphanumeric() => false,
+                Some([b'-' | b'.', next, ..]) => !next.is_ascii_digit(),
+                Some(_) => true,
+            }
     })
 }
 
 pub(super) fn validate(detector: &Detector, identifier: &Identifier, value: &[u8]) -> Option<Accepted> {
-    (identifier.validator)(value, &Context { codes: &detector.rules.codes })
+    identifier.accept(value, &Context { codes: &detector.rules.codes })
 }

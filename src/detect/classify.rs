@@ -88,7 +88,8 @@ impl Evidence {
         let more = found.filter(|_| !identifier.person).map_or(0, |found| (found.more + 1).min(MORE_VALUES));
         if let Some(found) = found {
             found.more = more;
-            if found.best > confidence || found.best == confidence && found.person >= identifier.person {
+            // What is a person's goes before what is as sure and nobody's.
+            if (found.person, found.best) >= (identifier.person, confidence) {
                 return;
             }
         }

@@ -50,10 +50,15 @@ pub struct Detection {
     /// Where the last findings stand.
     told: Told,
     capped: bool,
+    /// Arena offset after the last value that was told behind a label.
+    labelled_until: u64,
 }
 
-/// Most findings that wait for words of health; where that many wait, they will hardly come.
+/// Most findings of a type that wait for words of health; where that many wait, they will hardly come.
 const MAX_HELD: usize = 64;
+
+/// Values behind veto words from which on no other unlabelled one of the type counts.
+const MANY_VETOED: usize = 2;
 
 /// A hit with its end in the arena.
 #[derive(Clone, Copy)]
@@ -74,6 +79,10 @@ struct Slot {
     label: Option<Label>,
     /// Arena offset after the last value.
     value_end: u64,
+    /// Unlabelled values behind a veto word.
+    vetoed: usize,
+    /// Values that wait for words of health.
+    held: usize,
     count: u64,
     individuals: HashSet<u64, ahash::RandomState>,
 }
@@ -114,6 +123,7 @@ impl Detection {
             held_more: false,
             told: Told::default(),
             capped: false,
+            labelled_until: 0,
         }
     }
 
@@ -257,8 +267,8 @@ impl Detection {
                 }
             }
             Role::Label { named, length } => {
-                let glued = detector.rules.form(named).is_some_and(|(_, form)| form.glued);
-                if let Some(start) = window.label_start(end, length, glued) {
+                let form = detector.rules.form(named).map(|(_, form)| form);
+                if let Some(start) = form.and_then(|form| window.label_start(end, length, form.begins || form.glued)) {
                     let label = Label { start: window.base + start as u64, end: window.base + end as u64, named };
                     self.take_label(detector, window, end, label, found);
                 }
@@ -300,30 +310,38 @@ impl Detection {
             return;
         }
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        slot.label = Some(label);
+        if window.is_after(end - (label.end - label.start) as usize, &form.not_after) {
+            return;
+        }
+        if !form.begins {
+            slot.label = Some(label);
+        }
         let value_end = slot.value_end;
         if let Some(candidate) = candidate::behind_label(detector, window, end, label)
             && window.base + candidate.range.start as u64 >= value_end
         {
+            if !form.begins {
+                self.labelled_until = self.labelled_until.max(window.base + candidate.range.end as u64);
+            }
             self.tell(detector, window, &candidate, found);
         }
     }
 
     fn confirm_shape<'a>(
-        &self,
+        &mut self,
         detector: &'a Detector,
         window: &Window<'_>,
         entry: u16,
         shape: u16,
         end: usize,
     ) -> Option<Candidate<'a>> {
+        let identifier = detector.rules.identifiers.get(usize::from(entry))?;
+        let shape = identifier.shapes.get(usize::from(shape))?;
         if window.runs_on(end) {
             return None;
         }
-        let identifier = detector.rules.identifiers.get(usize::from(entry))?;
-        let shape = identifier.shapes.get(usize::from(shape))?;
         let start = shape.starts.start(window.text, end)?;
-        let slot = self.slots.get(usize::from(identifier.slot))?;
+        let slot = self.slots.get_mut(usize::from(identifier.slot))?;
         if window.base + (start as u64) < slot.value_end || window.comes_from(start) {
             return None;
         }
@@ -332,17 +350,31 @@ impl Detection {
         {
             return None;
         }
-        let label = slot.label.filter(|label| window.reaches(label.end, start));
+        let veto = |from: u64| shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(from, start, veto));
+        let label = slot.label.filter(|label| window.reaches(label.end, start) && !veto(label.end));
         let form = label.and_then(|label| Some(detector.rules.form(label.named)?.1));
         let confidence = match form {
             Some(form) => form.confidence,
-            None if shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(start, veto)) => return None,
+            // A value told behind its label is nothing else besides.
+            None if window.base + (start as u64) < self.labelled_until => return None,
+            // Where several of this form are numbers of parts, so are the others.
+            None if slot.vetoed >= MANY_VETOED => return None,
+            None if veto(0) => {
+                slot.vetoed += 1;
+                return None;
+            }
+            None if shape.outside_tables && window.is_cell(start, end) => return None,
             None => shape.confidence?,
         };
         let accepted = candidate::validate(detector, identifier, window.text.get(start..end)?)?;
         let needs_health = form.map_or(shape.needs_health, |form| form.needs_health);
+        let length = match &shape.head {
+            None => end - start,
+            Some(head) => head.longest(window.text.get(start..end)?, |_| true)?,
+        };
+        let range = start..start + length;
         let sign = label.map(Sign::Label);
-        Some(Candidate { entry, identifier, range: start..end, sign, confidence, needs_health, accepted })
+        Some(Candidate { entry, identifier, range, sign, confidence, needs_health, accepted })
     }
 
     /// Counts a candidate and tells it, now or when the text speaks of health.
@@ -364,7 +396,8 @@ impl Detection {
             if self.evidence.speaks_of_health() {
                 self.release(detector, found);
             }
-        } else if self.held.len() < MAX_HELD {
+        } else if slot.held < MAX_HELD {
+            slot.held += 1;
             let detected = candidate.detected(detector, window, identity);
             self.held.push(Held { entry: candidate.entry, detected });
         } else {

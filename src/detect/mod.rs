@@ -30,5 +30,5 @@ pub use classify::Verdict;
 pub use detection::{Detected, Detection};
 pub use detector::{Detector, Scanner};
 pub use document::Document;
-pub use settings::{MrnForm, Settings};
+pub use settings::{Settings, SiteForm};
 pub use signatures::Signatures;

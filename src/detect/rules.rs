@@ -11,11 +11,11 @@ use smallvec::SmallVec;
 
 use super::icd10cm::CodeSet;
 use super::reading::{Filler, LOOKAHEAD_BYTES};
-use super::settings::Settings;
+use super::settings::{Settings, SiteForm};
 use super::signatures::{Entries, ExampleEntry, FieldEntry, IdentifierEntry, LabelEntry, ShapeEntry, Signatures};
 use super::structure::columns::{Columns, Whose};
 use super::structure::hl7::MAX_SEGMENT_BYTES;
-use super::validate::{VALIDATORS, Validator, form_only};
+use super::validate::{Accepted, Context, VALIDATORS, Validator, form_only};
 use crate::event::{Confidence, IdentifierType};
 use crate::scan::{Pattern, PatternError, PrefixFinder, Shape, StartFinder};
 use crate::yaml::{Fault, Located, Position, Source, did_you_mean};
@@ -81,6 +81,8 @@ pub(super) struct Identifier {
     /// Entries of one type share a slot: the index of the first.
     pub(super) slot: u16,
     pub(super) validator: Validator,
+    /// What no value may be.
+    pub(super) samples: Vec<Sample>,
     pub(super) person: bool,
     pub(super) strong: bool,
     pub(super) weight: f64,
@@ -88,6 +90,38 @@ pub(super) struct Identifier {
     pub(super) severity: u8,
     pub(super) forms: Vec<Form>,
     pub(super) shapes: Vec<CompiledShape>,
+}
+
+/// A value of manuals: letters and digits, in upper case.
+pub(super) struct Sample {
+    text: Vec<u8>,
+    /// All values that begin so.
+    beginning: bool,
+}
+
+impl Sample {
+    fn of(text: &str) -> Self {
+        Self { text: letters_and_digits(text.as_bytes()), beginning: text.ends_with('*') }
+    }
+}
+
+impl Identifier {
+    /// What the validator makes of `value`, unless it is a sample.
+    pub(super) fn accept(&self, value: &[u8], context: &Context<'_>) -> Option<Accepted> {
+        let accepted = (self.validator)(value, context)?;
+        if self.samples.is_empty() {
+            return Some(accepted);
+        }
+        let canonical = letters_and_digits(&accepted.canonical);
+        let is_sample = |sample: &Sample| {
+            if sample.beginning { canonical.starts_with(&sample.text) } else { canonical == sample.text }
+        };
+        (!self.samples.iter().any(is_sample)).then_some(accepted)
+    }
+}
+
+fn letters_and_digits(text: &[u8]) -> Vec<u8> {
+    text.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect()
 }
 
 /// How a value behind some labels reads.
@@ -107,6 +141,33 @@ pub(super) struct Form {
     pub(super) behind: Option<AhoCorasick>,
     pub(super) same_object: bool,
     pub(super) no_filler: bool,
+    pub(super) begins: bool,
+    pub(super) open_ended: bool,
+    /// The part of what is read that is the value.
+    pub(super) tail: Option<StartFinder>,
+    pub(super) not_after: Vec<String>,
+}
+
+impl Form {
+    fn new(names: Vec<String>, value: PrefixFinder, confidence: Confidence) -> Self {
+        Self {
+            names,
+            value,
+            confidence,
+            without_digits: false,
+            needs_health: false,
+            glued: false,
+            components: false,
+            within: SmallVec::new(),
+            behind: None,
+            same_object: false,
+            no_filler: false,
+            begins: false,
+            open_ended: false,
+            tail: None,
+            not_after: Vec::new(),
+        }
+    }
 }
 
 pub(super) struct CompiledShape {
@@ -115,6 +176,9 @@ pub(super) struct CompiledShape {
     pub(super) confidence: Option<Confidence>,
     pub(super) needs_health: bool,
     pub(super) enclosed: Option<(u8, u8)>,
+    /// The part of a match that is the value.
+    pub(super) head: Option<PrefixFinder>,
+    pub(super) outside_tables: bool,
     pub(super) veto: Option<AhoCorasick>,
 }
 
@@ -183,13 +247,22 @@ impl Rules {
     }
 }
 
-/// The site's forms join the entry that the signatures have for record numbers, or stand alone.
+/// The site's forms join what the signatures have for their type.
 fn add_site_forms(entries: &mut Entries, settings: &Settings, config: Option<&Source>) {
-    if settings.mrn.is_empty() {
-        return;
+    let forms = [
+        (IdentifierType::Mrn, &settings.mrn),
+        (IdentifierType::MemberId, &settings.member_id),
+        (IdentifierType::Account, &settings.account),
+    ];
+    for (identifier, forms) in forms.into_iter().filter(|(_, forms)| !forms.is_empty()) {
+        add_forms(entries, identifier, forms, config);
     }
-    let source = config.cloned().unwrap_or_else(|| Source::new("detect.mrn", ""));
-    let template = entries.identifiers.iter().find(|(_, entry)| *entry.identifier == IdentifierType::Mrn);
+}
+
+fn add_forms(entries: &mut Entries, identifier: IdentifierType, forms: &[SiteForm], config: Option<&Source>) {
+    let source = config.cloned().unwrap_or_else(|| Source::new("detect", ""));
+    // The first entry of a type is that of people.
+    let template = entries.identifiers.iter().find(|(_, entry)| *entry.identifier == identifier);
     let Some((_, template)) = template else { return };
     // An entry of its own keeps the place of faults; both count as one type.
     let mut site = IdentifierEntry {
@@ -202,7 +275,7 @@ fn add_site_forms(entries: &mut Entries, settings: &Settings, config: Option<&So
     };
     // A form that the site gives needs no further proof.
     site.validator = None;
-    for form in &settings.mrn {
+    for form in forms {
         site.labels.push(LabelEntry {
             names: vec![form.label.clone()],
             value: form.pattern.clone(),
@@ -214,6 +287,10 @@ fn add_site_forms(entries: &mut Entries, settings: &Settings, config: Option<&So
             behind: Vec::new(),
             same_object: false,
             no_filler: false,
+            begins: false,
+            open_ended: false,
+            tail: None,
+            not_after: Vec::new(),
         });
     }
     // First, so that at the same label the site's own form is read before the general one.
@@ -302,6 +379,7 @@ impl Compiler {
             identifier: *entry.identifier,
             name: type_name(*entry.identifier),
             validator,
+            samples: entry.samples.iter().map(|sample| Sample::of(sample)).collect(),
             person: entry.person,
             strong: entry.strong,
             weight: entry.weight,
@@ -345,7 +423,12 @@ impl Compiler {
                 let length = spelling.len().min(MAX_WORDS_BYTES) as u8;
                 self.literal(source, label.at, &spelling, Role::Label { named, length });
             }
-            if entry.within.is_empty() && entry.behind.is_empty() && !entry.glued {
+            if entry.within.is_empty()
+                && entry.behind.is_empty()
+                && !entry.glued
+                && !entry.begins
+                && entry.tail.is_none()
+            {
                 self.columns.add(label, named, whose);
             }
         }
@@ -367,20 +450,27 @@ impl Compiler {
         let shape = self.parse_shape(source, &entry.value)?;
         let value = self.located(source, entry.value.at, PrefixFinder::new(&shape))?;
         let names = entry.names.iter().map(|name| name.value.clone()).collect();
+        let tail = match &entry.tail {
+            None => None,
+            Some(tail) => {
+                let shape = self.parse_shape(source, tail)?;
+                Some(self.located(source, tail.at, StartFinder::new(&shape))?)
+            }
+        };
         let LabelEntry { confidence, without_digits, needs_health, glued, same_object, no_filler, .. } = *entry;
-        let within = SmallVec::new();
+        let LabelEntry { begins, open_ended, .. } = *entry;
         Some(Form {
-            names,
-            value,
-            confidence,
             without_digits,
             needs_health,
             glued,
-            components: false,
-            within,
             behind,
             same_object,
             no_filler,
+            begins,
+            open_ended,
+            tail,
+            not_after: entry.not_after.clone(),
+            ..Form::new(names, value, confidence)
         })
     }
 
@@ -404,20 +494,8 @@ impl Compiler {
         let shape = self.parse_shape(source, &entry.value)?;
         let value = self.located(source, entry.value.at, PrefixFinder::new(&shape))?;
         let FieldEntry { confidence, needs_health, components, .. } = *entry;
-        let (within, behind) = (SmallVec::new(), None);
-        Some(Form {
-            names,
-            value,
-            confidence,
-            without_digits: true,
-            needs_health,
-            glued: false,
-            components,
-            within,
-            behind,
-            same_object: false,
-            no_filler: true,
-        })
+        let form = Form::new(names, value, confidence);
+        Some(Form { without_digits: true, needs_health, components, no_filler: true, ..form })
     }
 
     /// Lets the engine look for a segment's name, and for MSH, which tells the separators.
@@ -465,7 +543,7 @@ impl Compiler {
                 None
             }
         };
-        let veto = entry.veto.as_ref().and_then(|name| self.veto(source, name));
+        let veto = if entry.veto.is_empty() { None } else { self.veto(source, &entry.veto) };
         self.max_width = self.max_width.max(parsed.max_width());
         let role = Role::Shape { identifier, shape };
         if entry.endings.is_empty() {
@@ -474,17 +552,31 @@ impl Compiler {
         for ending in &entry.endings {
             self.literal(source, ending.at, ending, role);
         }
-        Some(CompiledShape { starts, confidence: entry.confidence, needs_health: entry.needs_health, enclosed, veto })
+        let head = match &entry.head {
+            None => None,
+            Some(head) => {
+                let shape = self.parse_shape(source, head)?;
+                Some(self.located(source, head.at, PrefixFinder::new(&shape))?)
+            }
+        };
+        let ShapeEntry { confidence, needs_health, outside_tables, .. } = *entry;
+        Some(CompiledShape { starts, confidence, needs_health, enclosed, head, outside_tables, veto })
     }
 
-    fn veto(&mut self, source: &Source, name: &Located<String>) -> Option<AhoCorasick> {
-        let Some(words) = self.vetoes.get(name.as_str()) else {
-            let hint = did_you_mean(name, self.vetoes.keys().map(String::as_str));
-            self.faults.push(source.fault(name.at, format!("no list {:?} under vetoes{hint}", name.as_str())));
-            return None;
-        };
+    /// One automaton over all words of the lists.
+    fn veto(&mut self, source: &Source, names: &[Located<String>]) -> Option<AhoCorasick> {
+        let mut words: Vec<&str> = Vec::new();
+        for name in names {
+            let Some(list) = self.vetoes.get(name.as_str()) else {
+                let hint = did_you_mean(name, self.vetoes.keys().map(String::as_str));
+                self.faults.push(source.fault(name.at, format!("no list {:?} under vetoes{hint}", name.as_str())));
+                return None;
+            };
+            words.extend(list.iter().map(String::as_str));
+        }
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words);
-        self.located(source, name.at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
+        let at = names.first()?.at;
+        self.located(source, at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
     }
 
     fn health(&mut self, source: &Source, entry: &super::signatures::HealthEntry) {

@@ -12,21 +12,33 @@ use crate::yaml::{Fault, Located, Source};
 
 /// The files in the binary.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("phi/account.yaml", include_str!("../../signatures/phi/account.yaml")),
+    ("phi/age.yaml", include_str!("../../signatures/phi/age.yaml")),
+    ("phi/codes.yaml", include_str!("../../signatures/phi/codes.yaml")),
     ("phi/context.yaml", include_str!("../../signatures/phi/context.yaml")),
+    ("phi/credit_card.yaml", include_str!("../../signatures/phi/credit_card.yaml")),
+    ("phi/date.yaml", include_str!("../../signatures/phi/date.yaml")),
     ("phi/dea.yaml", include_str!("../../signatures/phi/dea.yaml")),
     ("phi/deidentified.yaml", include_str!("../../signatures/phi/deidentified.yaml")),
+    ("phi/device_id.yaml", include_str!("../../signatures/phi/device_id.yaml")),
     ("phi/dob.yaml", include_str!("../../signatures/phi/dob.yaml")),
     ("phi/email.yaml", include_str!("../../signatures/phi/email.yaml")),
     ("phi/fields.yaml", include_str!("../../signatures/phi/fields.yaml")),
     ("phi/health.yaml", include_str!("../../signatures/phi/health.yaml")),
     ("phi/icd10.yaml", include_str!("../../signatures/phi/icd10.yaml")),
+    ("phi/license.yaml", include_str!("../../signatures/phi/license.yaml")),
     ("phi/mbi.yaml", include_str!("../../signatures/phi/mbi.yaml")),
+    ("phi/member_id.yaml", include_str!("../../signatures/phi/member_id.yaml")),
     ("phi/mrn.yaml", include_str!("../../signatures/phi/mrn.yaml")),
     ("phi/name.yaml", include_str!("../../signatures/phi/name.yaml")),
+    ("phi/network.yaml", include_str!("../../signatures/phi/network.yaml")),
     ("phi/npi.yaml", include_str!("../../signatures/phi/npi.yaml")),
     ("phi/phone.yaml", include_str!("../../signatures/phi/phone.yaml")),
     ("phi/records.yaml", include_str!("../../signatures/phi/records.yaml")),
+    ("phi/secret.yaml", include_str!("../../signatures/phi/secret.yaml")),
     ("phi/ssn.yaml", include_str!("../../signatures/phi/ssn.yaml")),
+    ("phi/vehicle.yaml", include_str!("../../signatures/phi/vehicle.yaml")),
+    ("phi/zip.yaml", include_str!("../../signatures/phi/zip.yaml")),
 ];
 
 const ICD10CM: &str = include_str!("../../signatures/phi/icd10cm.txt");
@@ -172,6 +184,10 @@ pub(super) struct IdentifierEntry {
     pub(super) health: f64,
     /// Severity (1 to 4) of a PHI document that holds it.
     pub(super) severity: Option<Located<u8>>,
+    /// Values of manuals and forms, that are nobody's; one that ends in `*` stands for all that begin so. Only
+    /// letters and digits count.
+    #[serde(default)]
+    pub(super) samples: Vec<Located<String>>,
     #[serde(default)]
     pub(super) labels: Vec<LabelEntry>,
     #[serde(default)]
@@ -213,6 +229,17 @@ pub(super) struct LabelEntry {
     /// No object of JSON ends between such a word and the label.
     #[serde(default)]
     pub(super) same_object: bool,
+    /// The words are the beginning of the value itself: `AKIA`, `(01)`, `January`.
+    #[serde(default)]
+    pub(super) begins: bool,
+    /// What is read may be the beginning of something longer, of which it tells enough.
+    #[serde(default)]
+    pub(super) open_ended: bool,
+    /// The value is only the end of what is read, of this form.
+    pub(super) tail: Option<Located<String>>,
+    /// Words that make it another label where they stand right before it: `birth` before `date`.
+    #[serde(default)]
+    pub(super) not_after: Vec<String>,
 }
 
 /// Values that are known by where they stand: columns with a head, fields of records.
@@ -252,8 +279,14 @@ pub(super) struct ShapeEntry {
     pub(super) needs_health: bool,
     /// Two characters that must stand around it: `()`.
     pub(super) enclosed: Option<Located<String>>,
-    /// Word list that refuses it (see `vetoes`).
-    pub(super) veto: Option<Located<String>>,
+    /// The value is only the beginning of a match, of this form: the `93` of `93-year-old`.
+    pub(super) head: Option<Located<String>>,
+    /// Counts without a label only in running text: of a table's cell, the head of its column says what it is.
+    #[serde(default)]
+    pub(super) outside_tables: bool,
+    /// Word lists that refuse it (see `vetoes`).
+    #[serde(default)]
+    pub(super) veto: Vec<Located<String>>,
 }
 
 /// A text and the values that are found in it.

@@ -33,18 +33,15 @@ impl Window<'_> {
         plural && matches!(next(0), Some(b's' | b'S')) && !is_letter(next(1))
     }
 
-    /// Where a label that ends at `end` starts, if it stands as a word, as the last of `patientMrn` does; digits may
-    /// follow it at once ("SSN536…"), letters where it is `glued`.
-    pub(super) fn label_start(&self, end: usize, length: u8, glued: bool) -> Option<usize> {
+    /// Where a label that ends at `end` starts, if it stands as a word: alone or within others written
+    /// together ("patientMRN", "mrnValue"). Digits may follow it at once ("SSN536…"), and anything where it `begins` the value.
+    pub(super) fn label_start(&self, end: usize, length: u8, begins: bool) -> Option<usize> {
         let start = end.checked_sub(usize::from(length))?;
         let first = self.text.get(start)?;
         let joined_before = first.is_ascii_alphanumeric()
             && self.before(start).is_some_and(|byte| {
-                byte.is_ascii_alphanumeric() && !(first.is_ascii_uppercase() && byte.is_ascii_lowercase())
+                byte.is_ascii_alphanumeric() && !(byte.is_ascii_lowercase() && first.is_ascii_uppercase())
             });
-        if glued {
-            return (!joined_before).then_some(start);
-        }
         let last = self.before(end)?;
         let mut next = self.text.get(end..)?.iter();
         let mut after = next.next();
@@ -52,8 +49,34 @@ impl Window<'_> {
         if matches!(after, Some(b's' | b'S')) {
             after = next.next();
         }
-        let joined_after = last.is_ascii_alphabetic() && after.is_some_and(u8::is_ascii_alphabetic);
-        (!joined_before && !joined_after).then_some(start)
+        let joined_after = last.is_ascii_alphabetic()
+            && after.is_some_and(|byte| {
+                byte.is_ascii_alphabetic() && !(last.is_ascii_lowercase() && byte.is_ascii_uppercase())
+            });
+        (!joined_before && (begins || !joined_after)).then_some(start)
+    }
+
+    /// Whether one of `words` stands right before `start`, but for a blank or a mark that joins words.
+    pub(super) fn is_after(&self, start: usize, words: &[String]) -> bool {
+        let end = start - usize::from(matches!(self.before(start), Some(b' ' | b'_' | b'-')));
+        words.iter().any(|word| {
+            let from = end.checked_sub(word.len());
+            let before = from.and_then(|from| self.text.get(from..end));
+            before.is_some_and(|before| before.eq_ignore_ascii_case(word.as_bytes()))
+                && from.and_then(|from| self.before(from)).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+        })
+    }
+
+    /// Whether the text from `start` to `end` fills a cell of a table: marks between columns, or the ends of a line,
+    /// stand on both sides, and one of them is a mark.
+    pub(super) fn is_cell(&self, start: usize, end: usize) -> bool {
+        let skip_quote = |byte: Option<u8>| matches!(byte, Some(b'"' | b'\'' | b' '));
+        let before = start - usize::from(skip_quote(self.before(start)));
+        let after = end + usize::from(skip_quote(self.text.get(end).copied()));
+        let (left, right) = (self.before(before), self.text.get(after).copied());
+        let is_mark = |byte: Option<u8>| matches!(byte, Some(b',' | b';' | b'\t' | b'|'));
+        let is_edge = |byte: Option<u8>| is_mark(byte) || matches!(byte, None | Some(b'\n' | b'\r'));
+        is_edge(left) && is_edge(right) && (is_mark(left) || is_mark(right))
     }
 
     /// Whether a longer word or number goes on at `end`: `-1`, `.5`, `_x`, a letter, a digit.
@@ -109,9 +132,10 @@ impl Window<'_> {
         words.is_match(before) || words.is_match(self.arena.place(label.start).path)
     }
 
-    /// Whether a veto word stands before `start` on its line.
-    pub(super) fn is_vetoed(&self, start: usize, veto: &aho_corasick::AhoCorasick) -> bool {
-        let Some(before) = self.text.get(start.saturating_sub(VETO_REACH_BYTES)..start) else { return false };
+    /// Whether a veto word stands before `start` on its line, and not before arena offset `from`.
+    pub(super) fn is_vetoed(&self, from: u64, start: usize, veto: &aho_corasick::AhoCorasick) -> bool {
+        let from = (from.saturating_sub(self.base) as usize).max(start.saturating_sub(VETO_REACH_BYTES));
+        let Some(before) = self.text.get(from..start) else { return false };
         let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let first = start - before.len() + line;
         let Some(before) = self.text.get(first..start) else { return false };
