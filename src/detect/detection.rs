@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::classify::{self, Evidence, Verdict};
 use super::detector::{Detector, Scanner, identity};
+use super::names;
 use super::reading::{LOOKAHEAD_BYTES, Reading};
 use super::rules::{Identifier, Role};
 use super::validate::{Accepted, Context};
@@ -175,17 +176,38 @@ impl Detection {
         let end = (range.end - arena.base()) as usize;
         let Some(text) = arena.text().get(start..end) else { return };
         let window = Window { text, base: range.start, arena };
-        detector.engine.scan(&mut scanner.scratch, text, &mut scanner.hits);
-        for hit in &scanner.hits {
+        let Scanner { scratch, hits, names } = scanner;
+        detector.engine.scan(scratch, text, hits);
+        let (from, to) = ((self.taken - range.start) as usize, (limit - range.start) as usize);
+        names::find(text, from, to, &detector.rules.names, names);
+        let mut names = names.drain(..).peekable();
+        for hit in hits {
             let end = range.start + u64::from(hit.end);
             if end <= self.taken || end > limit {
                 continue;
+            }
+            while let Some(name) = names.next_if(|name| name.range.start < hit.end as usize) {
+                self.take_name(detector, &window, name, found);
             }
             let Some(roles) = detector.rules.roles.get(hit.pattern as usize) else { continue };
             for role in roles {
                 self.take(detector, &window, hit.end as usize, *role, found);
             }
         }
+        names.for_each(|name| self.take_name(detector, &window, name, found));
+    }
+
+    /// A name counts unless one was told over the same bytes.
+    fn take_name(&mut self, detector: &Detector, window: &Window<'_>, name: names::Found, found: &mut Vec<Detected>) {
+        let Some(entry) = detector.rules.name_entry else { return };
+        let Some(identifier) = detector.rules.identifiers.get(usize::from(entry)) else { return };
+        let Some(slot) = self.slots.get(usize::from(identifier.slot)) else { return };
+        if window.base + (name.range.start as u64) < slot.value_end {
+            return;
+        }
+        let names::Found { range, confidence, needs_health, accepted } = name;
+        let candidate = Candidate { entry, identifier, range, label: None, confidence, needs_health, accepted };
+        self.tell(detector, window, candidate, found);
     }
 
     fn take(&mut self, detector: &Detector, window: &Window<'_>, end: usize, role: Role, found: &mut Vec<Detected>) {
@@ -223,6 +245,13 @@ impl Detection {
             Role::Placeholder { length } => {
                 if window.is_word(end, length, false) {
                     self.evidence.placeholders = self.evidence.placeholders.saturating_add(1);
+                }
+            }
+            Role::Cue { relative, length } => {
+                if window.is_word(end, length, false)
+                    && let Some(name) = names::behind_cue(window.text, end, relative, &detector.rules.names)
+                {
+                    self.take_name(detector, window, name, found);
                 }
             }
             Role::Statement { length } => {
@@ -284,7 +313,7 @@ impl Detection {
             None if shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(start, veto)) => return None,
             None => shape.confidence?,
         };
-        let context = Context { codes: &detector.rules.codes };
+        let context = Context { codes: &detector.rules.codes, names: &detector.rules.names };
         let accepted = (identifier.validator)(window.text.get(start..end)?, &context)?;
         let needs_health = form.map_or(shape.needs_health, |form| form.needs_health);
         Some(Candidate { entry, identifier, range: start..end, label, confidence, needs_health, accepted })
@@ -383,7 +412,7 @@ fn confirm_labelled<'a>(
         Some(_) => true,
     })?;
     let value = rest.get(..length)?;
-    let context = Context { codes: &detector.rules.codes };
+    let context = Context { codes: &detector.rules.codes, names: &detector.rules.names };
     let accepted = (identifier.validator)(value, &context)?;
     let range = reading.raw_range(start..start + length)?;
     let range = end + range.start..end + range.end;

@@ -15,6 +15,7 @@ mod detection;
 mod detector;
 mod document;
 mod icd10cm;
+mod names;
 mod reading;
 mod rules;
 mod settings;

@@ -16,11 +16,13 @@ mod ssn;
 use smallvec::SmallVec;
 
 use super::icd10cm::CodeSet;
+use super::names::Lexicon;
 use crate::event::Confidence;
 
 /// What validators may know besides the value.
 pub(super) struct Context<'a> {
     pub(super) codes: &'a CodeSet,
+    pub(super) names: &'a Lexicon,
 }
 
 /// A value that may be what its form says.
@@ -34,7 +36,7 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    fn new(canonical: impl IntoIterator<Item = u8>, reason: &'static str) -> Option<Self> {
+    pub(super) fn new(canonical: impl IntoIterator<Item = u8>, reason: &'static str) -> Option<Self> {
         Some(Self { canonical: canonical.into_iter().collect(), reason, at_most: Confidence::High })
     }
 }
@@ -82,7 +84,9 @@ mod tests {
     pub(super) fn validate(validator: Validator, value: &str) -> Option<String> {
         static CODES: OnceLock<CodeSet> = OnceLock::new();
         let codes = CODES.get_or_init(|| CodeSet::parse(&Signatures::built_in().icd10cm).unwrap());
-        let accepted = validator(value.as_bytes(), &Context { codes })?;
+        static NAMES: OnceLock<Lexicon> = OnceLock::new();
+        let names = NAMES.get_or_init(|| Signatures::built_in().lexicon());
+        let accepted = validator(value.as_bytes(), &Context { codes, names })?;
         Some(String::from_utf8(accepted.canonical.to_vec()).unwrap())
     }
 
