@@ -194,5 +194,5 @@ fn longest(form: &Form, text: &[u8], text_ends: bool) -> Option<usize> {
 }
 
 pub(super) fn validate(detector: &Detector, identifier: &Identifier, value: &[u8]) -> Option<Accepted> {
-    identifier.accept(value, &Context { codes: &detector.rules.codes })
+    identifier.accept(value, &Context { codes: &detector.rules.codes, names: &detector.rules.names })
 }
