@@ -408,6 +408,10 @@ fn confirm_labelled<'a>(
     let reading = Reading::of(raw);
     let text = reading.text();
     let start = if form.begins { 0 } else { detector.rules.filler.skip(text)? };
+    // The last head of a table's columns says nothing of what the next line begins with.
+    if text.get(..start)?.contains(&b'\n') && window.follows_column((label.start.checked_sub(window.base)?) as usize) {
+        return None;
+    }
     let text_ends = raw.len() < LOOKAHEAD_BYTES;
     let rest = text.get(start..)?;
     let length = form.value.longest(rest, |end| form.open_ended || ends(rest.get(end..), text_ends))?;
