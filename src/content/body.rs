@@ -118,6 +118,7 @@ impl Body {
             self.reasons.insert(Reason::Truncated);
         }
         self.document.finish(arena);
+        arena.settle();
     }
 
     #[must_use]

@@ -1,26 +1,26 @@
 //! The state machine of one exchange or document. In: an arena as it grows; out: findings and, at any time, a verdict.
 //!
-//! Each hit belongs to the one window in which all the text it depends on is there: windows overlap by
-//! [`Detector::context_bytes`], hits are taken in order of (end, pattern), and those too near the end of what has come
-//! wait until more comes or the input ends. So findings, their order and the verdict do not depend on how the text
-//! was cut. Text before that is given back to the arena.
+//! The engine reads each byte once. What it hits waits, in order of (end, pattern), until the text it may depend on is
+//! there: [`Detector::context_before`] bytes before its end and so many behind as its kind asks. The lines of a table
+//! and the segments of a record are events among the hits: they are read whole, before what is hit within them. So
+//! findings, their order and the verdict do not depend on how the text was cut. Text before that is given back to the
+//! arena.
 //!
 //! Bounds: `max_findings_per_exchange`, `max_individuals_per_exchange`; what is beyond is counted and [`Detection::capped`] says so.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::candidate::{self, Candidate, Label, Sign};
 use super::classify::{self, Evidence, Verdict};
 use super::detector::{Detector, Scanner, identity};
-use super::reading::{LOOKAHEAD_BYTES, Reading};
 use super::rules::{Identifier, Role};
-use super::validate::{Accepted, Context};
+use super::structure::{Field, LineEvent, Structure, hl7};
 use super::window::Window;
 use crate::content::Arena;
 use crate::event::{Confidence, Finding, IdentifierType};
-use crate::redact::{FingerprintKey, Redacted};
 
 /// A finding on its way to `correlate`.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,8 +34,11 @@ pub struct Detected {
 
 /// What one exchange or document was found to hold so far.
 pub struct Detection {
-    /// Hits that end at or before this arena offset have been taken.
-    taken: u64,
+    /// The engine has read up to here.
+    searched: u64,
+    /// What it hit and has not been taken yet, in order.
+    pending: VecDeque<Hit>,
+    structure: Structure,
     slots: Vec<Slot>,
     /// A bit per health term that was seen.
     terms: SmallVec<[u64; 10]>,
@@ -44,6 +47,8 @@ pub struct Detection {
     held: Vec<Held>,
     /// More were to be held than [`MAX_HELD`].
     held_more: bool,
+    /// Where the last findings stand.
+    told: Told,
     capped: bool,
     /// Arena offset after the last value that was told behind a label.
     labelled_until: u64,
@@ -54,6 +59,13 @@ const MAX_HELD: usize = 64;
 
 /// Values behind veto words from which on no other unlabelled one of the type counts.
 const MANY_VETOED: usize = 2;
+
+/// A hit with its end in the arena.
+#[derive(Clone, Copy)]
+struct Hit {
+    end: u64,
+    pattern: u32,
+}
 
 /// A confirmed value that waits to be counted.
 struct Held {
@@ -75,27 +87,24 @@ struct Slot {
     individuals: HashSet<u64, ahash::RandomState>,
 }
 
-/// The last label of a type. Offsets in the arena.
-#[derive(Clone, Copy)]
-struct Label {
-    start: u64,
-    end: u64,
-    identifier: u16,
-    form: u16,
-    name: u16,
+/// The places of the last findings, so that no byte is told as two things.
+#[derive(Default)]
+struct Told {
+    places: [(u64, u64); 8],
+    next: usize,
 }
 
-/// A value of the right form at a place.
-struct Candidate<'a> {
-    /// Index of its entry.
-    entry: u16,
-    identifier: &'a Identifier,
-    /// In the window.
-    range: Range<usize>,
-    label: Option<Label>,
-    confidence: Confidence,
-    needs_health: bool,
-    accepted: Accepted,
+impl Told {
+    fn overlaps(&self, range: &Range<u64>) -> bool {
+        self.places.iter().any(|(start, end)| *start < range.end && range.start < *end)
+    }
+
+    fn add(&mut self, range: &Range<u64>) {
+        if let Some(place) = self.places.get_mut(self.next) {
+            *place = (range.start, range.end);
+        }
+        self.next = (self.next + 1) % self.places.len();
+    }
 }
 
 impl Detection {
@@ -104,12 +113,15 @@ impl Detection {
         let mut slots = Vec::new();
         slots.resize_with(detector.rules.identifiers.len(), Slot::default);
         Self {
-            taken: 0,
+            searched: 0,
+            pending: VecDeque::new(),
+            structure: Structure::default(),
             slots,
             terms: SmallVec::from_elem(0, detector.rules.terms.len().div_ceil(64)),
             evidence: Evidence::new(detector.rules.identifiers.len()),
             held: Vec::new(),
             held_more: false,
+            told: Told::default(),
             capped: false,
             labelled_until: 0,
         }
@@ -125,18 +137,17 @@ impl Detection {
         end_of_input: bool,
         found: &mut Vec<Detected>,
     ) {
-        let (before, after) = (detector.context_before() as u64, detector.context_after() as u64);
-        let span = (detector.window_bytes as u64).max(2 * (before + after));
+        if end_of_input {
+            arena.settle();
+        }
         loop {
-            let from = self.taken.saturating_sub(before).max(arena.base());
-            let to = arena.end().min(from + span);
-            let limit = if end_of_input && to == arena.end() { to } else { to.saturating_sub(after) };
-            if limit <= self.taken {
+            let searched = self.search(detector, scanner, arena);
+            let ends = end_of_input && self.searched == arena.end();
+            self.take_events(detector, arena, ends, found);
+            self.give_back(detector, arena);
+            if !searched || self.searched == arena.end() {
                 return;
             }
-            self.scan(detector, scanner, arena, from..to, limit, found);
-            self.taken = limit;
-            arena.discard_before(limit.saturating_sub(before));
         }
     }
 
@@ -153,10 +164,10 @@ impl Detection {
         slots.filter(|(_, slot)| slot.count > 0).map(|(identifier, slot)| (identifier.identifier, slot.count)).collect()
     }
 
-    /// Arena bytes that have been read to the end.
+    /// Arena bytes that have been read.
     #[must_use]
     pub fn scanned_bytes(&self) -> u64 {
-        self.taken
+        self.searched
     }
 
     /// Whether a cap was hit: findings or individuals were counted no further.
@@ -172,29 +183,71 @@ impl Detection {
         [distinct.clone().max().unwrap_or(0), distinct.sum()]
     }
 
-    fn scan(
-        &mut self,
-        detector: &Detector,
-        scanner: &mut Scanner,
-        arena: &Arena,
-        range: Range<u64>,
-        limit: u64,
-        found: &mut Vec<Detected>,
-    ) {
-        let start = (range.start - arena.base()) as usize;
-        let end = (range.end - arena.base()) as usize;
-        let Some(text) = arena.text().get(start..end) else { return };
-        let window = Window { text, base: range.start, arena };
-        detector.engine.scan(&mut scanner.scratch, text, &mut scanner.hits);
-        for hit in &scanner.hits {
-            let end = range.start + u64::from(hit.end);
-            if end <= self.taken || end > limit {
-                continue;
+    /// Lets the engine read the next window; whether there was one.
+    fn search(&mut self, detector: &Detector, scanner: &mut Scanner, arena: &Arena) -> bool {
+        if self.searched >= arena.end() {
+            return false;
+        }
+        let from = self.searched.saturating_sub(detector.search_overlap()).max(arena.base());
+        let to = arena.end().min(from + detector.window_bytes as u64);
+        let range = (from - arena.base()) as usize..(to - arena.base()) as usize;
+        let Some(window) = arena.text().get(range) else { return false };
+        detector.engine.scan(&mut scanner.scratch, window, &mut scanner.hits);
+        let hits = scanner.hits.iter().map(|hit| Hit { end: from + u64::from(hit.end), pattern: hit.pattern });
+        self.pending.extend(hits.filter(|hit| hit.end > self.searched));
+        self.searched = to;
+        true
+    }
+
+    /// Takes hits and lines, in order of their places, as far as the text they depend on is there.
+    fn take_events(&mut self, detector: &Detector, arena: &Arena, ends: bool, found: &mut Vec<Detected>) {
+        let window = Window { text: arena.text(), base: arena.base(), arena };
+        loop {
+            let hit = self.pending.front().copied();
+            let line = self.structure.next(&window, self.searched, ends);
+            match (hit, line) {
+                (hit, Some(line)) if hit.is_none_or(|hit| line.position() <= hit.end) => {
+                    let LineEvent::Ready { line, .. } = line else { return };
+                    self.take_line(detector, &window, line, found);
+                }
+                (Some(hit), _) => {
+                    if !ends && hit.end + detector.rules.need(hit.pattern) > arena.end() {
+                        return;
+                    }
+                    self.pending.pop_front();
+                    self.take_hit(detector, &window, hit, found);
+                }
+                (None, _) => return,
             }
-            let Some(roles) = detector.rules.roles.get(hit.pattern as usize) else { continue };
-            for role in roles {
-                self.take(detector, &window, hit.end as usize, *role, found);
-            }
+        }
+    }
+
+    fn give_back(&self, detector: &Detector, arena: &mut Arena) {
+        let context = detector.context_before() as u64;
+        let first = self.pending.front().map_or(self.searched, |hit| hit.end);
+        let lines = self.structure.keeps_from(self.searched);
+        arena.discard_before(first.saturating_sub(context).min(lines));
+    }
+
+    fn take_line(&mut self, detector: &Detector, window: &Window<'_>, line: Range<usize>, found: &mut Vec<Detected>) {
+        let mut fields = Vec::new();
+        self.structure.line(detector, window, line, &mut fields);
+        self.take_fields(detector, window, &fields, found);
+    }
+
+    fn take_fields(&mut self, detector: &Detector, window: &Window<'_>, fields: &[Field], found: &mut Vec<Detected>) {
+        for Field { sign, range } in fields {
+            candidate::in_field(detector, window, range.clone(), *sign, |candidate| {
+                self.tell(detector, window, &candidate, found);
+            });
+        }
+    }
+
+    fn take_hit(&mut self, detector: &Detector, window: &Window<'_>, hit: Hit, found: &mut Vec<Detected>) {
+        let Some(end) = hit.end.checked_sub(window.base) else { return };
+        let Some(roles) = detector.rules.roles.get(hit.pattern as usize) else { return };
+        for role in roles {
+            self.take(detector, window, end as usize, *role, found);
         }
     }
 
@@ -213,23 +266,22 @@ impl Detection {
                     }
                 }
             }
-            Role::Label { identifier, form: form_index, name, length } => {
-                let form = detector.rules.form(identifier, form_index);
-                if let Some(start) = form.and_then(|form| window.label_start(end, length, form.begins)) {
-                    let label = Label {
-                        start: window.base + start as u64,
-                        end: window.base + end as u64,
-                        identifier,
-                        form: form_index,
-                        name,
-                    };
+            Role::Label { named, length } => {
+                let form = detector.rules.form(named).map(|(_, form)| form);
+                if let Some(start) = form.and_then(|form| window.label_start(end, length, form.begins || form.glued)) {
+                    let label = Label { start: window.base + start as u64, end: window.base + end as u64, named };
                     self.take_label(detector, window, end, label, found);
                 }
             }
             Role::Shape { identifier, shape } => {
                 if let Some(candidate) = self.confirm_shape(detector, window, identifier, shape, end) {
-                    self.tell(detector, window, candidate, found);
+                    self.tell(detector, window, &candidate, found);
                 }
+            }
+            Role::Segment { length } => {
+                let mut fields = Vec::new();
+                hl7::segment(&mut self.structure.hl7, detector, window, end, length, &mut fields);
+                self.take_fields(detector, window, &fields, found);
             }
             Role::Placeholder { length } => {
                 if window.is_word(end, length, false) {
@@ -252,9 +304,12 @@ impl Detection {
         label: Label,
         found: &mut Vec<Detected>,
     ) {
-        let Some(identifier) = detector.rules.identifiers.get(usize::from(label.identifier)) else { return };
+        let Some((identifier, form)) = detector.rules.form(label.named) else { return };
+        let is_open = |slot: &u16| self.slots.get(usize::from(*slot)).is_some_and(|slot| slot.count > 0);
+        if !form.within.is_empty() && !form.within.iter().any(is_open) {
+            return;
+        }
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        let Some(form) = identifier.forms.get(usize::from(label.form)) else { return };
         if window.is_after(end - (label.end - label.start) as usize, &form.not_after) {
             return;
         }
@@ -262,13 +317,13 @@ impl Detection {
             slot.label = Some(label);
         }
         let value_end = slot.value_end;
-        if let Some(candidate) = confirm_labelled(detector, window, end, label)
+        if let Some(candidate) = candidate::behind_label(detector, window, end, label)
             && window.base + candidate.range.start as u64 >= value_end
         {
             if !form.begins {
                 self.labelled_until = self.labelled_until.max(window.base + candidate.range.end as u64);
             }
-            self.tell(detector, window, candidate, found);
+            self.tell(detector, window, &candidate, found);
         }
     }
 
@@ -297,7 +352,7 @@ impl Detection {
         }
         let veto = |from: u64| shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(from, start, veto));
         let label = slot.label.filter(|label| window.reaches(label.end, start) && !veto(label.end));
-        let form = label.and_then(|label| detector.rules.form(label.identifier, label.form));
+        let form = label.and_then(|label| Some(detector.rules.form(label.named)?.1));
         let confidence = match form {
             Some(form) => form.confidence,
             // A value told behind its label is nothing else besides.
@@ -311,31 +366,39 @@ impl Detection {
             None if shape.outside_tables && window.is_cell(start, end) => return None,
             None => shape.confidence?,
         };
-        let context = Context { codes: &detector.rules.codes };
-        let accepted = identifier.accept(window.text.get(start..end)?, &context)?;
+        let accepted = candidate::validate(detector, identifier, window.text.get(start..end)?)?;
         let needs_health = form.map_or(shape.needs_health, |form| form.needs_health);
         let length = match &shape.head {
             None => end - start,
             Some(head) => head.longest(window.text.get(start..end)?, |_| true)?,
         };
         let range = start..start + length;
-        Some(Candidate { entry, identifier, range, label, confidence, needs_health, accepted })
+        let sign = label.map(Sign::Label);
+        Some(Candidate { entry, identifier, range, sign, confidence, needs_health, accepted })
     }
 
     /// Counts a candidate and tells it, now or when the text speaks of health.
-    fn tell(&mut self, detector: &Detector, window: &Window<'_>, candidate: Candidate<'_>, found: &mut Vec<Detected>) {
+    fn tell(&mut self, detector: &Detector, window: &Window<'_>, candidate: &Candidate<'_>, found: &mut Vec<Detected>) {
         let identifier = candidate.identifier;
+        let range = candidate.arena_range(window);
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        slot.value_end = window.base + candidate.range.end as u64;
+        if self.told.overlaps(&range) {
+            return;
+        }
+        self.told.add(&range);
+        slot.value_end = slot.value_end.max(range.end);
         let identity = identity(&identifier.name, &candidate.accepted.canonical);
         if !candidate.needs_health || self.evidence.speaks_of_health() {
             let confidence = candidate.confidence.min(candidate.accepted.at_most);
             if self.count(detector, identifier, confidence, identity) {
-                found.push(detected(detector, window, &candidate, identity));
+                found.push(candidate.detected(detector, window, identity));
+            }
+            if self.evidence.speaks_of_health() {
+                self.release(detector, found);
             }
         } else if slot.held < MAX_HELD {
             slot.held += 1;
-            let detected = detected(detector, window, &candidate, identity);
+            let detected = candidate.detected(detector, window, identity);
             self.held.push(Held { entry: candidate.entry, detected });
         } else {
             self.held_more = true;
@@ -370,91 +433,4 @@ impl Detection {
         self.capped |= !tell;
         tell
     }
-}
-
-fn detected(detector: &Detector, window: &Window<'_>, candidate: &Candidate<'_>, identity: u64) -> Detected {
-    let Candidate { identifier, range, label, confidence, accepted, .. } = candidate;
-    let arena_range = window.base + range.start as u64..window.base + range.end as u64;
-    let place = window.arena.place(arena_range.start);
-    let print = |key: &FingerprintKey| key.fingerprint(&identifier.name, &accepted.canonical);
-    let finding = Finding {
-        identifier: identifier.identifier,
-        start: place.source,
-        end: window.arena.source_end(arena_range.end),
-        path: place.path.to_owned(),
-        confidence: (*confidence).min(accepted.at_most),
-        masked: Redacted::mask(window.text.get(range.clone()).unwrap_or_default()),
-        fingerprint: detector.fingerprints.as_ref().map(print),
-        reasons: reasons(detector, accepted, *label, arena_range.start),
-    };
-    Detected { finding, arena_range, identity }
-}
-
-/// Reads the value behind a label that ends at `end`.
-fn confirm_labelled<'a>(
-    detector: &'a Detector,
-    window: &Window<'_>,
-    end: usize,
-    label: Label,
-) -> Option<Candidate<'a>> {
-    let identifier = detector.rules.identifiers.get(usize::from(label.identifier))?;
-    let form = identifier.forms.get(usize::from(label.form))?;
-    let from = if form.begins { label.start.checked_sub(window.base)? as usize } else { end };
-    let raw = window.text.get(from..)?;
-    // Most labels in prose have no number behind them: do not read so far for them.
-    if !form.without_digits {
-        raw.iter().take(LOOKAHEAD_BYTES).find(|byte| byte.is_ascii_digit() || !byte.is_ascii())?;
-    }
-    let reading = Reading::of(raw);
-    let text = reading.text();
-    let start = if form.begins { 0 } else { detector.rules.filler.skip(text)? };
-    // The last head of a table's columns says nothing of what the next line begins with.
-    if text.get(..start)?.contains(&b'\n') && window.follows_column((label.start.checked_sub(window.base)?) as usize) {
-        return None;
-    }
-    let text_ends = raw.len() < LOOKAHEAD_BYTES;
-    let rest = text.get(start..)?;
-    let length = form.value.longest(rest, |end| form.open_ended || ends(rest.get(end..), text_ends))?;
-    let value = rest.get(..length)?;
-    let context = Context { codes: &detector.rules.codes };
-    let accepted = identifier.accept(value, &context)?;
-    let head = form.tail.as_ref().map_or(Some(0), |tail| tail.start(value, length))?;
-    let range = reading.raw_range(start + head..start + length)?;
-    let range = from + range.start..from + range.end;
-    Some(Candidate {
-        entry: label.identifier,
-        identifier,
-        range,
-        label: (!form.begins).then_some(label),
-        confidence: form.confidence,
-        needs_health: form.needs_health,
-        accepted,
-    })
-}
-
-/// Whether a value ends where `rest` follows; `text_ends`: nothing follows what was read.
-fn ends(rest: Option<&[u8]>, text_ends: bool) -> bool {
-    match rest {
-        Some([]) | None => text_ends,
-        // The time of day that follows a date.
-        Some([b'T', hour, _, b':', ..]) if hour.is_ascii_digit() => true,
-        Some([next, ..]) if next.is_ascii_alphanumeric() => false,
-        Some([b'-' | b'.', next, ..]) => !next.is_ascii_digit(),
-        Some(_) => true,
-    }
-}
-
-/// Why it was believed. Labels are named as the rules spell them, never as the text does.
-fn reasons(detector: &Detector, accepted: &Accepted, label: Option<Label>, value: u64) -> Vec<String> {
-    let mut reasons = vec![accepted.reason.to_owned()];
-    reasons.push(match label {
-        Some(label) => {
-            let identifier = detector.rules.identifiers.get(usize::from(label.identifier));
-            let form = identifier.and_then(|identifier| identifier.forms.get(usize::from(label.form)));
-            let name = form.and_then(|form| form.names.get(usize::from(label.name))).map_or("", |name| name.trim());
-            format!("label '{name}' {} bytes before", value.saturating_sub(label.start))
-        }
-        None => "no label near".to_owned(),
-    });
-    reasons
 }

@@ -23,6 +23,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("phi/device_id.yaml", include_str!("../../signatures/phi/device_id.yaml")),
     ("phi/dob.yaml", include_str!("../../signatures/phi/dob.yaml")),
     ("phi/email.yaml", include_str!("../../signatures/phi/email.yaml")),
+    ("phi/fields.yaml", include_str!("../../signatures/phi/fields.yaml")),
     ("phi/health.yaml", include_str!("../../signatures/phi/health.yaml")),
     ("phi/icd10.yaml", include_str!("../../signatures/phi/icd10.yaml")),
     ("phi/license.yaml", include_str!("../../signatures/phi/license.yaml")),
@@ -33,6 +34,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("phi/network.yaml", include_str!("../../signatures/phi/network.yaml")),
     ("phi/npi.yaml", include_str!("../../signatures/phi/npi.yaml")),
     ("phi/phone.yaml", include_str!("../../signatures/phi/phone.yaml")),
+    ("phi/records.yaml", include_str!("../../signatures/phi/records.yaml")),
     ("phi/secret.yaml", include_str!("../../signatures/phi/secret.yaml")),
     ("phi/ssn.yaml", include_str!("../../signatures/phi/ssn.yaml")),
     ("phi/vehicle.yaml", include_str!("../../signatures/phi/vehicle.yaml")),
@@ -112,6 +114,7 @@ pub(super) struct Entries {
     pub(super) health: Vec<(Source, HealthEntry)>,
     pub(super) deidentified: Vec<(Source, DeidentifiedEntry)>,
     pub(super) filler_words: Vec<String>,
+    pub(super) columns: ColumnsEntry,
     pub(super) vetoes: BTreeMap<String, Vec<String>>,
 }
 
@@ -121,6 +124,8 @@ impl Entries {
         self.health.extend(file.health.into_iter().map(|entry| (source.clone(), entry)));
         self.deidentified.extend(file.deidentified.map(|entry| (source.clone(), entry)));
         self.filler_words.extend(file.filler_words);
+        self.columns.staff.extend(file.columns.staff);
+        self.columns.patient.extend(file.columns.patient);
         for (name, words) in file.vetoes {
             self.vetoes.entry(name).or_default().extend(words);
         }
@@ -138,9 +143,23 @@ struct SignatureFile {
     /// Words that may stand between any label and its value.
     #[serde(default)]
     filler_words: Vec<String>,
+    /// Words in the heads of columns.
+    #[serde(default)]
+    columns: ColumnsEntry,
     /// Named word lists: behind such a word, an unlabelled value is something else.
     #[serde(default)]
     vetoes: BTreeMap<String, Vec<String>>,
+}
+
+/// Words in the heads of columns that say whose the values are.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ColumnsEntry {
+    /// Of somebody else than a patient: `provider`.
+    #[serde(default)]
+    pub(super) staff: Vec<String>,
+    #[serde(default)]
+    pub(super) patient: Vec<String>,
 }
 
 /// One identifier.
@@ -174,6 +193,8 @@ pub(super) struct IdentifierEntry {
     #[serde(default)]
     pub(super) shapes: Vec<ShapeEntry>,
     #[serde(default)]
+    pub(super) fields: Vec<FieldEntry>,
+    #[serde(default)]
     pub(super) examples: Vec<ExampleEntry>,
     /// Texts in which nothing of this type is found.
     #[serde(default)]
@@ -193,6 +214,21 @@ pub(super) struct LabelEntry {
     /// Counts only in a text that speaks of health, as with shapes.
     #[serde(default)]
     pub(super) needs_health: bool,
+    /// The value may follow at once, letter on letter: the field ids of NCPDP.
+    #[serde(default)]
+    pub(super) glued: bool,
+    /// Counts only in a text that was found to be one of these (`fhir`).
+    #[serde(default)]
+    pub(super) within: Vec<Located<IdentifierType>>,
+    /// One of these words stands shortly before the label, or in the value's path, and no label of this kind between.
+    #[serde(default)]
+    pub(super) behind: Vec<Located<String>>,
+    /// Marks may stand between label and value, but no filler words.
+    #[serde(default)]
+    pub(super) no_filler: bool,
+    /// No object of JSON ends between such a word and the label.
+    #[serde(default)]
+    pub(super) same_object: bool,
     /// The words are the beginning of the value itself: `AKIA`, `(01)`, `January`.
     #[serde(default)]
     pub(super) begins: bool,
@@ -204,6 +240,25 @@ pub(super) struct LabelEntry {
     /// Words that make it another label where they stand right before it: `birth` before `date`.
     #[serde(default)]
     pub(super) not_after: Vec<String>,
+}
+
+/// Values that are known by where they stand: columns with a head, fields of records.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FieldEntry {
+    /// Heads of columns; with `=` before it, only as the whole head.
+    #[serde(default)]
+    pub(super) columns: Vec<String>,
+    /// Fields of HL7 segments: `PID-5`; `PID-3.SS` where the fifth component says so.
+    #[serde(default)]
+    pub(super) records: Vec<Located<String>>,
+    pub(super) value: Located<String>,
+    pub(super) confidence: Confidence,
+    #[serde(default)]
+    pub(super) needs_health: bool,
+    /// The value is all components of an HL7 field, not the first.
+    #[serde(default)]
+    pub(super) components: bool,
 }
 
 /// A value that is looked for without a label.

@@ -17,7 +17,8 @@ fn choices() -> &'static [EngineChoice] {
 }
 
 fn load(settings: &Settings) -> Result<Detector, String> {
-    Detector::load(settings, None, &Signatures::built_in(), None).map_err(|faults| faults[0].to_string())
+    Detector::load(settings, None, &Signatures::built_in(), None)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 /// The built-in rules on each engine, with small windows, once for all tests.
@@ -42,7 +43,7 @@ fn detect_cut(detector: &Detector, text: &[u8], cuts: &[usize]) -> (Vec<Detected
         from = to;
     }
     detection.push(detector, &mut scanner, &mut arena, true, &mut found);
-    assert_eq!(detection.scanned_bytes(), text.len() as u64);
+    assert_eq!(detection.scanned_bytes(), arena.end());
     (found, detection.verdict())
 }
 
@@ -56,7 +57,7 @@ fn detect(text: &str) -> (Vec<Detected>, Verdict) {
 
 fn values<'a>(text: &'a str, found: &[Detected], kind: IdentifierType) -> Vec<&'a str> {
     let ours = found.iter().filter(|detected| detected.finding.identifier == kind);
-    ours.map(|detected| &text[detected.arena_range.start as usize..detected.arena_range.end as usize]).collect()
+    ours.map(|detected| &text[detected.finding.start as usize..detected.finding.end as usize]).collect()
 }
 
 #[test]
@@ -182,7 +183,7 @@ fn json_keys_are_labels() {
 
     let (found, verdict) = prompt("patient-record.json", "application/json");
     assert_eq!(verdict.classification, Classification::Phi);
-    assert_eq!(found.len(), 6);
+    assert_eq!(found.len(), 5);
 }
 
 #[test]
@@ -226,7 +227,7 @@ fn ordinary_questions_are_nothing() {
 fn identifiers_without_health_are_pii_only() {
     let (_, verdict) = detect("Rental application: SSN 634-95-5107, employer Acme");
     assert_eq!((verdict.classification, verdict.severity), (Classification::PiiOnly, Some(4)));
-    let (_, verdict) = detect("born 09/02/1948 in Leeds");
+    let (_, verdict) = detect("she was born 09/02/1948 in Leeds");
     assert_eq!(verdict.classification, Classification::PiiOnly);
 }
 

@@ -1,6 +1,7 @@
 //! The text around a hit: whether it stands as a word, what it is joined to, which label or veto word speaks for it.
 //! In: a stretch of an arena; out: answers that depend on at most [`super::Detector::context_bytes`] of it.
 
+use super::candidate::Label;
 use super::detector::{LABEL_REACH_BYTES, VETO_REACH_BYTES};
 use crate::content::Arena;
 
@@ -97,6 +98,9 @@ impl Window<'_> {
     /// Whether `start` lies inside a longer word or number.
     pub(super) fn comes_from(&self, start: usize) -> bool {
         let Some(before) = self.before(start) else { return false };
+        if self.text.get(start).is_some_and(|first| !first.is_ascii_alphanumeric()) {
+            return false;
+        }
         match before {
             b'-' | b'.' | b'_' | b'/' | b'\\' | b'%' => {
                 self.before(start - 1).is_some_and(|byte| byte.is_ascii_alphanumeric())
@@ -111,6 +115,27 @@ impl Window<'_> {
         let Some(from) = label_end.checked_sub(self.base) else { return false };
         let Some(between) = self.text.get(from as usize..start) else { return false };
         between.len() <= LABEL_REACH_BYTES && between.iter().filter(|byte| **byte == b'\n').count() <= 1
+    }
+
+    /// Whether one of `words` stands in the `reach` bytes before a label, with no other of its name between, or in the
+    /// path of what it labels.
+    pub(super) fn stands_behind(
+        &self,
+        label: Label,
+        words: &aho_corasick::AhoCorasick,
+        same_object: bool,
+        reach: usize,
+    ) -> bool {
+        let Some(start) = label.start.checked_sub(self.base).map(|start| start as usize) else { return false };
+        let name = self.text.get(start..(label.end - self.base) as usize).unwrap_or_default();
+        let mut before = self.text.get(start.saturating_sub(reach)..start).unwrap_or_default();
+        if let Some(last) = memchr::memmem::rfind(before, name) {
+            before = before.get(last + name.len()..).unwrap_or_default();
+        }
+        if same_object && let Some(last) = memchr::memrchr(b'}', before) {
+            before = before.get(last..).unwrap_or_default();
+        }
+        words.is_match(before) || words.is_match(self.arena.place(label.start).path)
     }
 
     /// Whether a veto word stands before `start` on its line, and not before arena offset `from`.

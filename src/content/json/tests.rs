@@ -12,7 +12,8 @@ struct Read {
 
 impl Read {
     fn steps(steps: &[&[u8]], settings: &Settings) -> Self {
-        let mut arena = Arena::new();
+        // What the reader hands on, before it is normalised.
+        let mut arena = Arena::verbatim();
         let hint = ContentHint { content_type: Some("application/json"), ..ContentHint::default() };
         let mut body = Body::new(&hint, &[], settings).watch(&["model", "stream"]);
         steps.iter().for_each(|step| body.push(step, &mut arena));

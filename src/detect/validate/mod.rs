@@ -59,6 +59,7 @@ pub(super) const VALIDATORS: &[(&str, Validator)] = &[
     ("date", birth_date::date_of_care),
     ("dea", dea::dea),
     ("email", email::email),
+    ("field_name", name::field_name),
     ("hcpcs", codes::hcpcs),
     ("hicn", ssn::hicn),
     ("icd10", icd10::icd10),

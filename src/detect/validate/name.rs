@@ -45,6 +45,22 @@ pub(super) fn person_name(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
     Accepted::new(canonical.into_bytes(), "of a person's name's form")
 }
 
+/// A name in a place for one: a word is enough, if it is none of a form's own.
+pub(super) fn field_name(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
+    let mut words = words(value);
+    let is_no_name = |word: &String| NO_NAMES.contains(word.as_str());
+    if words.iter().all(|word| word.len() < 2) || words.iter().any(is_no_name) {
+        return None;
+    }
+    words.retain(|word| word.len() > 1);
+    words.sort_unstable();
+    let canonical = words.join(" ");
+    if SAMPLES.contains(&canonical.as_str()) {
+        return None;
+    }
+    Accepted::new(canonical.into_bytes(), "in the place of a name")
+}
+
 pub(super) fn common_name(value: &[u8], context: &Context<'_>) -> Option<Accepted> {
     let is_given = |word: &String| GIVEN_NAMES.contains(word.as_str());
     if !words(value).iter().any(is_given) {

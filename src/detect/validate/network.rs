@@ -93,7 +93,7 @@ mod tests {
             let codes = super::super::tests::codes();
             ip(value.as_bytes(), &Context { codes }).map(|accepted| accepted.at_most)
         };
-        for public in ["203.181.196.15", "8.8.4.4", "2600:1700::1f3"] {
+        for public in ["203.181.196.15", "8.8.4.64", "2600:1700::1f3"] {
             assert_eq!(confidence(public), Some(Confidence::High), "{public}");
         }
         for nobodys in
