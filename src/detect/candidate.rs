@@ -94,7 +94,8 @@ pub(super) fn behind_label<'a>(
     label: Label,
 ) -> Option<Candidate<'a>> {
     let (identifier, form) = detector.rules.form(label.named)?;
-    let from = if form.begins { label.start.checked_sub(window.base)? as usize } else { end };
+    let label_start = label.start.checked_sub(window.base)? as usize;
+    let from = if form.begins { label_start } else { end };
     let raw = window.text.get(from..)?;
     // Most labels in prose have no number behind them: do not read so far for them.
     if !form.without_digits {
@@ -108,6 +109,11 @@ pub(super) fn behind_label<'a>(
     let reading = Reading::of(raw);
     let text = reading.text();
     let start = if form.begins { 0 } else { detector.rules.filler.skip(text, !form.no_filler)? };
+    // The last head of a table's columns says nothing of what the next line begins with.
+    let ends_line = matches!(text, [b'\n', ..] | [b'\r' | b'"' | b' ', b'\n', ..]);
+    if !form.begins && ends_line && window.follows_column(label_start) {
+        return None;
+    }
     let rest = text.get(start..)?;
     let length = longest(form, rest, raw.len() < LOOKAHEAD_BYTES)?;
     let value = rest.get(..length)?;
@@ -193,6 +199,10 @@ fn longest(form: &Form, text: &[u8], text_ends: bool) -> Option<usize> {
     })
 }
 
+/// What the validator makes of `value`, unless it is a sample of its type.
 pub(super) fn validate(detector: &Detector, identifier: &Identifier, value: &[u8]) -> Option<Accepted> {
-    identifier.accept(value, &Context { codes: &detector.rules.codes, names: &detector.rules.names })
+    let context = Context { codes: &detector.rules.codes, names: &detector.rules.names };
+    let accepted = (identifier.validator)(value, &context)?;
+    let samples = &detector.rules.identifiers.get(usize::from(identifier.slot))?.samples;
+    (!samples.iter().any(|sample| sample.is(&accepted.canonical))).then_some(accepted)
 }

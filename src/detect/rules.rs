@@ -18,7 +18,7 @@ use super::signatures::{
 };
 use super::structure::columns::{Columns, Whose};
 use super::structure::hl7::MAX_SEGMENT_BYTES;
-use super::validate::{Accepted, Context, VALIDATORS, Validator, form_only};
+use super::validate::{VALIDATORS, Validator, form_only};
 use crate::event::{Confidence, IdentifierType};
 use crate::scan::{Pattern, PatternError, PrefixFinder, Shape, StartFinder};
 use crate::yaml::{Fault, Located, Position, Source, did_you_mean};
@@ -92,7 +92,7 @@ pub(super) struct Identifier {
     /// Entries of one type share a slot: the index of the first.
     pub(super) slot: u16,
     pub(super) validator: Validator,
-    /// What no value may be.
+    /// What no value of its type may be; kept with the first entry of a type.
     pub(super) samples: Vec<Sample>,
     pub(super) person: bool,
     pub(super) strong: bool,
@@ -114,20 +114,11 @@ impl Sample {
     fn of(text: &str) -> Self {
         Self { text: letters_and_digits(text.as_bytes()), beginning: text.ends_with('*') }
     }
-}
 
-impl Identifier {
-    /// What the validator makes of `value`, unless it is a sample.
-    pub(super) fn accept(&self, value: &[u8], context: &Context<'_>) -> Option<Accepted> {
-        let accepted = (self.validator)(value, context)?;
-        if self.samples.is_empty() {
-            return Some(accepted);
-        }
-        let canonical = letters_and_digits(&accepted.canonical);
-        let is_sample = |sample: &Sample| {
-            if sample.beginning { canonical.starts_with(&sample.text) } else { canonical == sample.text }
-        };
-        (!self.samples.iter().any(is_sample)).then_some(accepted)
+    /// Whether a value's canonical form is this one.
+    pub(super) fn is(&self, canonical: &[u8]) -> bool {
+        let canonical = letters_and_digits(canonical);
+        if self.beginning { canonical.starts_with(&self.text) } else { canonical == self.text }
     }
 }
 
@@ -397,7 +388,7 @@ impl Compiler {
             identifier: *entry.identifier,
             name: type_name(*entry.identifier),
             validator,
-            samples: entry.samples.iter().map(|sample| Sample::of(sample)).collect(),
+            samples: Vec::new(),
             person: entry.person,
             strong: entry.strong,
             weight: entry.weight,
@@ -406,6 +397,10 @@ impl Compiler {
             forms,
             shapes,
         });
+        let first = known.unwrap_or(usize::from(index));
+        if let Some(first) = self.identifiers.get_mut(first) {
+            first.samples.extend(entry.samples.iter().map(|sample| Sample::of(sample)));
+        }
         let example = |text: &Located<String>, find: Vec<String>, confidence| Example {
             source: source.clone(),
             at: text.at,

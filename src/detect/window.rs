@@ -67,6 +67,12 @@ impl Window<'_> {
         })
     }
 
+    /// Whether a mark between columns stands before `start`.
+    pub(super) fn follows_column(&self, start: usize) -> bool {
+        let start = start - usize::from(matches!(self.before(start), Some(b'"' | b' ' | b'\'')));
+        matches!(self.before(start), Some(b',' | b';' | b'\t' | b'|'))
+    }
+
     /// Whether the text from `start` to `end` fills a cell of a table: marks between columns, or the ends of a line,
     /// stand on both sides, and one of them is a mark.
     pub(super) fn is_cell(&self, start: usize, end: usize) -> bool {

@@ -37,10 +37,9 @@ pub(super) fn ndc(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
 pub(super) fn hcpcs(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
     let [first, middle @ .., last] = value else { return None };
     let middle_fits = middle.len() == 3 && middle.iter().all(u8::is_ascii_digit);
-    let ends_fit = match (first, last) {
-        (b'0'..=b'9', b'0'..=b'9' | b'F' | b'T' | b'U' | b'f' | b't' | b'u') => true,
-        (b'A'..=b'V' | b'a'..=b'v', b'0'..=b'9') => true,
-        _ => false,
+    let ends_fit = match first {
+        b'0'..=b'9' => last.is_ascii_digit() || matches!(last.to_ascii_uppercase(), b'F' | b'T' | b'U'),
+        first => matches!(first.to_ascii_uppercase(), b'A'..=b'V') && last.is_ascii_digit(),
     };
     if !middle_fits || !ends_fit || is_repdigit(value) {
         return None;

@@ -65,6 +65,7 @@ pub(super) const VALIDATORS: &[(&str, Validator)] = &[
     ("hcpcs", codes::hcpcs),
     ("hicn", ssn::hicn),
     ("icd10", icd10::icd10),
+    ("icd10_labelled", icd10::icd10_labelled),
     ("icd9", codes::icd9),
     ("ip", network::ip),
     ("itin", ssn::itin),

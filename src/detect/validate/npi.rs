@@ -8,7 +8,7 @@ const PREFIX_SUM: u32 = 24;
 
 pub(super) fn npi(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
     let valid = value.len() == 10 && value.iter().all(u8::is_ascii_digit) && matches!(value.first(), Some(b'1' | b'2'));
-    if !valid || (PREFIX_SUM + luhn(value)) % 10 != 0 || value.get(1..).is_some_and(is_repdigit) {
+    if !valid || !(PREFIX_SUM + luhn(value)).is_multiple_of(10) || value.get(1..).is_some_and(is_repdigit) {
         return None;
     }
     Accepted::new(value.iter().copied(), "check digit right")
