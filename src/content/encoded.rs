@@ -38,7 +38,7 @@ impl Encoded {
             base64: Transfer::Base64.open("", 0),
             decoded: Arena::verbatim(),
             document: Sniffed::new(&Opening { source: 0, first: &[], ..*opening }),
-            text: Arena::new(),
+            text: Arena::nested(),
             start: opening.source,
             position: opening.source,
             broken: 0,

@@ -128,7 +128,12 @@ impl Layout {
 
     /// Whether what is laid next lies at `path` already.
     pub(super) fn is_at(&self, path: &[u8]) -> bool {
-        self.units.items.last().map_or(path.is_empty(), |last| self.path_bytes(last) == path)
+        self.path() == path
+    }
+
+    /// Where what is laid next lies.
+    pub(super) fn path(&self) -> &[u8] {
+        self.units.items.last().map_or(&[], |last| self.path_bytes(last))
     }
 
     /// The last byte laid.

@@ -12,6 +12,7 @@ mod arena;
 mod binary;
 mod body;
 mod class;
+mod embedded;
 mod encoded;
 mod encoding;
 mod event_stream;

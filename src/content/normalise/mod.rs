@@ -4,6 +4,7 @@
 //! - what has no width is gone, soft hyphens and the NULs of UTF-16 among it,
 //! - HTML entities, percent triplets and the backslash escapes of JSON are the characters they stand for, even where
 //!   several were put on one another (`notation`),
+//! - the escapes and soft line breaks of quoted-printable mail are undone (`notation`), RTF is its text (`rtf`),
 //! - known HTML tags are gone: a block ends its line, a cell of a table its column with a TAB (`tags`).
 //!
 //! All else stays, tabs and line breaks too. A character that was decoded has the place of its whole notation.
@@ -14,13 +15,17 @@
 
 mod characters;
 mod notation;
+mod rtf;
 mod search;
 mod tags;
 #[cfg(test)]
 mod tests;
 
+use smallvec::SmallVec;
+
 use super::layout::Layout;
 use characters::{Folded, fold};
+use rtf::{Control, Rtf};
 use search::{is_special, next_special};
 use tags::{Kind, Tag};
 
@@ -56,9 +61,14 @@ impl Origin {
         Self { source, length, step: 0 }
     }
 
+    /// Source of the first byte.
+    pub(super) fn source(self) -> u64 {
+        self.source
+    }
+
     /// Of the text from `index` on.
     #[inline]
-    fn from(self, index: usize) -> Self {
+    pub(super) fn from(self, index: usize) -> Self {
         Self { source: self.source.saturating_add(index as u64 * u64::from(self.step)), ..self }
     }
 
@@ -75,7 +85,7 @@ impl Origin {
     }
 
     #[inline]
-    fn lay(self, bytes: &[u8], out: &mut Layout) {
+    pub(super) fn lay(self, bytes: &[u8], out: &mut Layout) {
         match u8::try_from(self.length) {
             // A byte that stands for itself may go on with the run before it.
             Ok(stride @ 1..) if self.step == self.length || (stride == 1 && bytes.len() == 1) => {
@@ -97,20 +107,49 @@ enum Found {
     Character(usize, char),
     /// So many bytes, the start of a tag or all of it.
     Tag(usize, Tag),
+    /// So many bytes of quoted-printable, which this proves the text to be: a character, or a line that goes on.
+    QuotedPrintable(usize, Option<char>),
+    /// So many bytes that begin RTF.
+    BeginsRtf(usize),
+    /// So many bytes of RTF that are no text.
+    Rtf(usize, Control),
 }
 
-/// What is at the start of `text`, behind the byte `before`. Of a text that goes on longer, the same or [`Found::Open`].
-fn find(text: &[u8], before: Option<u8>, is_end: bool) -> Found {
-    let found = match text {
+impl Found {
+    fn length(self) -> usize {
+        match self {
+            Self::Open => 0,
+            Self::Plain(length)
+            | Self::Character(length, _)
+            | Self::QuotedPrintable(length, _)
+            | Self::Tag(length, _)
+            | Self::BeginsRtf(length)
+            | Self::Rtf(length, _) => length,
+        }
+    }
+}
+
+/// What stands before some text.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    byte: Option<u8>,
+    /// The text is known to be quoted-printable.
+    is_quoted_printable: bool,
+    /// So long a line that an encoder may have broken it.
+    is_long_line: bool,
+}
+
+/// Encoders of quoted-printable break lines of more than 76 characters, of which some may be escapes.
+const LONG_LINE_BYTES: usize = 40;
+
+/// What is at the start of `text`. Of a text that goes on longer, the same or [`Found::Open`].
+fn find(text: &[u8], before: Before) -> Found {
+    match text {
         [] => Found::Plain(0),
         [0, ..] => Found::Character(1, '\0'),
         [b'<', ..] => tags::find(text),
         [0x80..=0xFF, ..] => characters::find(text),
         _ => notation::find(text, before),
-    };
-    match found {
-        Found::Open if is_end || text.len() >= MAX_HELD_BYTES => Found::Plain(1),
-        found => found,
     }
 }
 
@@ -139,6 +178,8 @@ pub(super) struct Normaliser {
     row_has_cell: bool,
     /// Where the last NUL stood, or the text began.
     nul_at: u64,
+    rtf: Option<Rtf>,
+    is_quoted_printable: bool,
 }
 
 impl Normaliser {
@@ -158,6 +199,13 @@ impl Normaliser {
         self.cell_left = 0;
         self.row_has_cell = false;
         self.nul_at = out.end();
+        self.rtf = None;
+        self.is_quoted_printable = false;
+    }
+
+    /// What comes is known to be quoted-printable.
+    pub(super) fn expect_quoted_printable(&mut self) {
+        self.is_quoted_printable = true;
     }
 
     #[inline]
@@ -175,7 +223,7 @@ impl Normaliser {
     /// Whether bytes that are not special go on as they are.
     #[inline]
     fn is_plain(&self) -> bool {
-        self.held.is_empty() && self.tag.is_none() && !self.skips_blanks && self.cell_left == 0
+        self.held.is_empty() && self.tag.is_none() && !self.skips_blanks && self.cell_left == 0 && self.rtf.is_none()
     }
 
     fn push_with_care(&mut self, bytes: &[u8], at: usize, origin: Origin, out: &mut Layout) {
@@ -204,12 +252,12 @@ impl Normaliser {
                 return blanks;
             }
         }
-        let length = next_special(bytes);
+        let length = self.next_special(bytes);
         if length > 0 {
             self.lay(bytes.get(..length).unwrap_or_default(), origin, out);
             return length;
         }
-        let found = find(bytes, out.last(), false);
+        let found = self.find(bytes, false, out);
         match found {
             Found::Open => {
                 let origins = (0..).map(|index| Origin { step: 0, ..origin.from(index) });
@@ -220,14 +268,7 @@ impl Normaliser {
                 self.lay(bytes.get(..length).unwrap_or_default(), origin, out);
                 length
             }
-            Found::Character(length, character) => {
-                self.character(character, origin.span(length), out);
-                length
-            }
-            Found::Tag(length, tag) => {
-                self.open_tag(tag, origin.length > 1, out);
-                length
-            }
+            found => self.apply(found, origin.length > 1, |length| origin.span(length), out),
         }
     }
 
@@ -235,7 +276,7 @@ impl Normaliser {
     fn resolve(&mut self, is_end: bool, out: &mut Layout) {
         while let Some((first, origin)) = self.held.first().copied() {
             self.skips_blanks &= first.is_ascii_whitespace();
-            if self.tag.is_some() || !is_special(first) {
+            if self.tag.is_some() || self.next_special(&[first]) > 0 {
                 // It need not wait: as if it came now.
                 let held = std::mem::take(&mut self.held);
                 self.step(&[first], origin, out);
@@ -243,36 +284,84 @@ impl Normaliser {
                 self.held.remove(0);
                 continue;
             }
-            let mut text = [0; MAX_HELD_BYTES];
-            let length = self.held.len().min(MAX_HELD_BYTES);
-            for (place, (byte, _)) in text.iter_mut().zip(&self.held) {
-                *place = *byte;
-            }
-            let found = find(text.get(..length).unwrap_or_default(), out.last(), is_end);
-            let (Found::Plain(length) | Found::Character(length, _) | Found::Tag(length, _)) = found else { return };
-            let mut taken = self.held.drain(..length.max(1).min(self.held.len()));
-            match found {
-                Found::Character(_, character) => {
-                    let last = taken.next_back().map_or(origin, |(_, last)| last);
-                    drop(taken);
-                    self.character(character, origin.to(last), out);
-                }
-                Found::Tag(_, tag) => {
-                    drop(taken);
-                    self.open_tag(tag, origin.length > 1, out);
-                }
-                Found::Open | Found::Plain(_) => {
-                    let plain: smallvec::SmallVec<[(u8, Origin); MAX_HELD_BYTES]> = taken.collect();
-                    for (byte, origin) in plain {
-                        self.lay(&[byte], origin, out);
+            let text: SmallVec<[u8; MAX_HELD_BYTES]> =
+                self.held.iter().take(MAX_HELD_BYTES).map(|(byte, _)| *byte).collect();
+            let held: SmallVec<[Origin; MAX_HELD_BYTES]> =
+                self.held.iter().take(MAX_HELD_BYTES).map(|(_, origin)| *origin).collect();
+            let origin_of = |index: usize| held.get(index).copied().unwrap_or(origin);
+            match self.find(&text, is_end, out) {
+                Found::Open => return,
+                Found::Plain(length) => {
+                    self.held.drain(..length.clamp(1, text.len()));
+                    for (index, byte) in text.iter().take(length.max(1)).enumerate() {
+                        self.lay(&[*byte], origin_of(index), out);
                     }
+                }
+                found => {
+                    let length = found.length();
+                    self.held.drain(..length.min(text.len()));
+                    self.apply(found, origin.length > 1, |length| origin.to(origin_of(length.saturating_sub(1))), out);
                 }
             }
         }
     }
 
+    fn next_special(&self, bytes: &[u8]) -> usize {
+        match self.rtf {
+            None => next_special(bytes),
+            Some(_) => bytes.iter().position(|byte| rtf::is_special(*byte)).unwrap_or(bytes.len()),
+        }
+    }
+
+    fn find(&self, text: &[u8], is_end: bool, out: &Layout) -> Found {
+        let found = if self.rtf.is_some() {
+            rtf::find(text)
+        } else {
+            let is_long_line = text.first() == Some(&b'=') && is_long_line(out);
+            let is_quoted_printable = self.is_quoted_printable;
+            find(text, Before { byte: out.last(), is_quoted_printable, is_long_line })
+        };
+        match found {
+            Found::Open if is_end || text.len() >= MAX_HELD_BYTES => Found::Plain(1),
+            found => found,
+        }
+    }
+
+    /// Does what was found at the start of text says; how many bytes that took. `span` tells the source of so many.
+    fn apply(&mut self, found: Found, is_escaped: bool, span: impl Fn(usize) -> Origin, out: &mut Layout) -> usize {
+        match found {
+            Found::Open | Found::Plain(_) => {}
+            Found::Character(length, character) => self.character(character, span(length), out),
+            Found::QuotedPrintable(length, character) => {
+                self.is_quoted_printable = true;
+                if let Some(character) = character {
+                    self.character(character, span(length), out);
+                }
+            }
+            Found::Tag(_, tag) => self.open_tag(tag, is_escaped, out),
+            Found::BeginsRtf(_) => self.rtf = Some(Rtf::new()),
+            Found::Rtf(length, control) => self.control(control, span(length), out),
+        }
+        found.length()
+    }
+
+    fn control(&mut self, control: Control, origin: Origin, out: &mut Layout) {
+        if let Control::Unicode(character) = control {
+            self.character(character, origin, out);
+        }
+        self.rtf = self.rtf.and_then(|mut rtf| rtf.take(control).then_some(rtf));
+    }
+
     /// Lays text that stands for itself. In a cell the source's line breaks are blanks.
     fn lay(&mut self, bytes: &[u8], origin: Origin, out: &mut Layout) {
+        let (mut bytes, mut origin) = (bytes, origin);
+        if let Some(rtf) = self.rtf.as_mut().filter(|_| !bytes.is_empty()) {
+            let passed = usize::from(rtf.pass_over());
+            if rtf.is_hidden() {
+                return;
+            }
+            (bytes, origin) = (bytes.get(passed..).unwrap_or_default(), origin.from(passed));
+        }
         let (cell, rest) = bytes.split_at(self.cell_left.min(bytes.len()));
         self.cell_left -= cell.len();
         let mut at = 0;
@@ -287,10 +376,13 @@ impl Normaliser {
 
     /// A character that came from `origin`. One that begins a notation may be part of another.
     fn character(&mut self, character: char, origin: Origin, out: &mut Layout) {
+        if self.rtf.as_mut().is_some_and(|rtf| rtf.pass_over() || rtf.is_hidden()) {
+            return;
+        }
         match fold(character) {
             Folded::Gone => {}
             Folded::Ascii(b'\0') => self.nul(origin, out),
-            Folded::Ascii(byte) if is_special(byte) => {
+            Folded::Ascii(byte) if is_special(byte) && byte != b'=' && self.rtf.is_none() => {
                 self.held.insert(0, (byte, origin));
             }
             Folded::Ascii(byte) => out.push_decoded(&[byte], origin.source, origin.length),
@@ -359,6 +451,13 @@ impl Normaliser {
         self.tag = Some(tag).filter(|tag| !ends && tag.left > 0);
         used
     }
+}
+
+/// Whether the last line laid is one that an encoder may have broken. So much of it is always held: detection needs more.
+fn is_long_line(out: &Layout) -> bool {
+    let text = out.text();
+    let end = text.get(text.len().saturating_sub(LONG_LINE_BYTES)..).unwrap_or_default();
+    end.len() == LONG_LINE_BYTES && !end.contains(&b'\n')
 }
 
 impl OpenTag {

@@ -1,16 +1,18 @@
 //! Notations for characters: HTML entities (`&nbsp;`, `&#8209;`, `&#x2D;`), percent triplets (RFC 3986 §2.1, as UTF-8), backslash escapes of JSON and its kin (`\n`, `\"`, `\u00e9`, `\x2d`) that remain in text which was escaped more
-//! than once. In: text that begins with `&`, `%` or `\`, and what stands before it; out: the character it stands for. What is none stands for
+//! than once, and quoted-printable (RFC 2045 §6.7): where the text is known to be, all of it; elsewhere UTF-8, `=3D` and the
+//! breaks of long lines, which prove it. In: text that begins with `&`, `%`, `\` or `=`, and what stands before it; out: the character it stands for. What is none stands for
 //! itself: `100 % of`, `AT&T`, `\d{3}`. Does not: entities without a semicolon, octal escapes.
 
-use super::Found;
+use super::{Before, Found, rtf::windows_1252};
 
 const MAX_BACKSLASHES: usize = 8;
 const MAX_ENTITY_BYTES: usize = 10;
 
-pub(super) fn find(text: &[u8], before: Option<u8>) -> Found {
+pub(super) fn find(text: &[u8], before: Before) -> Found {
     match text {
         [b'&', rest @ ..] => entity(rest),
         [b'%', ..] => triplets(text, percent),
+        [b'=', ..] => quoted_printable(text, before),
         _ => backslash(text, before),
     }
 }
@@ -193,8 +195,42 @@ fn triplets(text: &[u8], triplet: Triplet) -> Found {
     }
 }
 
+#[expect(clippy::option_option, reason = "as hex()")]
+fn equals(text: &[u8]) -> Option<Option<(usize, u32)>> {
+    match text {
+        // Encoders write capitals, which keeps `a=e2` what it is.
+        [b'=', digits @ ..] if !digits.iter().take(2).any(u8::is_ascii_lowercase) => {
+            hex(digits, 2).map(|value| value.map(|value| (3, value)))
+        }
+        [] => Some(None),
+        _ => None,
+    }
+}
+
+fn quoted_printable(text: &[u8], before: Before) -> Found {
+    let is_known = before.is_quoted_printable;
+    match text {
+        [b'=', b'\n', ..] if is_known || before.is_long_line => return Found::QuotedPrintable(2, None),
+        [b'=', b'\r', b'\n', ..] if is_known || before.is_long_line => return Found::QuotedPrintable(3, None),
+        [b'='] | [b'=', b'\r'] => return Found::Open,
+        _ => {}
+    }
+    match triplets(text, equals) {
+        Found::Character(length, character) if is_known || !character.is_ascii() => {
+            Found::QuotedPrintable(length, Some(character))
+        }
+        Found::Character(length, '=') => Found::Character(length, '='),
+        Found::Plain(_) if is_known => match equals(text) {
+            Some(Some((length, value @ 0x80..))) => Found::Character(length, windows_1252(value as u8)),
+            _ => Found::Plain(1),
+        },
+        Found::Open => Found::Open,
+        _ => Found::Plain(1),
+    }
+}
+
 /// Backslashes, as many as there are, and what they escape.
-fn backslash(text: &[u8], before: Option<u8>) -> Found {
+fn backslash(text: &[u8], before: Before) -> Found {
     let count = text.iter().take(MAX_BACKSLASHES + 1).take_while(|byte| **byte == b'\\').count();
     let (slashes, rest) = text.split_at(count);
     let letter = |character| Found::Character(count + 1, character);
@@ -202,10 +238,12 @@ fn backslash(text: &[u8], before: Option<u8>) -> Found {
         _ if count > MAX_BACKSLASHES => Found::Plain(1),
         [] => Found::Open,
         // A folder of a drive, `C:\new`, is spelt with a small letter more often than a line begins with one.
-        [b'n' | b't'] if before == Some(b':') && count == 1 => Found::Open,
-        [b'n' | b't', b'a'..=b'z', ..] if before == Some(b':') && count == 1 => Found::Plain(1),
+        [b'n' | b't'] if before.byte == Some(b':') && count == 1 => Found::Open,
+        [b'n' | b't', b'a'..=b'z', ..] if before.byte == Some(b':') && count == 1 => Found::Plain(1),
         [b'n', ..] => letter('\n'),
         [b't', ..] => letter('\t'),
+        [b'r', b't', b'f', b'0'..=b'9', ..] if before.byte == Some(b'{') => Found::BeginsRtf(5),
+        [b'r'] | [b'r', b't'] | [b'r', b't', b'f'] if before.byte == Some(b'{') => Found::Open,
         // Beside a line feed only: `\reports` is a folder.
         [b'r', b'\\', ..] => letter('\r'),
         [b'r'] => Found::Open,

@@ -4,7 +4,7 @@ use super::super::class::Classes;
 
 /// Bytes that begin something: a notation, a tag, a NUL, or a character of UTF-8 that may have an ASCII counterpart.
 static SPECIAL: Classes =
-    Classes::new(&[(1, &[0, b'&', b'%', b'\\', b'<', 0xC2, 0xD9, 0xDB, 0xE0, 0xE1, 0xE2, 0xE3, 0xEF, 0xF0])]);
+    Classes::new(&[(1, &[0, b'&', b'%', b'\\', b'<', b'=', 0xC2, 0xD9, 0xDB, 0xE0, 0xE1, 0xE2, 0xE3, 0xEF, 0xF0])]);
 
 /// Bytes looked at together.
 const LANES: usize = 32;
@@ -27,6 +27,7 @@ pub(super) fn next_special(bytes: &[u8]) -> usize {
                 | u8::from(*byte == b'%')
                 | u8::from(*byte == b'\\')
                 | u8::from(*byte == b'<')
+                | u8::from(*byte == b'=')
         });
         if any != 0
             && let Some(place) = chunk.iter().position(|byte| is_special(*byte))

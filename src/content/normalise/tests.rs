@@ -108,6 +108,29 @@ fn text_that_only_looks_like_a_notation_stays() {
 }
 
 #[test]
+fn quoted_printable_is_read_where_the_text_proves_it() {
+    let mail = "Content-Transfer-Encoding: quoted-printable\r\n\r\nYour chart of yesterday names =\r\nMRN=3D00412345 and 536=E2=80=9122=2D8741=\r\n5";
+    assert!(
+        read(mail).ends_with("\nYour chart of yesterday names =\r\nMRN=00412345 and 536-22-87415"),
+        "{}",
+        read(mail)
+    );
+    let long = "A line of the letter that an encoder had to break in two MRN 0041=\n2345 Jos=E9 =20\n";
+    assert_eq!(read(long), "A line of the letter that an encoder had to break in two MRN 00412345 José  \n");
+    for text in ["KEY=\nMRN=\nid=20 x=41 n=e2=80=91", "=====\n=\n", "a=E2b"] {
+        assert_eq!(read(text), text);
+    }
+}
+
+#[test]
+fn rtf_is_its_text() {
+    let text = "{\\rtf1\\ansi\\deff0{\\fonttbl{\\f0 Calibri;}}{\\*\\generator Word;}\\f0\\fs22 Patient: {\\b Jane\\~Doe}\\par\r\nMRN\\tab 00412345\\line \
+                SSN 536\\u8209?22\\'968741 Jos\\'e9 \\{x\\}\\par}after & more \\d";
+    assert_eq!(read(text), "{Patient: Jane Doe\nMRN\t00412345\nSSN 536-22-8741 José {x}\nafter & more \\d");
+    assert_eq!(source_of(text, "536-22-8741"), "536\\u8209?22\\'968741");
+}
+
+#[test]
 fn a_tag_that_does_not_end_hides_little() {
     let text = format!("<a href=\"{}MRN 00412345", "x".repeat(4000));
     assert!(read(&text).ends_with("MRN 00412345"));
@@ -183,6 +206,18 @@ fn rich_text() -> impl Strategy<Value = Vec<u8>> {
         "😀",
         "𝟓",
         "536-22-8741",
+        "=",
+        "=3D",
+        "=E2=80=91",
+        "=\r\n",
+        "{\\rtf1",
+        "{",
+        "}",
+        "\\par",
+        "\\u8209?",
+        "\\'96",
+        "\\*",
+        "words that make a long line of the text",
         "\r",
     ]);
     prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat().into_bytes())
