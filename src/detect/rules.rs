@@ -601,18 +601,19 @@ impl Compiler {
         self.located(source, at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
     }
 
+    /// A folder of the site's own may leave them as they are built in.
     fn thresholds(&mut self, entries: &Entries) -> Option<Thresholds> {
-        let Some((source, entry)) = &entries.classification else {
-            self.faults.push(Fault::of_file("phi", "no file has a section \"classification\""));
-            return None;
-        };
-        let case = entries.health.iter().position(|(_, health)| *health.category == *entry.case);
-        if case.is_none() {
-            let hint = did_you_mean(&entry.case, entries.health.iter().map(|(_, health)| health.category.as_str()));
-            self.faults
-                .push(source.fault(entry.case.at, format!("no category {:?} under health{hint}", entry.case.as_str())));
+        let built_in = || Signatures::built_in().parse().ok().and_then(|entries| entries.classification);
+        let own = entries.classification.clone();
+        let is_own = own.is_some();
+        let (source, values) = own.or_else(built_in)?;
+        let case = entries.health.iter().position(|(_, health)| *health.category == *values.case);
+        if is_own && case.is_none() {
+            let hint = did_you_mean(&values.case, entries.health.iter().map(|(_, health)| health.category.as_str()));
+            let message = format!("no category {:?} under health{hint}", values.case.as_str());
+            self.faults.push(source.fault(values.case.at, message));
         }
-        Some(Thresholds { values: entry.clone(), case: case? as u8 })
+        Some(Thresholds { case: case.map(|case| case as u8), values })
     }
 
     fn health(&mut self, source: &Source, entry: &super::signatures::HealthEntry) {
