@@ -123,6 +123,9 @@ impl Detection {
             let to = arena.end().min(from + span);
             let limit = if end_of_input && to == arena.end() { to } else { to.saturating_sub(after) };
             if limit <= self.taken {
+                if end_of_input {
+                    self.tell_held_names(detector, found);
+                }
                 return;
             }
             self.scan(detector, scanner, arena, from..to, limit, found);
@@ -199,7 +202,18 @@ impl Detection {
 
     /// A name counts unless one was told over the same bytes.
     fn take_name(&mut self, detector: &Detector, window: &Window<'_>, name: names::Found, found: &mut Vec<Detected>) {
-        let Some(entry) = detector.rules.name_entry else { return };
+        self.take_found(detector, window, detector.rules.name_entry, name, found);
+    }
+
+    fn take_found(
+        &mut self,
+        detector: &Detector,
+        window: &Window<'_>,
+        entry: Option<u16>,
+        name: names::Found,
+        found: &mut Vec<Detected>,
+    ) {
+        let Some(entry) = entry else { return };
         let Some(identifier) = detector.rules.identifiers.get(usize::from(entry)) else { return };
         let Some(slot) = self.slots.get(usize::from(identifier.slot)) else { return };
         if window.base + (name.range.start as u64) < slot.value_end {
@@ -252,6 +266,11 @@ impl Detection {
                     && let Some(name) = names::behind_cue(window.text, end, relative, &detector.rules.names)
                 {
                     self.take_name(detector, window, name, found);
+                }
+            }
+            Role::Street { street, length } => {
+                if let Some(address) = names::address(window.text, end, length, street, &detector.rules.names) {
+                    self.take_found(detector, window, detector.rules.address_entry, address, found);
                 }
             }
             Role::Statement { length } => {
@@ -335,6 +354,19 @@ impl Detection {
             self.held.push(Held { entry: candidate.entry, detected });
         } else {
             self.held_more = true;
+        }
+    }
+
+    /// Nothing spoke of health: names that waited for that are told as nobody's.
+    fn tell_held_names(&mut self, detector: &Detector, found: &mut Vec<Detected>) {
+        for Held { entry, mut detected } in std::mem::take(&mut self.held) {
+            let Some(identifier) = detector.rules.identifiers.get(usize::from(entry)) else { continue };
+            detected.finding.confidence = Confidence::Low;
+            if identifier.identifier == IdentifierType::Name
+                && self.count(detector, identifier, Confidence::Low, detected.identity)
+            {
+                found.push(detected);
+            }
         }
     }
 

@@ -91,7 +91,7 @@ impl Detector {
     /// Bytes before a hit's end on which its meaning can depend.
     #[must_use]
     pub fn context_before(&self) -> usize {
-        self.rules.max_width + LABEL_REACH_BYTES.max(VETO_REACH_BYTES).max(names::BEFORE_BYTES) + BOUNDARY_BYTES
+        self.rules.max_width + LABEL_REACH_BYTES.max(VETO_REACH_BYTES).max(names::ADDRESS_BEFORE_BYTES) + BOUNDARY_BYTES
     }
 
     /// Bytes behind a hit's end on which its meaning can depend.

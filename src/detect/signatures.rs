@@ -12,6 +12,7 @@ use crate::yaml::{Fault, Located, Source};
 
 /// The files in the binary.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("phi/address.yaml", include_str!("../../signatures/phi/address.yaml")),
     ("phi/context.yaml", include_str!("../../signatures/phi/context.yaml")),
     ("phi/dea.yaml", include_str!("../../signatures/phi/dea.yaml")),
     ("phi/deidentified.yaml", include_str!("../../signatures/phi/deidentified.yaml")),
@@ -88,6 +89,7 @@ impl Signatures {
         let mut lexicon = super::names::Lexicon::default();
         let entries = self.parse().unwrap_or_default();
         entries.names.iter().for_each(|(_, entry)| lexicon.add(entry));
+        entries.addresses.iter().for_each(|(_, entry)| lexicon.add_addresses(entry));
         for (_, entry) in &entries.health {
             entry.terms.iter().for_each(|term| lexicon.add_word(term));
         }
@@ -113,6 +115,7 @@ pub(super) struct Entries {
     pub(super) health: Vec<(Source, HealthEntry)>,
     pub(super) deidentified: Vec<(Source, DeidentifiedEntry)>,
     pub(super) names: Vec<(Source, NamesEntry)>,
+    pub(super) addresses: Vec<(Source, AddressesEntry)>,
     pub(super) filler_words: Vec<String>,
     pub(super) vetoes: BTreeMap<String, Vec<String>>,
 }
@@ -123,6 +126,7 @@ impl Entries {
         self.health.extend(file.health.into_iter().map(|entry| (source.clone(), entry)));
         self.deidentified.extend(file.deidentified.map(|entry| (source.clone(), entry)));
         self.names.extend(file.names.map(|entry| (source.clone(), entry)));
+        self.addresses.extend(file.addresses.map(|entry| (source.clone(), entry)));
         self.filler_words.extend(file.filler_words);
         for (name, words) in file.vetoes {
             self.vetoes.entry(name).or_default().extend(words);
@@ -139,6 +143,7 @@ struct SignatureFile {
     health: Vec<HealthEntry>,
     deidentified: Option<DeidentifiedEntry>,
     names: Option<NamesEntry>,
+    addresses: Option<AddressesEntry>,
     /// Words that may stand between any label and its value.
     #[serde(default)]
     filler_words: Vec<String>,
@@ -256,25 +261,47 @@ pub(super) struct NamesEntry {
     /// Stand before or behind a relative's.
     pub(super) relatives: Vec<Located<String>>,
     /// Stand before anybody's.
-    pub(super) titles: Vec<String>,
+    pub(super) titles: Vec<Located<String>>,
     /// Stand before the name of one who treats, writes or serves.
-    pub(super) providers: Vec<String>,
+    pub(super) providers: Vec<Located<String>>,
     /// As those, before a colon only.
-    pub(super) headers: Vec<String>,
+    pub(super) headers: Vec<Located<String>>,
     /// Stand behind such a name, in capitals.
-    pub(super) credentials: Vec<String>,
+    pub(super) credentials: Vec<Located<String>>,
     /// Stand behind a patient's name.
-    pub(super) behind: Vec<String>,
+    pub(super) behind: Vec<Located<String>>,
+    /// Stand on the line of a name in a list of staff.
+    pub(super) staff: Vec<Located<String>>,
     /// May stand between such a word and the name.
-    pub(super) links: Vec<String>,
+    pub(super) links: Vec<Located<String>>,
     /// Make a name a thing's, in it or behind it.
-    pub(super) things: Vec<String>,
+    pub(super) things: Vec<Located<String>>,
     /// Make a name a place's, before it.
-    pub(super) places: Vec<String>,
+    pub(super) places: Vec<Located<String>>,
     /// Whole names of nobody.
-    pub(super) nobody: Vec<String>,
+    pub(super) nobody: Vec<Located<String>>,
     /// Names that are words of ordinary text too.
-    pub(super) words: Vec<String>,
+    pub(super) words: Vec<Located<String>>,
     /// Words that no name has.
-    pub(super) no_names: Vec<String>,
+    pub(super) no_names: Vec<Located<String>>,
+}
+
+/// Words of postal addresses (see `address.yaml`).
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AddressesEntry {
+    /// Stand before the address of a home.
+    pub(super) homes: Vec<Located<String>>,
+    /// Stand before any address.
+    pub(super) labels: Vec<Located<String>>,
+    /// End a street's name.
+    pub(super) endings: Vec<Located<String>>,
+    /// Are a street's name.
+    pub(super) whole: Vec<Located<String>>,
+    /// Begin a street's name.
+    pub(super) leading: Vec<Located<String>>,
+    /// Post office boxes.
+    pub(super) boxes: Vec<Located<String>>,
+    /// Stand before the number of a flat.
+    pub(super) units: Vec<Located<String>>,
 }
