@@ -201,7 +201,8 @@ fn longest(form: &Form, text: &[u8], text_ends: bool) -> Option<usize> {
 
 /// What the validator makes of `value`, unless it is a sample of its type.
 pub(super) fn validate(detector: &Detector, identifier: &Identifier, value: &[u8]) -> Option<Accepted> {
-    let accepted = (identifier.validator)(value, &Context { codes: &detector.rules.codes })?;
+    let accepted =
+        (identifier.validator)(value, &Context { codes: &detector.rules.codes, names: &detector.rules.names })?;
     let samples = &detector.rules.identifiers.get(usize::from(identifier.slot))?.samples;
     (!samples.iter().any(|sample| sample.is(&accepted.canonical))).then_some(accepted)
 }

@@ -16,6 +16,8 @@ use smallvec::SmallVec;
 use super::candidate::{self, Candidate, Label, Sign};
 use super::classify::{self, Evidence, Verdict};
 use super::detector::{Detector, Scanner, identity};
+use super::names;
+use super::reading::LOOKAHEAD_BYTES;
 use super::rules::{Identifier, Role};
 use super::structure::{Field, LineEvent, Structure, hl7};
 use super::window::Window;
@@ -38,6 +40,10 @@ pub struct Detection {
     searched: u64,
     /// What it hit and has not been taken yet, in order.
     pending: VecDeque<Hit>,
+    /// Names were looked for up to here.
+    named: u64,
+    /// Names that have not been taken yet, in order, with their places in the arena.
+    names: VecDeque<(Range<u64>, names::Found)>,
     structure: Structure,
     slots: Vec<Slot>,
     /// A bit per health term that was seen.
@@ -90,7 +96,7 @@ struct Slot {
 /// The places of the last findings, so that no byte is told as two things.
 #[derive(Default)]
 struct Told {
-    places: [(u64, u64); 8],
+    places: [(u64, u64); 32],
     next: usize,
 }
 
@@ -115,6 +121,8 @@ impl Detection {
         Self {
             searched: 0,
             pending: VecDeque::new(),
+            named: 0,
+            names: VecDeque::new(),
             structure: Structure::default(),
             slots,
             terms: SmallVec::from_elem(0, detector.rules.terms.len().div_ceil(64)),
@@ -143,6 +151,7 @@ impl Detection {
         loop {
             let searched = self.search(detector, scanner, arena);
             let ends = end_of_input && self.searched == arena.end();
+            self.look_for_names(detector, scanner, arena, ends);
             self.take_events(detector, arena, ends, found);
             self.give_back(detector, arena);
             if !searched || self.searched == arena.end() {
@@ -199,16 +208,37 @@ impl Detection {
         true
     }
 
-    /// Takes hits and lines, in order of their places, as far as the text they depend on is there.
+    /// Looks for names as far as the text they depend on is there, which is at least where hits can be taken.
+    fn look_for_names(&mut self, detector: &Detector, scanner: &mut Scanner, arena: &Arena, ends: bool) {
+        let known = if ends { arena.end() } else { arena.end().saturating_sub(LOOKAHEAD_BYTES as u64) };
+        let to = known.min(self.searched);
+        if to <= self.named {
+            return;
+        }
+        let base = arena.base();
+        let range = (self.named - base) as usize..(to - base) as usize;
+        names::find(arena.text(), range.start, range.end, &detector.rules.names, &mut scanner.names);
+        let place = |name: &names::Found| base + name.range.start as u64..base + name.range.end as u64;
+        self.names.extend(scanner.names.drain(..).map(|name| (place(&name), name)));
+        self.named = to;
+    }
+
+    /// Takes hits, names and lines, in order of their places, as far as the text they depend on is there.
     fn take_events(&mut self, detector: &Detector, arena: &Arena, ends: bool, found: &mut Vec<Detected>) {
         let window = Window { text: arena.text(), base: arena.base(), arena };
         loop {
             let hit = self.pending.front().copied();
+            let name =
+                self.names.front().map(|(place, _)| place.start).filter(|name| hit.is_none_or(|hit| *name < hit.end));
             let line = self.structure.next(&window, self.searched, ends);
             match (hit, line) {
-                (hit, Some(line)) if hit.is_none_or(|hit| line.position() <= hit.end) => {
+                (hit, Some(line)) if name.or(hit.map(|hit| hit.end)).is_none_or(|next| line.position() <= next) => {
                     let LineEvent::Ready { line, .. } = line else { return };
                     self.take_line(detector, &window, line, found);
+                }
+                _ if name.is_some() => {
+                    let Some((place, name)) = self.names.pop_front() else { return };
+                    self.take_name(detector, &window, place, name, found);
                 }
                 (Some(hit), _) => {
                     if !ends && hit.end + detector.rules.need(hit.pattern) > arena.end() {
@@ -222,9 +252,31 @@ impl Detection {
         }
     }
 
+    /// A name counts unless one was told over the same bytes.
+    fn take_name(
+        &mut self,
+        detector: &Detector,
+        window: &Window<'_>,
+        place: Range<u64>,
+        name: names::Found,
+        found: &mut Vec<Detected>,
+    ) {
+        let Some(entry) = detector.rules.name_entry else { return };
+        let Some(identifier) = detector.rules.identifiers.get(usize::from(entry)) else { return };
+        let Some(slot) = self.slots.get(usize::from(identifier.slot)) else { return };
+        let Some(start) = place.start.checked_sub(window.base).filter(|_| place.start >= slot.value_end) else {
+            return;
+        };
+        let range = start as usize..(place.end - window.base) as usize;
+        let names::Found { confidence, needs_health, accepted, .. } = name;
+        let candidate = Candidate { entry, identifier, range, sign: None, confidence, needs_health, accepted };
+        self.tell(detector, window, &candidate, found);
+    }
+
     fn give_back(&self, detector: &Detector, arena: &mut Arena) {
         let context = detector.context_before() as u64;
-        let first = self.pending.front().map_or(self.searched, |hit| hit.end);
+        let first = self.pending.front().map_or(self.searched, |hit| hit.end).min(self.named);
+        let first = self.names.front().map_or(first, |(place, _)| first.min(place.start));
         let lines = self.structure.keeps_from(self.searched);
         arena.discard_before(first.saturating_sub(context).min(lines));
     }
@@ -286,6 +338,15 @@ impl Detection {
             Role::Placeholder { length } => {
                 if window.is_word(end, length, false) {
                     self.evidence.placeholders = self.evidence.placeholders.saturating_add(1);
+                }
+            }
+            Role::Cue { relative, length } => {
+                if window.is_word(end, length, false)
+                    && let Some(name) = names::behind_cue(window.text, end, relative, &detector.rules.names)
+                {
+                    let base = window.base;
+                    let place = base + name.range.start as u64..base + name.range.end as u64;
+                    self.take_name(detector, window, place, name, found);
                 }
             }
             Role::Statement { length } => {

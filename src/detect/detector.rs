@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::names;
 use super::reading::LOOKAHEAD_BYTES;
 use super::rules::Rules;
 use super::settings::Settings;
@@ -42,6 +43,7 @@ pub struct Detector {
 pub struct Scanner {
     pub(super) scratch: Scratch,
     pub(super) hits: Vec<RawHit>,
+    pub(super) names: Vec<names::Found>,
 }
 
 impl Detector {
@@ -80,7 +82,7 @@ impl Detector {
     /// A worker's working memory.
     #[must_use]
     pub fn scanner(&self) -> Scanner {
-        Scanner { scratch: self.engine.scratch(), hits: Vec::new() }
+        Scanner { scratch: self.engine.scratch(), hits: Vec::new(), names: Vec::new() }
     }
 
     /// Hits in `window`, unconfirmed: what the engine alone does, for benchmarks.
@@ -93,7 +95,8 @@ impl Detector {
     /// Bytes before a hit's end on which its meaning can depend.
     #[must_use]
     pub fn context_before(&self) -> usize {
-        self.rules.max_width + LABEL_REACH_BYTES.max(VETO_REACH_BYTES).max(BEHIND_REACH_BYTES) + BOUNDARY_BYTES
+        let beside = LABEL_REACH_BYTES.max(VETO_REACH_BYTES).max(BEHIND_REACH_BYTES).max(names::BEFORE_BYTES);
+        self.rules.max_width + beside + BOUNDARY_BYTES
     }
 
     /// Bytes that the engine reads again, so that no match is lost between two windows.

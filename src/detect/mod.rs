@@ -16,6 +16,7 @@ mod detection;
 mod detector;
 mod document;
 mod icd10cm;
+mod names;
 mod reading;
 mod rules;
 mod settings;

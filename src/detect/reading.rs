@@ -1,6 +1,6 @@
 //! A short stretch of text read as people read it: the hyphens, blanks and digits of Unicode become those of ASCII,
 //! what has no width is left out. In: raw bytes behind a label; out: normalised bytes with the place of each.
-//! Every other character beyond ASCII becomes one [`OTHER`]. Bounds: [`LOOKAHEAD_BYTES`] of raw text.
+//! Latin letters lose their accents. Every other character beyond ASCII becomes one [`OTHER`]. Bounds: [`LOOKAHEAD_BYTES`] of raw text.
 
 use std::ops::Range;
 
@@ -17,6 +17,13 @@ const MAX_FILLER_WORD_BYTES: usize = 12;
 
 /// Stands for a character that has no ASCII counterpart.
 pub(super) const OTHER: u8 = 0xFF;
+
+/// The letters U+00C0 to U+00FF without their accents.
+const LATIN_1: &[u8; 64] = b"AAAAAAACEEEEIIIIDNOOOOO\xFFOUUUUYTsaaaaaaaceeeeiiiidnooooo\xFFouuuuyty";
+
+/// The letters U+0100 to U+017F without their accents.
+const LATIN_EXTENDED_A: &[u8; 128] = b"AaAaAaCcCcCcCcDdDdEeEeEeEeEeGgGgGgGgHhHhIiIiIiIiIiIiJjKkkLlLlLlLlLl\
+NnNnNnnNnOoOoOoOoRrRrRrSsSsSsSsTtTtTtUuUuUuUuUuUuWwYyYZzZzZzs";
 
 /// The normalised text and the place of each of its bytes.
 #[expect(
@@ -84,6 +91,13 @@ fn next_character(raw: &[u8]) -> Option<(Option<u8>, u8)> {
         [0xE2, 0x80, 0x80..=0x8A | 0xAF, ..] | [0xE3, 0x80, 0x80, ..] => (Some(b' '), 3),
         // Hyphens, dashes, the minus sign, small and full-width hyphens.
         [0xE2, 0x80, 0x90..=0x95, ..] | [0xE2, 0x88, 0x92, ..] | [0xEF, 0xB9, 0x98 | 0xA3, ..] => (Some(b'-'), 3),
+        // The apostrophes of typographers.
+        [0xE2, 0x80, 0x98 | 0x99, ..] => (Some(b'\''), 3),
+        [0xC3, last @ 0x80..=0xBF, ..] => (Some(LATIN_1.get(usize::from(last - 0x80)).copied().unwrap_or(OTHER)), 2),
+        [first @ 0xC4..=0xC5, last @ 0x80..=0xBF, ..] => {
+            let index = usize::from(first - 0xC4) * 64 + usize::from(last - 0x80);
+            (Some(LATIN_EXTENDED_A.get(index).copied().unwrap_or(OTHER)), 2)
+        }
         // Full-width forms U+FF01 to U+FF5E stand for ASCII 0x21 to 0x7E.
         [0xEF, 0xBC, last @ 0x81..=0xBF, ..] => (Some(last - 0x81 + 0x21), 3),
         [0xEF, 0xBD, last @ 0x80..=0x9E, ..] => (Some(last - 0x80 + 0x60), 3),
@@ -162,7 +176,7 @@ mod tests {
         assert_eq!(read("a\u{a0}b\u{3000}c\u{2009}d"), b"a b c d");
         assert_eq!(read("12\u{200b}34\u{ad}5"), b"12345");
         assert_eq!(read("６３３－１４ａ"), b"633-14a");
-        assert_eq!(read("é😀x"), [OTHER, OTHER, b'x']);
+        assert_eq!(read("éŁ😀x"), [b'e', b'L', OTHER, b'x']);
     }
 
     #[test]

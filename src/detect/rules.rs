@@ -10,9 +10,12 @@ use aho_corasick::AhoCorasick;
 use smallvec::SmallVec;
 
 use super::icd10cm::CodeSet;
+use super::names::Lexicon;
 use super::reading::{Filler, LOOKAHEAD_BYTES};
 use super::settings::{Settings, SiteForm};
-use super::signatures::{Entries, ExampleEntry, FieldEntry, IdentifierEntry, LabelEntry, ShapeEntry, Signatures};
+use super::signatures::{
+    Entries, ExampleEntry, FieldEntry, IdentifierEntry, LabelEntry, NamesEntry, ShapeEntry, Signatures,
+};
 use super::structure::columns::{Columns, Whose};
 use super::structure::hl7::MAX_SEGMENT_BYTES;
 use super::validate::{VALIDATORS, Validator, form_only};
@@ -44,6 +47,11 @@ pub(super) enum Role {
     Statement {
         length: u8,
     },
+    /// A word before a patient's name, or a relative's.
+    Cue {
+        relative: bool,
+        length: u8,
+    },
     /// The name of a record's segment.
     Segment {
         length: u8,
@@ -66,6 +74,9 @@ pub(super) struct Rules {
     pub(super) terms: Vec<Term>,
     pub(super) filler: Filler,
     pub(super) codes: CodeSet,
+    pub(super) names: Lexicon,
+    /// The entry that names in running text count for.
+    pub(super) name_entry: Option<u16>,
     /// Widest match of any pattern, in bytes.
     pub(super) max_width: usize,
     pub(super) examples: Vec<Example>,
@@ -209,6 +220,9 @@ impl Rules {
         for (source, entry) in &entries.deidentified {
             compiler.deidentified(source, entry);
         }
+        for (source, entry) in &entries.names {
+            compiler.names(source, entry);
+        }
         compiler.columns.add_words(&entries.columns.staff, &entries.columns.patient);
         compiler.resolve_within();
         compiler.finish(signatures, &entries)
@@ -296,6 +310,7 @@ struct Compiler {
     literals: HashMap<Vec<u8>, usize>,
     identifiers: Vec<Identifier>,
     terms: Vec<Term>,
+    names: Lexicon,
     categories: u8,
     examples: Vec<Example>,
     columns: Columns,
@@ -316,6 +331,7 @@ impl Compiler {
             literals: HashMap::new(),
             identifiers: Vec::new(),
             terms: Vec::new(),
+            names: Lexicon::default(),
             categories: 0,
             examples: Vec::new(),
             columns: Columns::default(),
@@ -333,6 +349,8 @@ impl Compiler {
                 max_width: self.patterns.iter().map(Pattern::max_width).fold(self.max_width, usize::max),
                 patterns: self.patterns,
                 roles: self.roles,
+                name_entry: position(&self.identifiers, IdentifierType::Name),
+                names: self.names,
                 identifiers: self.identifiers,
                 terms: self.terms,
                 filler: Filler::new(&entries.filler_words),
@@ -364,9 +382,9 @@ impl Compiler {
         if !(1..=4).contains(&*severity) {
             self.faults.push(source.fault(severity.at, "severity is 1 (critical) to 4 (low)"));
         }
-        let known = self.identifiers.iter().position(|known| known.identifier == *entry.identifier);
+        let known = position(&self.identifiers, *entry.identifier);
         self.identifiers.push(Identifier {
-            slot: known.map_or(index, |known| known as u16),
+            slot: known.unwrap_or(index),
             identifier: *entry.identifier,
             name: type_name(*entry.identifier),
             validator,
@@ -379,7 +397,7 @@ impl Compiler {
             forms,
             shapes,
         });
-        let first = known.unwrap_or(usize::from(index));
+        let first = usize::from(known.unwrap_or(index));
         if let Some(first) = self.identifiers.get_mut(first) {
             first.samples.extend(entry.samples.iter().map(|sample| Sample::of(sample)));
         }
@@ -585,6 +603,7 @@ impl Compiler {
         self.categories += 1;
         for term in &entry.terms {
             let index = self.terms.len() as u16;
+            self.names.add_word(term);
             self.terms.push(Term { weight: entry.weight, category });
             for spelling in spellings(term, &[" ", "\n", "_", ""]) {
                 let length = spelling.len().min(MAX_WORDS_BYTES) as u8;
@@ -603,6 +622,17 @@ impl Compiler {
                 let length = spelling.len().min(MAX_WORDS_BYTES) as u8;
                 self.literal(source, statement.at, &spelling, Role::Statement { length });
             }
+        }
+    }
+
+    fn names(&mut self, source: &Source, entry: &NamesEntry) {
+        self.names.add(entry);
+        let cues = entry.patient.iter().map(|cue| (cue, false)).chain(entry.relatives.iter().map(|cue| (cue, true)));
+        for (cue, relative) in cues {
+            // Two letters stand in too many words.
+            let literal = if cue.len() < 3 { format!("{}:", cue.as_str()) } else { cue.value.clone() };
+            let length = literal.len().min(MAX_WORDS_BYTES) as u8;
+            self.literal(source, cue.at, &literal, Role::Cue { relative, length });
         }
     }
 
@@ -632,6 +662,11 @@ impl Compiler {
     fn located<T>(&mut self, source: &Source, at: Position, result: Result<T, PatternError>) -> Option<T> {
         result.map_err(|error| self.faults.push(source.fault(at, format!("bad pattern: {error}")))).ok()
     }
+}
+
+/// The first entry of a type: its slot.
+fn position(identifiers: &[Identifier], wanted: IdentifierType) -> Option<u16> {
+    identifiers.iter().position(|known| known.identifier == wanted).map(|index| index as u16)
 }
 
 /// Categories are the bits of one word.

@@ -31,6 +31,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("phi/member_id.yaml", include_str!("../../signatures/phi/member_id.yaml")),
     ("phi/mrn.yaml", include_str!("../../signatures/phi/mrn.yaml")),
     ("phi/name.yaml", include_str!("../../signatures/phi/name.yaml")),
+    ("phi/names.yaml", include_str!("../../signatures/phi/names.yaml")),
     ("phi/network.yaml", include_str!("../../signatures/phi/network.yaml")),
     ("phi/npi.yaml", include_str!("../../signatures/phi/npi.yaml")),
     ("phi/phone.yaml", include_str!("../../signatures/phi/phone.yaml")),
@@ -95,6 +96,18 @@ impl Signatures {
         }
     }
 
+    /// The words beside names alone.
+    #[cfg(test)]
+    pub(super) fn lexicon(&self) -> super::names::Lexicon {
+        let mut lexicon = super::names::Lexicon::default();
+        let entries = self.parse().unwrap_or_default();
+        entries.names.iter().for_each(|(_, entry)| lexicon.add(entry));
+        for (_, entry) in &entries.health {
+            entry.terms.iter().for_each(|term| lexicon.add_word(term));
+        }
+        lexicon
+    }
+
     pub(super) fn parse(&self) -> Result<Entries, Vec<Fault>> {
         let (mut entries, mut faults) = (Entries::default(), Vec::new());
         for source in &self.files {
@@ -113,6 +126,7 @@ pub(super) struct Entries {
     pub(super) identifiers: Vec<(Source, IdentifierEntry)>,
     pub(super) health: Vec<(Source, HealthEntry)>,
     pub(super) deidentified: Vec<(Source, DeidentifiedEntry)>,
+    pub(super) names: Vec<(Source, NamesEntry)>,
     pub(super) filler_words: Vec<String>,
     pub(super) columns: ColumnsEntry,
     pub(super) vetoes: BTreeMap<String, Vec<String>>,
@@ -123,6 +137,7 @@ impl Entries {
         self.identifiers.extend(file.identifiers.into_iter().map(|entry| (source.clone(), entry)));
         self.health.extend(file.health.into_iter().map(|entry| (source.clone(), entry)));
         self.deidentified.extend(file.deidentified.map(|entry| (source.clone(), entry)));
+        self.names.extend(file.names.map(|entry| (source.clone(), entry)));
         self.filler_words.extend(file.filler_words);
         self.columns.staff.extend(file.columns.staff);
         self.columns.patient.extend(file.columns.patient);
@@ -140,6 +155,7 @@ struct SignatureFile {
     #[serde(default)]
     health: Vec<HealthEntry>,
     deidentified: Option<DeidentifiedEntry>,
+    names: Option<NamesEntry>,
     /// Words that may stand between any label and its value.
     #[serde(default)]
     filler_words: Vec<String>,
@@ -317,4 +333,36 @@ pub(super) struct DeidentifiedEntry {
     #[serde(default)]
     pub(super) generalised: Vec<Located<String>>,
     pub(super) statements: Vec<Located<String>>,
+}
+
+/// Words beside names (see `names.yaml`), none of them in need of the others.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct NamesEntry {
+    /// Stand before a patient's name.
+    pub(super) patient: Vec<Located<String>>,
+    /// Stand before or behind a relative's.
+    pub(super) relatives: Vec<Located<String>>,
+    /// Stand before anybody's.
+    pub(super) titles: Vec<String>,
+    /// Stand before the name of one who treats, writes or serves.
+    pub(super) providers: Vec<String>,
+    /// As those, before a colon only.
+    pub(super) headers: Vec<String>,
+    /// Stand behind such a name, in capitals.
+    pub(super) credentials: Vec<String>,
+    /// Stand behind a patient's name.
+    pub(super) behind: Vec<String>,
+    /// May stand between such a word and the name.
+    pub(super) links: Vec<String>,
+    /// Make a name a thing's, in it or behind it.
+    pub(super) things: Vec<String>,
+    /// Make a name a place's, before it.
+    pub(super) places: Vec<String>,
+    /// Whole names of nobody.
+    pub(super) nobody: Vec<String>,
+    /// Names that are words of ordinary text too.
+    pub(super) words: Vec<String>,
+    /// Words that no name has.
+    pub(super) no_names: Vec<String>,
 }

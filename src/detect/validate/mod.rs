@@ -25,11 +25,13 @@ mod zip;
 use smallvec::SmallVec;
 
 use super::icd10cm::CodeSet;
+use super::names::Lexicon;
 use crate::event::Confidence;
 
 /// What validators may know besides the value.
 pub(super) struct Context<'a> {
     pub(super) codes: &'a CodeSet,
+    pub(super) names: &'a Lexicon,
 }
 
 /// A value that may be what its form says.
@@ -43,7 +45,7 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    fn new(canonical: impl IntoIterator<Item = u8>, reason: &'static str) -> Option<Self> {
+    pub(super) fn new(canonical: impl IntoIterator<Item = u8>, reason: &'static str) -> Option<Self> {
         Some(Self { canonical: canonical.into_iter().collect(), reason, at_most: Confidence::High })
     }
 }
@@ -122,13 +124,18 @@ mod tests {
 
     /// Canonical form of an accepted value.
     pub(super) fn validate(validator: Validator, value: &str) -> Option<String> {
-        let accepted = validator(value.as_bytes(), &Context { codes: codes() })?;
+        let accepted = validator(value.as_bytes(), &context())?;
         Some(String::from_utf8(accepted.canonical.to_vec()).unwrap())
     }
 
-    pub(super) fn codes() -> &'static CodeSet {
-        static CODES: OnceLock<CodeSet> = OnceLock::new();
-        CODES.get_or_init(|| CodeSet::parse(&Signatures::built_in().icd10cm).unwrap())
+    /// What validators know by the rules of the binary.
+    pub(super) fn context() -> Context<'static> {
+        static KNOWN: OnceLock<(CodeSet, Lexicon)> = OnceLock::new();
+        let (codes, names) = KNOWN.get_or_init(|| {
+            let signatures = Signatures::built_in();
+            (CodeSet::parse(&signatures.icd10cm).unwrap(), signatures.lexicon())
+        });
+        Context { codes, names }
     }
 
     #[test]
@@ -136,7 +143,7 @@ mod tests {
         for (_, validator) in VALIDATORS {
             for length in 0..40 {
                 for byte in [0, b' ', b'-', b'.', b'0', b'9', b'A', b'z', 0xFF] {
-                    let _ = validator(&vec![byte; length], &Context { codes: codes() });
+                    let _ = validator(&vec![byte; length], &context());
                 }
             }
         }
@@ -155,7 +162,7 @@ mod tests {
         ) {
             for (_, validator) in VALIDATORS {
                 for value in [&bytes, &like.clone().into_bytes()] {
-                    let _ = validator(value, &Context { codes: codes() });
+                    let _ = validator(value, &context());
                 }
             }
         }
