@@ -53,6 +53,11 @@ impl Candidate<'_> {
         window.base + self.range.start as u64..window.base + self.range.end as u64
     }
 
+    /// How sure it is, of its form and of its place.
+    pub(super) fn told_confidence(&self) -> Confidence {
+        self.confidence.min(self.accepted.at_most)
+    }
+
     /// As it is told.
     pub(super) fn detected(&self, detector: &Detector, window: &Window<'_>, identity: u64) -> Detected {
         let arena_range = self.arena_range(window);
@@ -63,7 +68,7 @@ impl Candidate<'_> {
             start: place.source,
             end: window.arena.source_end(arena_range.end),
             path: place.path.to_owned(),
-            confidence: self.confidence.min(self.accepted.at_most),
+            confidence: self.told_confidence(),
             masked: Redacted::mask(window.text.get(self.range.clone()).unwrap_or_default()),
             fingerprint: detector.fingerprints.as_ref().map(print),
             reasons: self.reasons(detector, arena_range.start),

@@ -16,8 +16,8 @@
 //! | `health_only` | H ≥ `clear_health` otherwise |
 //! | `none` | all else |
 //!
-//! Names, telephones and addresses that nothing says to be a patient's are taken for those of who treats where the text
-//! has a provider's number: they make `pii_only`.
+//! Names, telephones, addresses and birthdays that nothing says to be a patient's are taken for those of who treats where
+//! the text has a provider's number or words of the `career` category: they make `pii_only`.
 //!
 //! Severity: of `phi`, the gravest of its identifiers' severities, 1 from `many_individuals` people on; of `pii_only`, 4;
 //! else none. The score is at least 0.5 exactly when the class is `phi`.
@@ -57,6 +57,8 @@ pub(super) struct Thresholds {
     pub(super) values: ClassificationEntry,
     /// The category whose words tell the story of one patient.
     pub(super) case: Option<u8>,
+    /// That whose words speak of who treats.
+    pub(super) career: Option<u8>,
 }
 
 /// What was found so far, as far as the class depends on it.
@@ -169,10 +171,12 @@ impl Evidence {
     }
 
     /// Whether all people in it may well be those who treat.
-    fn is_of_providers(&self) -> bool {
+    fn is_of_providers(&self, thresholds: &Thresholds) -> bool {
         let numbers = [IdentifierType::Npi, IdentifierType::Dea];
-        self.people().all(|found| found.anybodys && found.best < Confidence::High)
-            && self.believed().any(|found| numbers.contains(&found.identifier))
+        let career = thresholds.career.is_some_and(|career| self.categories & (1 << career) != 0);
+        let theirs = |found: &Found| found.anybodys || found.identifier == IdentifierType::Dob;
+        self.people().all(|found| theirs(found) && found.best < Confidence::High)
+            && (career || self.believed().any(|found| numbers.contains(&found.identifier)))
     }
 
     fn deidentified(&self, health: f64, values: &ClassificationEntry) -> Deidentified {
@@ -188,15 +192,17 @@ impl Evidence {
     }
 
     /// Whether the identifiers make PHI.
-    fn identifies(&self, sums: &Sums, values: &ClassificationEntry) -> bool {
+    fn identifies(&self, sums: &Sums, thresholds: &Thresholds) -> bool {
+        let values = &thresholds.values;
         let labelled = self.people().any(|found| found.strong && found.best == Confidence::High);
         let several = self.people().count() > 1;
         let described = several && sums.identifiers >= values.described;
         let is_record = |found: &Found| found.health >= values.record_health && found.best == Confidence::High;
         let on_record = several && self.people().any(is_record);
-        on_record
-            || self.people().next().is_some() && sums.health >= values.clear_health && !self.is_of_providers()
-            || (labelled || described) && sums.health >= values.some_health
+        let enough = on_record
+            || self.people().next().is_some() && sums.health >= values.clear_health
+            || (labelled || described) && sums.health >= values.some_health;
+        enough && !self.is_of_providers(thresholds)
     }
 
     /// Whether a set of quasi-identifiers makes PHI.
@@ -211,7 +217,7 @@ impl Evidence {
 pub(super) fn verdict(evidence: &Evidence, individuals: [u64; 2], thresholds: &Thresholds) -> Verdict {
     let values = &thresholds.values;
     let sums = evidence.sums(values);
-    let (identifies, singles_out) = (evidence.identifies(&sums, values), evidence.singles_out(&sums, thresholds));
+    let (identifies, singles_out) = (evidence.identifies(&sums, thresholds), evidence.singles_out(&sums, thresholds));
     let classification = match evidence.people().next() {
         _ if identifies || singles_out => Classification::Phi,
         Some(_) => Classification::PiiOnly,

@@ -20,6 +20,7 @@ use super::detector::{Detector, Scanner, identity};
 use super::names;
 use super::reading::LOOKAHEAD_BYTES;
 use super::rules::{Identifier, Role};
+use super::structure::columns::Whose;
 use super::structure::{Field, LineEvent, Structure, hl7};
 use super::window::Window;
 use crate::content::Arena;
@@ -103,8 +104,12 @@ struct Told {
 }
 
 impl Told {
-    fn overlaps(&self, range: &Range<u64>) -> bool {
-        self.places.iter().any(|(start, end)| *start < range.end && range.start < *end)
+    /// Whether something was told of some of these bytes, and not of a part of them only.
+    fn covers(&self, range: &Range<u64>) -> bool {
+        self.places.iter().any(|(start, end)| {
+            let within = range.start <= *start && *end <= range.end && end - start < range.end - range.start;
+            *start < range.end && range.start < *end && !within
+        })
     }
 
     fn add(&mut self, range: &Range<u64>) {
@@ -288,7 +293,7 @@ impl Detection {
         let range = start as usize..(place.end - window.base) as usize;
         let names::Found { confidence, needs_health, accepted, .. } = name;
         let candidate = Candidate { entry, identifier, range, sign: None, confidence, needs_health, accepted };
-        self.tell(detector, window, &candidate, found);
+        self.tell(detector, window, candidate, found);
     }
 
     fn give_back(&self, detector: &Detector, arena: &mut Arena) {
@@ -308,7 +313,7 @@ impl Detection {
     fn take_fields(&mut self, detector: &Detector, window: &Window<'_>, fields: &[Field], found: &mut Vec<Detected>) {
         for Field { sign, range } in fields {
             candidate::in_field(detector, window, range.clone(), *sign, |candidate| {
-                self.tell(detector, window, &candidate, found);
+                self.tell(detector, window, candidate, found);
             });
         }
     }
@@ -345,7 +350,7 @@ impl Detection {
             }
             Role::Shape { identifier, shape } => {
                 if let Some(candidate) = self.confirm_shape(detector, window, identifier, shape, end) {
-                    self.tell(detector, window, &candidate, found);
+                    self.tell(detector, window, candidate, found);
                 }
             }
             Role::Segment { length } => {
@@ -409,7 +414,7 @@ impl Detection {
             if !form.begins {
                 self.labelled_until = self.labelled_until.max(window.base + candidate.range.end as u64);
             }
-            self.tell(detector, window, &candidate, found);
+            self.tell(detector, window, candidate, found);
         }
     }
 
@@ -464,18 +469,27 @@ impl Detection {
     }
 
     /// Counts a candidate and tells it, now or when the text speaks of health.
-    fn tell(&mut self, detector: &Detector, window: &Window<'_>, candidate: &Candidate<'_>, found: &mut Vec<Detected>) {
+    fn tell(
+        &mut self,
+        detector: &Detector,
+        window: &Window<'_>,
+        mut candidate: Candidate<'_>,
+        found: &mut Vec<Detected>,
+    ) {
         let identifier = candidate.identifier;
         let range = candidate.arena_range(window);
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        if self.told.overlaps(&range) {
+        if self.told.covers(&range) {
             return;
         }
         self.told.add(&range);
+        if identifier.whose == Whose::Anybodys && self.structure.is_of_staff() {
+            candidate.confidence = Confidence::Low;
+        }
         slot.value_end = slot.value_end.max(range.end);
         let identity = identity(&identifier.name, &candidate.accepted.canonical);
         if !candidate.needs_health || self.evidence.speaks_of_health() {
-            let confidence = candidate.confidence.min(candidate.accepted.at_most);
+            let confidence = candidate.told_confidence();
             if self.count(detector, identifier, confidence, identity) {
                 found.push(candidate.detected(detector, window, identity));
             }

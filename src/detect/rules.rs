@@ -618,13 +618,16 @@ impl Compiler {
         let own = entries.classification.clone();
         let is_own = own.is_some();
         let (source, values) = own.or_else(built_in)?;
-        let case = entries.health.iter().position(|(_, health)| *health.category == *values.case);
-        if is_own && case.is_none() {
-            let hint = did_you_mean(&values.case, entries.health.iter().map(|(_, health)| health.category.as_str()));
-            let message = format!("no category {:?} under health{hint}", values.case.as_str());
-            self.faults.push(source.fault(values.case.at, message));
-        }
-        Some(Thresholds { case: case.map(|case| case as u8), values })
+        let mut category = |name: &Located<String>| {
+            let place = entries.health.iter().position(|(_, health)| *health.category == **name);
+            if is_own && place.is_none() {
+                let hint = did_you_mean(name, entries.health.iter().map(|(_, health)| health.category.as_str()));
+                self.faults.push(source.fault(name.at, format!("no category {:?} under health{hint}", name.as_str())));
+            }
+            place.map(|place| place as u8)
+        };
+        let (case, career) = (category(&values.case), category(&values.career));
+        Some(Thresholds { case, career, values })
     }
 
     fn health(&mut self, source: &Source, entry: &super::signatures::HealthEntry) {

@@ -419,6 +419,7 @@ pub(super) struct ClassificationEntry {
     pub(super) many_individuals: u64,
     pub(super) worth: Worth,
     pub(super) case: Located<String>,
+    pub(super) career: Located<String>,
 }
 
 /// What a finding is worth beside a certain one.

@@ -67,6 +67,11 @@ impl Structure {
         }
     }
 
+    /// Whether the current line stands in a table of those who treat.
+    pub(super) fn is_of_staff(&self) -> bool {
+        self.table.as_ref().is_some_and(Table::is_of_staff)
+    }
+
     /// Text before it is no longer needed.
     pub(super) fn keeps_from(&self, searched: u64) -> u64 {
         if self.table.is_some() || searched - self.start.min(searched) <= MAX_LINE_BYTES {

@@ -42,6 +42,8 @@ pub(super) struct Table {
     /// For aligned columns: where each begins in its line.
     starts: SmallVec<[usize; 16]>,
     misfits: u8,
+    /// It is about those who treat.
+    staff: bool,
 }
 
 /// What became of a line.
@@ -57,6 +59,11 @@ impl Table {
         matches!(self.delimiter, Delimiter::Byte(b',' | b';' | b'\t'))
     }
 
+    /// Whether its people are those who treat.
+    pub(super) fn is_of_staff(&self) -> bool {
+        self.staff
+    }
+
     /// The table that a line is the head of.
     pub(super) fn of_head(columns: &Columns, text: &[u8], line: Range<usize>) -> Option<Self> {
         if line.len() > MAX_HEAD_LINE_BYTES || line.len() < 5 {
@@ -69,11 +76,12 @@ impl Table {
         let of_staff = heads.iter().any(|head| head.of_staff && !head.of_patient);
         let named = |head: &Head| head.named.filter(|_| head.whose != Whose::Anybodys || of_patient || !of_staff);
         let columns: SmallVec<[Option<Named>; 16]> = heads.iter().map(named).collect();
-        if columns.iter().all(Option::is_none) {
+        let staff = of_staff && !of_patient;
+        if columns.iter().all(Option::is_none) && !staff {
             return None;
         }
         let starts = cells.iter().map(|cell| cell.start - line.start).collect();
-        Some(Self { delimiter, columns, starts, misfits: 0 })
+        Some(Self { delimiter, columns, starts, misfits: 0, staff })
     }
 
     /// Reads a row.
