@@ -44,12 +44,13 @@ pub(super) fn is_media(opening: &Opening<'_>) -> bool {
     !opening.after_gap && (opening.first.starts_with(b"%PDF-") || (media && !looks_like_text(opening.first)))
 }
 
-/// Text has no NUL and hardly a control character; random bytes have 11 in a hundred.
+/// Text has no NUL and hardly a control character, save separators (MLLP, NCPDP); random bytes have 9 in a hundred.
 pub(super) fn looks_like_text(first: &[u8]) -> bool {
     if utf16_order(first).is_some() {
         return true;
     }
-    let control = first.iter().filter(|byte| **byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1E));
+    let control =
+        first.iter().filter(|byte| **byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0B..=0x0C | 0x1C..=0x1E));
     let (mut count, mut zeros) = (0, 0);
     for byte in control {
         count += 1;

@@ -1,6 +1,6 @@
 //! A short stretch of text read as people read it: the hyphens, blanks and digits of Unicode become those of ASCII,
 //! what has no width is left out. In: raw bytes behind a label; out: normalised bytes with the place of each.
-//! Every other character beyond ASCII becomes one [`OTHER`]. Bounds: [`LOOKAHEAD_BYTES`] of raw text.
+//! Latin letters lose their accents. Every other character beyond ASCII becomes one [`OTHER`]. Bounds: [`LOOKAHEAD_BYTES`] of raw text.
 
 use std::ops::Range;
 
@@ -17,6 +17,13 @@ const MAX_FILLER_WORD_BYTES: usize = 12;
 
 /// Stands for a character that has no ASCII counterpart.
 pub(super) const OTHER: u8 = 0xFF;
+
+/// The letters U+00C0 to U+00FF without their accents.
+const LATIN_1: &[u8; 64] = b"AAAAAAACEEEEIIIIDNOOOOO\xFFOUUUUYTsaaaaaaaceeeeiiiidnooooo\xFFouuuuyty";
+
+/// The letters U+0100 to U+017F without their accents.
+const LATIN_EXTENDED_A: &[u8; 128] = b"AaAaAaCcCcCcCcDdDdEeEeEeEeEeGgGgGgGgHhHhIiIiIiIiIiIiJjKkkLlLlLlLlLl\
+NnNnNnnNnOoOoOoOoRrRrRrSsSsSsSsTtTtTtUuUuUuUuUuUuWwYyYZzZzZzs";
 
 /// The normalised text and the place of each of its bytes.
 #[expect(
@@ -84,6 +91,13 @@ fn next_character(raw: &[u8]) -> Option<(Option<u8>, u8)> {
         [0xE2, 0x80, 0x80..=0x8A | 0xAF, ..] | [0xE3, 0x80, 0x80, ..] => (Some(b' '), 3),
         // Hyphens, dashes, the minus sign, small and full-width hyphens.
         [0xE2, 0x80, 0x90..=0x95, ..] | [0xE2, 0x88, 0x92, ..] | [0xEF, 0xB9, 0x98 | 0xA3, ..] => (Some(b'-'), 3),
+        // The apostrophes of typographers.
+        [0xE2, 0x80, 0x98 | 0x99, ..] => (Some(b'\''), 3),
+        [0xC3, last @ 0x80..=0xBF, ..] => (Some(LATIN_1.get(usize::from(last - 0x80)).copied().unwrap_or(OTHER)), 2),
+        [first @ 0xC4..=0xC5, last @ 0x80..=0xBF, ..] => {
+            let index = usize::from(first - 0xC4) * 64 + usize::from(last - 0x80);
+            (Some(LATIN_EXTENDED_A.get(index).copied().unwrap_or(OTHER)), 2)
+        }
         // Full-width forms U+FF01 to U+FF5E stand for ASCII 0x21 to 0x7E.
         [0xEF, 0xBC, last @ 0x81..=0xBF, ..] => (Some(last - 0x81 + 0x21), 3),
         [0xEF, 0xBD, last @ 0x80..=0x9E, ..] => (Some(last - 0x80 + 0x60), 3),
@@ -105,10 +119,10 @@ impl Filler {
         Self { words: words.iter().map(|word| Reading::of(word.to_lowercase().as_bytes()).text().to_vec()).collect() }
     }
 
-    /// Where the value starts; `None` when something else, or a blank to fill in, stands there.
-    pub(super) fn skip(&self, text: &[u8]) -> Option<usize> {
-        let (mut at, mut line_ends, mut underscores) = (0, 0, 0);
-        while at <= MAX_FILLER_BYTES {
+    /// Where the value starts, behind marks and, with `words`, filler words; `None` when something else, or a blank to fill in, stands there.
+    pub(super) fn skip(&self, text: &[u8], words: bool) -> Option<usize> {
+        let (mut at, mut line_ends, mut underscores, mut blanks) = (0, 0, 0, 0);
+        while at - blanks <= MAX_FILLER_BYTES {
             let rest = text.get(at..)?;
             let byte = *rest.first()?;
             match byte {
@@ -117,10 +131,14 @@ impl Filler {
                 // `____` is a form to fill in, and what follows it belongs to the next field.
                 b'_' if underscores == 2 => return None,
                 b'_' => underscores += 1,
+                // Aligned columns: a run of blanks is as good as one.
+                b' ' if rest.get(1) == Some(&b' ') => blanks += 1,
+                // What stands in parentheses on the next line is something of its own.
+                b'(' if line_ends == 1 => return None,
                 b' ' | b'\t' | b'\r' | b':' | b'#' | b'=' | b'.' | b',' | b';' | b'|' | b'"' | b'\'' | b'(' | b')'
                 | b'[' | b']' | b'<' | b'>' | b'*' | b'/' | b'\\' | b'-' => {}
                 _ => {
-                    let word = self.word(rest);
+                    let word = if words { self.word(rest) } else { 0 };
                     if word == 0 {
                         return Some(at);
                     }
@@ -158,7 +176,7 @@ mod tests {
         assert_eq!(read("a\u{a0}b\u{3000}c\u{2009}d"), b"a b c d");
         assert_eq!(read("12\u{200b}34\u{ad}5"), b"12345");
         assert_eq!(read("６３３－１４ａ"), b"633-14a");
-        assert_eq!(read("é😀x"), [OTHER, OTHER, b'x']);
+        assert_eq!(read("éŁ😀x"), [b'e', b'L', OTHER, b'x']);
     }
 
     #[test]
@@ -185,12 +203,13 @@ mod tests {
     #[test]
     fn filler_ends_at_the_value_or_at_something_else() {
         let filler = Filler::new(&["number".into(), "número".into(), "is".into()]);
-        assert_eq!(filler.skip(b" number is: 5"), Some(12));
-        assert_eq!(filler.skip(&read(" número 5")), Some(8));
-        assert_eq!(filler.skip(b" isn 5"), Some(1), "a longer word is no filler");
-        assert_eq!(filler.skip(b": ____ 5"), None, "a form to fill in");
-        assert_eq!(filler.skip(b":\n\n5"), None, "two lines on");
-        assert_eq!(filler.skip(b""), None);
-        assert_eq!(filler.skip(&[b' '; 80]), None);
+        assert_eq!(filler.skip(b" number is: 5", true), Some(12));
+        assert_eq!(filler.skip(&read(" número 5"), true), Some(8));
+        assert_eq!(filler.skip(b" isn 5", true), Some(1), "a longer word is no filler");
+        assert_eq!(filler.skip(b": ____ 5", true), None, "a form to fill in");
+        assert_eq!(filler.skip(b":\n\n5", true), None, "two lines on");
+        assert_eq!(filler.skip(b"", true), None);
+        assert_eq!(filler.skip(&[b' '; 80], true), None);
+        assert_eq!(filler.skip(&[[b' '; 80].as_slice(), b"5"].concat(), true), Some(80));
     }
 }
