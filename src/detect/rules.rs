@@ -5,10 +5,12 @@
 //! health term also a line break, `_` or nothing. The widths found here bound how much text a hit can depend on: see `detector`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 use smallvec::SmallVec;
 
+use super::classify::Thresholds;
 use super::icd10cm::CodeSet;
 use super::names::Lexicon;
 use super::reading::{Filler, LOOKAHEAD_BYTES};
@@ -81,6 +83,7 @@ pub(super) struct Rules {
     pub(super) max_width: usize,
     pub(super) examples: Vec<Example>,
     pub(super) columns: Columns,
+    pub(super) thresholds: Arc<Thresholds>,
     /// Fields of records, by their names: `PID-5`.
     records: HashMap<String, Named>,
 }
@@ -98,7 +101,9 @@ pub(super) struct Identifier {
     pub(super) strong: bool,
     pub(super) weight: f64,
     pub(super) health: f64,
+    pub(super) quasi: f64,
     pub(super) severity: u8,
+    pub(super) whose: Whose,
     pub(super) forms: Vec<Form>,
     pub(super) shapes: Vec<CompiledShape>,
 }
@@ -344,8 +349,10 @@ impl Compiler {
 
     fn finish(mut self, signatures: &Signatures, entries: &Entries) -> Result<Rules, Vec<Fault>> {
         let codes = CodeSet::parse(&signatures.icd10cm).map_err(|fault| self.faults.push(fault)).ok();
-        match codes {
-            Some(codes) if self.faults.is_empty() => Ok(Rules {
+        let thresholds = self.thresholds(entries);
+        match codes.zip(thresholds) {
+            Some((codes, thresholds)) if self.faults.is_empty() => Ok(Rules {
+                thresholds: Arc::new(thresholds),
                 max_width: self.patterns.iter().map(Pattern::max_width).fold(self.max_width, usize::max),
                 patterns: self.patterns,
                 roles: self.roles,
@@ -393,12 +400,14 @@ impl Compiler {
             strong: entry.strong,
             weight: entry.weight,
             health: entry.health,
+            quasi: entry.quasi,
+            whose: whose(entry),
             severity: *severity,
             forms,
             shapes,
         });
-        let first = known.unwrap_or(usize::from(index));
-        if let Some(first) = self.identifiers.get_mut(first) {
+        let first = known.unwrap_or(index);
+        if let Some(first) = self.identifiers.get_mut(usize::from(first)) {
             first.samples.extend(entry.samples.iter().map(|sample| Sample::of(sample)));
         }
         let example = |text: &Located<String>, find: Vec<String>, confidence| Example {
@@ -590,6 +599,20 @@ impl Compiler {
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words);
         let at = names.first()?.at;
         self.located(source, at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
+    }
+
+    fn thresholds(&mut self, entries: &Entries) -> Option<Thresholds> {
+        let Some((source, entry)) = &entries.classification else {
+            self.faults.push(Fault::of_file("phi", "no file has a section \"classification\""));
+            return None;
+        };
+        let case = entries.health.iter().position(|(_, health)| *health.category == *entry.case);
+        if case.is_none() {
+            let hint = did_you_mean(&entry.case, entries.health.iter().map(|(_, health)| health.category.as_str()));
+            self.faults
+                .push(source.fault(entry.case.at, format!("no category {:?} under health{hint}", entry.case.as_str())));
+        }
+        Some(Thresholds { values: entry.clone(), case: case? as u8 })
     }
 
     fn health(&mut self, source: &Source, entry: &super::signatures::HealthEntry) {

@@ -89,9 +89,8 @@ mod tests {
 
     #[test]
     fn addresses_of_networks_that_anybody_has_are_hardly_believed() {
-        let confidence = |value: &str| {
-            ip(value.as_bytes(), &super::super::tests::context()).map(|accepted| accepted.at_most)
-        };
+        let confidence =
+            |value: &str| ip(value.as_bytes(), &super::super::tests::context()).map(|accepted| accepted.at_most);
         for public in ["203.181.196.15", "8.8.4.64", "2600:1700::1f3"] {
             assert_eq!(confidence(public), Some(Confidence::High), "{public}");
         }

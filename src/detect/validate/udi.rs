@@ -31,9 +31,8 @@ mod tests {
 
     #[test]
     fn the_check_digit_decides() {
-        let confidence = |value: &str| {
-            udi(value.as_bytes(), &super::super::tests::context()).map(|accepted| accepted.at_most)
-        };
+        let confidence =
+            |value: &str| udi(value.as_bytes(), &super::super::tests::context()).map(|accepted| accepted.at_most);
         assert_eq!(confidence("(01)00825127384761(21)83165491"), Some(Confidence::High));
         assert_eq!(confidence("(01)00825127384762(21)83165491"), Some(Confidence::Medium));
         assert_eq!(validate(udi, "(01)00825127384762(21)83165491"), Some("0082512738476283165491".into()));
