@@ -56,7 +56,7 @@ pub struct Sums {
 pub(super) struct Thresholds {
     pub(super) values: ClassificationEntry,
     /// The category whose words tell the story of one patient.
-    pub(super) case: u8,
+    pub(super) case: Option<u8>,
 }
 
 /// What was found so far, as far as the class depends on it.
@@ -202,7 +202,7 @@ impl Evidence {
     /// Whether a set of quasi-identifiers makes PHI.
     fn singles_out(&self, sums: &Sums, thresholds: &Thresholds) -> bool {
         let values = &thresholds.values;
-        let case = self.categories & (1 << thresholds.case) != 0;
+        let case = thresholds.case.is_some_and(|case| self.categories & (1 << case) != 0);
         let enough = if case { values.quasi_in_case } else { values.quasi_alone };
         sums.health >= values.quasi_health && sums.quasi_identifiers >= enough
     }

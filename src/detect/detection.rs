@@ -158,6 +158,9 @@ impl Detection {
             self.take_events(detector, arena, ends, found);
             self.give_back(detector, arena);
             if !searched || self.searched == arena.end() {
+                if ends {
+                    self.tell_held_names(detector, found);
+                }
                 return;
             }
         }
@@ -264,7 +267,19 @@ impl Detection {
         name: names::Found,
         found: &mut Vec<Detected>,
     ) {
-        let Some(entry) = detector.rules.name_entry else { return };
+        self.take_found(detector, window, detector.rules.name_entry, place, name, found);
+    }
+
+    fn take_found(
+        &mut self,
+        detector: &Detector,
+        window: &Window<'_>,
+        entry: Option<u16>,
+        place: Range<u64>,
+        name: names::Found,
+        found: &mut Vec<Detected>,
+    ) {
+        let Some(entry) = entry else { return };
         let Some(identifier) = detector.rules.identifiers.get(usize::from(entry)) else { return };
         let Some(slot) = self.slots.get(usize::from(identifier.slot)) else { return };
         let Some(start) = place.start.checked_sub(window.base).filter(|_| place.start >= slot.value_end) else {
@@ -350,6 +365,13 @@ impl Detection {
                     let base = window.base;
                     let place = base + name.range.start as u64..base + name.range.end as u64;
                     self.take_name(detector, window, place, name, found);
+                }
+            }
+            Role::Street { street, length } => {
+                if let Some(address) = names::address(window.text, end, length, street, &detector.rules.names) {
+                    let base = window.base;
+                    let place = base + address.range.start as u64..base + address.range.end as u64;
+                    self.take_found(detector, window, detector.rules.address_entry, place, address, found);
                 }
             }
             Role::Statement { length } => {
@@ -466,6 +488,19 @@ impl Detection {
             self.held.push(Held { entry: candidate.entry, detected });
         } else {
             self.held_more = true;
+        }
+    }
+
+    /// Nothing spoke of health: names that waited for that are told as nobody's.
+    fn tell_held_names(&mut self, detector: &Detector, found: &mut Vec<Detected>) {
+        for Held { entry, mut detected } in std::mem::take(&mut self.held) {
+            let Some(identifier) = detector.rules.identifiers.get(usize::from(entry)) else { continue };
+            detected.finding.confidence = Confidence::Low;
+            if identifier.identifier == IdentifierType::Name
+                && self.count(detector, identifier, Confidence::Low, detected.identity)
+            {
+                found.push(detected);
+            }
         }
     }
 

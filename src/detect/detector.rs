@@ -95,7 +95,7 @@ impl Detector {
     /// Bytes before a hit's end on which its meaning can depend.
     #[must_use]
     pub fn context_before(&self) -> usize {
-        let beside = LABEL_REACH_BYTES.max(VETO_REACH_BYTES).max(BEHIND_REACH_BYTES).max(names::BEFORE_BYTES);
+        let beside = LABEL_REACH_BYTES.max(VETO_REACH_BYTES).max(BEHIND_REACH_BYTES).max(names::ADDRESS_BEFORE_BYTES);
         self.rules.max_width + beside + BOUNDARY_BYTES
     }
 

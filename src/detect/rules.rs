@@ -12,11 +12,11 @@ use smallvec::SmallVec;
 
 use super::classify::Thresholds;
 use super::icd10cm::CodeSet;
-use super::names::Lexicon;
+use super::names::{Lexicon, Street, too_long};
 use super::reading::{Filler, LOOKAHEAD_BYTES};
 use super::settings::{Settings, SiteForm};
 use super::signatures::{
-    Entries, ExampleEntry, FieldEntry, IdentifierEntry, LabelEntry, NamesEntry, ShapeEntry, Signatures,
+    AddressesEntry, Entries, ExampleEntry, FieldEntry, IdentifierEntry, LabelEntry, NamesEntry, ShapeEntry, Signatures,
 };
 use super::structure::columns::{Columns, Whose};
 use super::structure::hl7::MAX_SEGMENT_BYTES;
@@ -49,6 +49,11 @@ pub(super) enum Role {
     Statement {
         length: u8,
     },
+    /// A word of a street.
+    Street {
+        street: Street,
+        length: u8,
+    },
     /// A word before a patient's name, or a relative's.
     Cue {
         relative: bool,
@@ -79,6 +84,8 @@ pub(super) struct Rules {
     pub(super) names: Lexicon,
     /// The entry that names in running text count for.
     pub(super) name_entry: Option<u16>,
+    /// The same of addresses.
+    pub(super) address_entry: Option<u16>,
     /// Widest match of any pattern, in bytes.
     pub(super) max_width: usize,
     pub(super) examples: Vec<Example>,
@@ -228,6 +235,9 @@ impl Rules {
         for (source, entry) in &entries.names {
             compiler.names(source, entry);
         }
+        for (source, entry) in &entries.addresses {
+            compiler.addresses(source, entry);
+        }
         compiler.columns.add_words(&entries.columns.staff, &entries.columns.patient);
         compiler.resolve_within();
         compiler.finish(signatures, &entries)
@@ -356,6 +366,7 @@ impl Compiler {
                 max_width: self.patterns.iter().map(Pattern::max_width).fold(self.max_width, usize::max),
                 patterns: self.patterns,
                 roles: self.roles,
+                address_entry: position(&self.identifiers, IdentifierType::Address),
                 name_entry: position(&self.identifiers, IdentifierType::Name),
                 names: self.names,
                 identifiers: self.identifiers,
@@ -601,18 +612,19 @@ impl Compiler {
         self.located(source, at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
     }
 
+    /// A folder of the site's own may leave them as they are built in.
     fn thresholds(&mut self, entries: &Entries) -> Option<Thresholds> {
-        let Some((source, entry)) = &entries.classification else {
-            self.faults.push(Fault::of_file("phi", "no file has a section \"classification\""));
-            return None;
-        };
-        let case = entries.health.iter().position(|(_, health)| *health.category == *entry.case);
-        if case.is_none() {
-            let hint = did_you_mean(&entry.case, entries.health.iter().map(|(_, health)| health.category.as_str()));
-            self.faults
-                .push(source.fault(entry.case.at, format!("no category {:?} under health{hint}", entry.case.as_str())));
+        let built_in = || Signatures::built_in().parse().ok().and_then(|entries| entries.classification);
+        let own = entries.classification.clone();
+        let is_own = own.is_some();
+        let (source, values) = own.or_else(built_in)?;
+        let case = entries.health.iter().position(|(_, health)| *health.category == *values.case);
+        if is_own && case.is_none() {
+            let hint = did_you_mean(&values.case, entries.health.iter().map(|(_, health)| health.category.as_str()));
+            let message = format!("no category {:?} under health{hint}", values.case.as_str());
+            self.faults.push(source.fault(values.case.at, message));
         }
-        Some(Thresholds { values: entry.clone(), case: case? as u8 })
+        Some(Thresholds { case: case.map(|case| case as u8), values })
     }
 
     fn health(&mut self, source: &Source, entry: &super::signatures::HealthEntry) {
@@ -650,12 +662,33 @@ impl Compiler {
 
     fn names(&mut self, source: &Source, entry: &NamesEntry) {
         self.names.add(entry);
+        if let Some(phrase) = too_long(entry) {
+            self.faults.push(source.fault(phrase.at, "phrases beside names have three words at most"));
+        }
         let cues = entry.patient.iter().map(|cue| (cue, false)).chain(entry.relatives.iter().map(|cue| (cue, true)));
         for (cue, relative) in cues {
             // Two letters stand in too many words.
             let literal = if cue.len() < 3 { format!("{}:", cue.as_str()) } else { cue.value.clone() };
             let length = literal.len().min(MAX_WORDS_BYTES) as u8;
             self.literal(source, cue.at, &literal, Role::Cue { relative, length });
+        }
+    }
+
+    fn addresses(&mut self, source: &Source, entry: &AddressesEntry) {
+        self.names.add_addresses(entry);
+        let lists = [
+            (&entry.endings, Street::Ending),
+            (&entry.whole, Street::Whole),
+            (&entry.leading, Street::Leading),
+            (&entry.boxes, Street::Box),
+        ];
+        for (words, street) in lists {
+            for word in words {
+                // Nothing but a box begins a line.
+                let literal = if street == Street::Box { word.value.clone() } else { format!(" {}", word.as_str()) };
+                let length = literal.len().min(MAX_WORDS_BYTES) as u8;
+                self.literal(source, word.at, &literal, Role::Street { street, length });
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use crate::yaml::{Fault, Located, Source};
 
 /// The files in the binary.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("phi/address.yaml", include_str!("../../signatures/phi/address.yaml")),
     ("phi/account.yaml", include_str!("../../signatures/phi/account.yaml")),
     ("phi/age.yaml", include_str!("../../signatures/phi/age.yaml")),
     ("phi/classification.yaml", include_str!("../../signatures/phi/classification.yaml")),
@@ -103,6 +104,7 @@ impl Signatures {
         let mut lexicon = super::names::Lexicon::default();
         let entries = self.parse().unwrap_or_default();
         entries.names.iter().for_each(|(_, entry)| lexicon.add(entry));
+        entries.addresses.iter().for_each(|(_, entry)| lexicon.add_addresses(entry));
         for (_, entry) in &entries.health {
             entry.terms.iter().for_each(|term| lexicon.add_word(term));
         }
@@ -128,6 +130,7 @@ pub(super) struct Entries {
     pub(super) health: Vec<(Source, HealthEntry)>,
     pub(super) deidentified: Vec<(Source, DeidentifiedEntry)>,
     pub(super) names: Vec<(Source, NamesEntry)>,
+    pub(super) addresses: Vec<(Source, AddressesEntry)>,
     pub(super) classification: Option<(Source, ClassificationEntry)>,
     pub(super) filler_words: Vec<String>,
     pub(super) columns: ColumnsEntry,
@@ -140,6 +143,7 @@ impl Entries {
         self.health.extend(file.health.into_iter().map(|entry| (source.clone(), entry)));
         self.deidentified.extend(file.deidentified.map(|entry| (source.clone(), entry)));
         self.names.extend(file.names.map(|entry| (source.clone(), entry)));
+        self.addresses.extend(file.addresses.map(|entry| (source.clone(), entry)));
         if let Some(entry) = file.classification {
             self.classification = Some((source.clone(), entry));
         }
@@ -161,6 +165,7 @@ struct SignatureFile {
     health: Vec<HealthEntry>,
     deidentified: Option<DeidentifiedEntry>,
     names: Option<NamesEntry>,
+    addresses: Option<AddressesEntry>,
     classification: Option<ClassificationEntry>,
     /// Words that may stand between any label and its value.
     #[serde(default)]
@@ -353,27 +358,49 @@ pub(super) struct NamesEntry {
     /// Stand before or behind a relative's.
     pub(super) relatives: Vec<Located<String>>,
     /// Stand before anybody's.
-    pub(super) titles: Vec<String>,
+    pub(super) titles: Vec<Located<String>>,
     /// Stand before the name of one who treats, writes or serves.
-    pub(super) providers: Vec<String>,
+    pub(super) providers: Vec<Located<String>>,
     /// As those, before a colon only.
-    pub(super) headers: Vec<String>,
+    pub(super) headers: Vec<Located<String>>,
     /// Stand behind such a name, in capitals.
-    pub(super) credentials: Vec<String>,
+    pub(super) credentials: Vec<Located<String>>,
     /// Stand behind a patient's name.
-    pub(super) behind: Vec<String>,
+    pub(super) behind: Vec<Located<String>>,
+    /// Stand on the line of a name in a list of staff.
+    pub(super) staff: Vec<Located<String>>,
     /// May stand between such a word and the name.
-    pub(super) links: Vec<String>,
+    pub(super) links: Vec<Located<String>>,
     /// Make a name a thing's, in it or behind it.
-    pub(super) things: Vec<String>,
+    pub(super) things: Vec<Located<String>>,
     /// Make a name a place's, before it.
-    pub(super) places: Vec<String>,
+    pub(super) places: Vec<Located<String>>,
     /// Whole names of nobody.
-    pub(super) nobody: Vec<String>,
+    pub(super) nobody: Vec<Located<String>>,
     /// Names that are words of ordinary text too.
-    pub(super) words: Vec<String>,
+    pub(super) words: Vec<Located<String>>,
     /// Words that no name has.
-    pub(super) no_names: Vec<String>,
+    pub(super) no_names: Vec<Located<String>>,
+}
+
+/// Words of postal addresses (see `address.yaml`).
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AddressesEntry {
+    /// Stand before the address of a home.
+    pub(super) homes: Vec<Located<String>>,
+    /// Stand before any address.
+    pub(super) labels: Vec<Located<String>>,
+    /// End a street's name.
+    pub(super) endings: Vec<Located<String>>,
+    /// Are a street's name.
+    pub(super) whole: Vec<Located<String>>,
+    /// Begin a street's name.
+    pub(super) leading: Vec<Located<String>>,
+    /// Post office boxes.
+    pub(super) boxes: Vec<Located<String>>,
+    /// Stand before the number of a flat.
+    pub(super) units: Vec<Located<String>>,
 }
 
 /// How findings and words become a class (see `classification.yaml`).

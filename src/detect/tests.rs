@@ -160,7 +160,7 @@ fn clinical_notes_with_patients_are_phi() {
         ("radiology-report.txt", [1, 4], 1),
         ("follow-up.txt", [2, 6], 2),
         ("emergency-note.txt", [1, 4], 2),
-        ("psychiatry-note.txt", [1, 3], 1),
+        ("psychiatry-note.txt", [1, 4], 1),
     ] {
         let (_, verdict) = prompt(name, "text/plain");
         assert_eq!(verdict.classification, Classification::Phi, "{name}: {verdict:?}");

@@ -11,15 +11,18 @@ const HIGH: u64 = LOW << 7;
 /// Calls `candidate` with each place in `from..to` at which a name could begin, in order.
 pub(super) fn each_candidate(text: &[u8], from: usize, to: usize, mut candidate: impl FnMut(usize)) {
     let Some(stretch) = text.get(from..to) else { return };
-    let mut after_letter = from.checked_sub(1).and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphabetic);
-    for (index, chunk) in stretch.chunks(8).enumerate() {
-        let mut bytes = [0; 8];
-        for (place, byte) in bytes.iter_mut().zip(chunk) {
-            *place = *byte;
+    let (whole, rest) = stretch.as_chunks();
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+    for (index, bytes) in whole.iter().chain([&last]).enumerate() {
+        let bytes = u64::from_le_bytes(*bytes);
+        let capitals = between(bytes, b'A', b'Z');
+        if capitals == 0 {
+            continue;
         }
-        let (capitals, letters) = classes(u64::from_le_bytes(bytes));
-        let mut starts = capitals & !(letters << 8 | u64::from(after_letter) << 7);
-        after_letter = letters >> 63 == 1;
+        // Small letters are capitals with one bit more. The first byte's neighbour is looked at below.
+        let letters = between(bytes | (LOW * 0x20), b'a', b'z');
+        let mut starts = capitals & !(letters << 8);
         while starts != 0 {
             let at = from + index * 8 + starts.trailing_zeros() as usize / 8;
             if could_begin(text, at) {
@@ -30,22 +33,20 @@ pub(super) fn each_candidate(text: &[u8], from: usize, to: usize, mut candidate:
     }
 }
 
-/// The high bit of each byte that is a capital, and of each that is a letter.
-fn classes(bytes: u64) -> (u64, u64) {
-    let ascii = !bytes & HIGH;
+/// The high bit of each byte from `first` to `last`, both ASCII.
+fn between(bytes: u64, first: u8, last: u8) -> u64 {
     let low = bytes & !HIGH;
     // A byte of 7 bits plus this has its high bit set from the letter on.
-    let from = |low: u64, letter: u8| low + LOW * u64::from(0x80 - letter);
-    let capitals = from(low, b'A') & !from(low, b'Z' + 1) & ascii;
-    let lower = low | LOW * 0x20;
-    let letters = from(lower, b'a') & !from(lower, b'z' + 1) & ascii;
-    (capitals, letters)
+    let from = |letter: u8| low + LOW * u64::from(0x80 - letter);
+    from(first) & !from(last + 1) & !bytes & HIGH
 }
 
 fn could_begin(text: &[u8], at: usize) -> bool {
     let Some(rest) = text.get(at..) else { return false };
     let before = at.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(b' ');
-    if before.is_ascii_digit() || matches!(before, b'_' | b'@' | b'/' | b'\\' | b'.' | b'$' | b'-' | b'&' | b'\'') {
+    if before.is_ascii_alphanumeric()
+        || matches!(before, b'_' | b'@' | b'/' | b'\\' | b'.' | b'$' | b'-' | b'&' | b'\'')
+    {
         // `Mr.Smith` is rare, `System.Text` is not.
         return false;
     }
@@ -56,18 +57,23 @@ fn could_begin(text: &[u8], at: usize) -> bool {
     }
     let starts_word = |byte: &u8| byte.is_ascii_uppercase() || *byte >= 0x80;
     match rest.get(length..).unwrap_or_default() {
-        [b' ' | b',', next, ..] if starts_word(next) => length > 1,
+        [b' ' | b',' | b'\n', next, ..] if starts_word(next) => length > 1,
         [b',', b' ', next, ..] if starts_word(next) => length > 1,
         [b' ', b'd' | b'v' | b'l' | b'b' | b'a' | b'e' | b'i', second, third, ..] => {
             length > 1
                 && second.is_ascii_lowercase()
                 && (*third == b' ' || third.is_ascii_lowercase())
                 && particle(rest, length + 1)
-                || behind_title(text, at)
+                || behind_title(text.get(..at).unwrap_or_default())
+        }
+        // `Green 62F`
+        [b' ', digit, ..] if digit.is_ascii_digit() => {
+            length > 2 && super::surroundings::is_age(rest.get(length + 1..).unwrap_or_default(), false)
+                || behind_title(text.get(..at).unwrap_or_default())
         }
         // A name that a no-break blank or a soft hyphen joins.
         _ if rest.iter().take(length).any(|byte| *byte >= 0x80) => true,
-        _ => behind_title(text, at),
+        _ => behind_title(text.get(..at).unwrap_or_default()),
     }
 }
 
@@ -77,12 +83,13 @@ fn particle(rest: &[u8], at: usize) -> bool {
     super::grammar::is_particle(word.get(..length).unwrap_or_default())
 }
 
-/// Whether what stands before may be `Mr. ` or `Miss `: told from its last letter.
-fn behind_title(text: &[u8], at: usize) -> bool {
-    let Some([before @ .., b' ']) = text.get(at.saturating_sub(6)..at) else { return false };
-    let word = before.iter().rev().skip_while(|byte| **byte == b'.');
-    let letters = word.take_while(|byte| byte.is_ascii_alphabetic()).count();
-    matches!(before, [.., b'.' | b'r' | b's' | b'x' | b'R' | b'S' | b'X' | b'a' | b'A']) && (2..=5).contains(&letters)
+/// Whether what stands before may be `Mr. ` or `Miss `: a short word with such a capital.
+pub(super) fn behind_title(text: &[u8]) -> bool {
+    let Some([before @ .., b' ']) = text.get(text.len().saturating_sub(8)..) else { return false };
+    let before = before.strip_suffix(b".").unwrap_or(before);
+    let letters = before.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let first = before.get(before.len() - letters..).and_then(<[u8]>::first);
+    (2..=5).contains(&letters) && matches!(first, Some(b'M' | b'D' | b'S' | b'P' | b'H' | b'F' | b'm' | b'd'))
 }
 
 #[cfg(test)]

@@ -67,7 +67,11 @@ pub(super) fn read(text: &[u8], lexicon: &Lexicon) -> Option<Name> {
     let first = word_end(text, 0);
     let style = style(text.get(..first)?)?;
     let mut name = Name { words: SmallVec::new(), end: first, style, comma: false };
-    name.words.push(Word { range: 0..first, known: lexicon.known(text.get(..first)?) });
+    let known = lexicon.known(text.get(..first)?);
+    if known.is_word() && !known.is_given() && !known.is_surname() {
+        return None;
+    }
+    name.words.push(Word { range: 0..first, known });
     if !read_behind_comma(text, &mut name, lexicon) {
         read_on(text, &mut name, lexicon);
     }
@@ -83,7 +87,12 @@ fn read_behind_comma(text: &[u8], name: &mut Name, lexicon: &Lexicon) -> bool {
         _ => return false,
     };
     let Some(word) = next_word(text, start, name.style, lexicon) else { return false };
-    if text.get(word.range.clone()).is_some_and(|word| SUFFIXES.contains(&word)) {
+    let ends = |word: &[u8]| {
+        let says = lexicon.says(word);
+        // `Green, DOB 1/2/1960`, `Green, MD`
+        says.says(Says::BEHIND) || says.says(Says::NO_NAME) || says.says(Says::CREDENTIAL) || SUFFIXES.contains(&word)
+    };
+    if !word.known.is_common_given() && text.get(word.range.clone()).is_some_and(ends) {
         return false;
     }
     name.end = word.range.end;
@@ -106,7 +115,7 @@ fn read_behind_comma(text: &[u8], name: &mut Name, lexicon: &Lexicon) -> bool {
 fn read_on(text: &[u8], name: &mut Name, lexicon: &Lexicon) {
     let mut at = name.end;
     let mut particles = 0;
-    while name.words.len() < MAX_WORDS && text.get(at) == Some(&b' ') {
+    while name.words.len() < MAX_WORDS && matches!(text.get(at), Some(b' ' | b'\n')) {
         if let Some(end) = initial_end(text, at) {
             if name.words.len() > 1 {
                 return;
@@ -125,8 +134,10 @@ fn read_on(text: &[u8], name: &mut Name, lexicon: &Lexicon) {
             continue;
         }
         let Some(word) = next_word(text, at + 1, name.style, lexicon) else { return };
+        let no_name = text.get(word.range.clone()).is_some_and(|word| lexicon.says(word).says(Says::NO_NAME));
         let goes_on = match name.words.as_slice() {
-            [_] => true,
+            // `MR. ROSSI TODAY`
+            [_] => word.known.is_name() || !word.known.is_word() && !no_name,
             [.., last] => {
                 let bears = |word: &Word| word.known.is_surname() && !word.known.is_word();
                 let middle = last.known.is_given() && !last.known.is_word();
@@ -135,7 +146,12 @@ fn read_on(text: &[u8], name: &mut Name, lexicon: &Lexicon) {
             }
             [] => false,
         };
-        if !goes_on {
+        // A line ends within a name where both sides of it are known.
+        let broken = text.get(at) == Some(&b'\n');
+        let known = word.known.is_common_surname() || word.known.is_surname() && !word.known.is_given();
+        if !goes_on
+            || broken && !(known && !word.known.is_word() && name.given().is_common_given() && name.words.len() == 1)
+        {
             return;
         }
         at = word.range.end;

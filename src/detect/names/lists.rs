@@ -1,8 +1,8 @@
 //! Names and words that are known: those of the US census and the words of running text (`signatures/phi/names/names.py`
 //! says from where). In: a word, in any case and with its marks; out: [`Known`].
 //!
-//! 112,000 words in one table of 1 MiB, open-addressed by 44 bits of a hash; it is filled at its first use, in about
-//! 3 ms. An unknown word is taken for a known one once in 10⁷ times.
+//! 112,000 words in one table of 1 MiB, open-addressed by 44 bits of a hash; it is filled when rules are
+//! compiled, in 3 to 10 ms. An unknown word is taken for a known one once in 10⁷ times.
 
 use std::sync::LazyLock;
 
@@ -12,8 +12,8 @@ const WORDS: &str = include_str!("../../../signatures/phi/names/words.txt");
 
 /// Surnames of this rank or better are common: nine in twenty people bear one.
 const COMMON_SURNAMES: usize = 1500;
-/// Given names of this rank or better are common: nineteen in twenty people bear one.
-const COMMON_GIVEN_NAMES: usize = 2200;
+/// Given names of this rank or better are common: nearly all people bear one.
+const COMMON_GIVEN_NAMES: usize = 3300;
 
 /// What a word is known as; it may be several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,11 @@ impl Known {
         self.0 & Self::COMMON_SURNAME.0 != 0
     }
 
+    /// Whether a name of it is no rare one.
+    pub(super) fn is_name(self) -> bool {
+        self.is_given() || self.is_common_surname()
+    }
+
     /// Whether it stands in ordinary text too.
     pub(super) fn is_word(self) -> bool {
         self.0 & Self::WORD.0 != 0
@@ -55,9 +60,20 @@ impl Known {
 }
 
 /// What `word` is known as, whatever its case; apostrophes and hyphens in it do not count.
-pub(in crate::detect) fn known(word: &[u8]) -> Known {
+#[cfg(test)]
+pub(super) fn known(word: &[u8]) -> Known {
+    known_by(hash(word))
+}
+
+/// Fills the table, which otherwise its first use does.
+pub(super) fn load() {
+    known_by(SEED);
+}
+
+/// The same of a word by its [`hash`].
+pub(super) fn known_by(hash: u64) -> Known {
     static TABLE: LazyLock<Table> = LazyLock::new(Table::built_in);
-    TABLE.get(word)
+    TABLE.get(hash)
 }
 
 const SLOT_BITS: u32 = 18;
@@ -68,18 +84,18 @@ struct Table(Box<[u32]>);
 impl Table {
     fn built_in() -> Self {
         let mut table = Self(vec![0; 1 << SLOT_BITS].into_boxed_slice());
-        for (rank, name) in words(SURNAMES).enumerate() {
+        for (rank, name) in hashes(SURNAMES).enumerate() {
             table.insert(name, if rank < COMMON_SURNAMES { Known(4 | 8) } else { Known::SURNAME });
         }
-        for (rank, name) in words(GIVEN_NAMES).enumerate() {
+        for (rank, name) in hashes(GIVEN_NAMES).enumerate() {
             table.insert(name, if rank < COMMON_GIVEN_NAMES { Known(1 | 2) } else { Known::GIVEN });
         }
-        words(WORDS).for_each(|word| table.insert(word, Known::WORD));
+        hashes(WORDS).for_each(|word| table.insert(word, Known::WORD));
         table
     }
 
-    fn insert(&mut self, word: &str, known: Known) {
-        let (mut slot, tag) = place(word.as_bytes());
+    fn insert(&mut self, hash: u64, known: Known) {
+        let (mut slot, tag) = place(hash);
         while let Some(entry) = self.0.get_mut(slot) {
             if *entry == 0 || *entry >> Known::BITS == tag {
                 *entry |= tag << Known::BITS | known.0;
@@ -89,8 +105,8 @@ impl Table {
         }
     }
 
-    fn get(&self, word: &[u8]) -> Known {
-        let (mut slot, tag) = place(word);
+    fn get(&self, hash: u64) -> Known {
+        let (mut slot, tag) = place(hash);
         while let Some(entry) = self.0.get(slot).filter(|entry| **entry != 0) {
             if *entry >> Known::BITS == tag {
                 return Known(*entry & ((1 << Known::BITS) - 1));
@@ -101,26 +117,49 @@ impl Table {
     }
 }
 
-/// The words of a list, without its comments.
-fn words(text: &'static str) -> impl Iterator<Item = &'static str> {
-    text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace)
+/// The hashes of a list's words, without its comments.
+fn hashes(list: &str) -> impl Iterator<Item = u64> {
+    let words = list
+        .lines()
+        .skip_while(|line| line.starts_with('#'))
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b' '));
+    // They are of small letters only.
+    words.map(|word| mixed(word.iter().fold(SEED, |hash, byte| add(hash, *byte))))
 }
 
 fn next(slot: usize) -> usize {
     (slot + 1) & ((1 << SLOT_BITS) - 1)
 }
 
-fn place(word: &[u8]) -> (usize, u32) {
-    let hash = hash(word);
+fn place(hash: u64) -> (usize, u32) {
     ((hash >> (64 - SLOT_BITS)) as usize, hash as u32 >> Known::BITS)
 }
 
 /// FNV-1a of the letters in lower case, mixed. The same on every machine; nobody gains by making words collide.
 pub(super) fn hash(word: &[u8]) -> u64 {
-    let letters = word.iter().filter(|byte| !matches!(byte, b'\'' | b'-'));
-    let hash = letters.fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01B3)
-    });
+    hash_of([word])
+}
+
+/// The hash of a phrase whose words stand with single blanks between them.
+pub(super) fn hash_of<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+    let mut hash = SEED;
+    for (index, word) in words.into_iter().enumerate() {
+        if index > 0 {
+            hash = add(hash, b' ');
+        }
+        let letters = word.iter().filter(|byte| !matches!(byte, b'\'' | b'-'));
+        hash = letters.fold(hash, |hash, byte| add(hash, byte.to_ascii_lowercase()));
+    }
+    mixed(hash)
+}
+
+const SEED: u64 = 0xCBF2_9CE4_8422_2325;
+
+fn add(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+}
+
+fn mixed(hash: u64) -> u64 {
     (hash ^ hash >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9)
 }
 
@@ -147,8 +186,10 @@ mod tests {
 
     #[test]
     fn the_lists_are_of_lower_case_words_and_leave_room_in_the_table() {
-        let all = || [SURNAMES, GIVEN_NAMES, WORDS].into_iter().flat_map(words);
-        assert!(all().all(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase())));
+        let lines =
+            [SURNAMES, GIVEN_NAMES, WORDS].into_iter().flat_map(str::lines).filter(|line| !line.starts_with('#'));
+        let mut words = lines.flat_map(|line| line.split(' '));
+        assert!(words.all(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase())));
         let used = Table::built_in().0.iter().filter(|entry| **entry != 0).count();
         assert!((100_000..140_000).contains(&used), "{used}");
     }

@@ -1,13 +1,14 @@
-//! People's names in running text. In: a window; out: where a name stands, how surely it is a patient's, and why.
+//! People's names and postal addresses in running text. In: a window; out: where a name stands, how surely it is a patient's, and why.
 //!
 //! A capital that could begin a name (`capitals`) is read as one (`grammar`); its words are looked up among the names of
 //! the census and the words of ordinary text (`lists`, `lexicon`), and what stands beside it says whose it is
 //! (`surroundings`). The rule of belief is [`judge`]'s. A name in small letters is read only behind a cue, which the
 //! engine finds.
 //!
-//! What is said of a place depends on [`BEFORE_BYTES`] before it and [`LOOKAHEAD_BYTES`] from it on, and on nothing else.
+//! What is said of a place depends on [`surroundings::BEFORE_BYTES`] before it and [`LOOKAHEAD_BYTES`] from it on, and on nothing else.
 //! Does not: read tables, whose column names whom a name belongs to; know names of letters beyond Latin ones.
 
+mod address;
 mod capitals;
 mod grammar;
 mod judgement;
@@ -19,16 +20,16 @@ mod tests;
 
 use std::ops::Range;
 
-pub(super) use lexicon::Lexicon;
+pub(super) use address::{ADDRESS_BEFORE_BYTES, Street, address};
 use lexicon::Says;
-pub(super) use surroundings::BEFORE_BYTES;
+pub(super) use lexicon::{Lexicon, too_long};
 
 use super::reading::{LOOKAHEAD_BYTES, Reading};
 use super::validate::Accepted;
 use crate::event::Confidence;
 use judgement::{Belief, judge, judge_small};
 
-/// A name in a window.
+/// A name or an address in a window.
 pub(super) struct Found {
     pub(super) range: Range<usize>,
     pub(super) confidence: Confidence,
@@ -41,6 +42,9 @@ pub(super) fn find(text: &[u8], from: usize, to: usize, lexicon: &Lexicon, found
     found.clear();
     capitals::each_candidate(text, from, to, |at| {
         let Some((before, rest)) = text.split_at_checked(at) else { return };
+        if begins_with_word(rest, lexicon) {
+            return;
+        }
         let reading = Reading::of(rest);
         let believed = grammar::read(reading.text(), lexicon).and_then(|name| {
             let belief = judge(before, reading.text(), &name, lexicon)?;
@@ -48,6 +52,13 @@ pub(super) fn find(text: &[u8], from: usize, to: usize, lexicon: &Lexicon, found
         });
         found.extend(believed);
     });
+}
+
+/// Whether it begins with an ordinary word that is nobody's name: soon told of most that is written large.
+fn begins_with_word(text: &[u8], lexicon: &Lexicon) -> bool {
+    let end = grammar::word_end(text, 0);
+    let known = text.get(..end).map(|word| lexicon.known(word)).unwrap_or_default();
+    text.get(end).is_none_or(u8::is_ascii) && known.is_word() && !known.is_given() && !known.is_surname()
 }
 
 /// A name in small letters, or a given name alone, behind a cue that ends at `end`.
@@ -85,7 +96,11 @@ pub(super) fn canonical(name: &[u8]) -> Vec<u8> {
 
 /// Whether a canonical name is nobody's: of a manual, or with a word that no name has.
 pub(super) fn is_nobody(canonical: &[u8], lexicon: &Lexicon) -> bool {
-    let no_name = |word: &[u8]| lexicon.says(word).says(Says::NO_NAME);
+    let no_name = |word: &[u8]| {
+        let (says, known) = (lexicon.says(word), lexicon.known(word));
+        (says.says(Says::NO_NAME) || says.says(Says::THING)) && !known.is_name()
+            || known.is_word() && !known.is_given() && !known.is_surname()
+    };
     lexicon.says(canonical).says(Says::NOBODY) || canonical.split(|byte| *byte == b' ').any(no_name)
 }
 

@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use super::lexicon::{Lexicon, Says};
+use super::lexicon::{Lexicon, MAX_PHRASE_WORDS, Says};
 
 /// Bytes before a name in which a cue is looked for.
 pub(in crate::detect) const BEFORE_BYTES: usize = 56;
@@ -28,16 +28,24 @@ pub(super) enum Whose {
     Unsaid,
 }
 
+/// Whether a single word may be a name for what stands beside it: behind a title or a label, or before an age.
+pub(super) fn may_be_single(before: &[u8], behind: &[u8]) -> bool {
+    super::capitals::behind_title(before)
+        || before.iter().rev().find(|byte| **byte != b' ') == Some(&b':')
+        || behind.strip_prefix(b" ").is_some_and(|text| is_age(text, false))
+}
+
 /// What stands before a name says.
 pub(super) fn before(raw: &[u8], lexicon: &Lexicon) -> Whose {
     let raw = raw.get(raw.len().saturating_sub(BEFORE_BYTES)..).unwrap_or(raw);
     let Some(marks) = Marks::read(raw) else { return Whose::Unsaid };
-    let mut words = words_before(raw.get(..raw.len() - marks.length).unwrap_or_default());
+    let words = words_before(raw.get(..raw.len() - marks.length).unwrap_or_default());
+    let mut words = words.as_slice();
     let mut whose = Whose::Unsaid;
     let (mut dot, mut links) = (marks.dot, 0);
-    while !words.is_empty() {
-        let says = longest(&words, lexicon);
-        if dot && words.last().is_none_or(|word| word.len() > 4) {
+    while let [last, rest @ ..] = words {
+        let says = longest(words, lexicon);
+        if dot && last.len() > 4 {
             // A sentence ends there.
             return whose;
         }
@@ -51,7 +59,7 @@ pub(super) fn before(raw: &[u8], lexicon: &Lexicon) -> Whose {
             return Whose::Nobody;
         } else if says.says(Says::TITLE) && whose == Whose::Unsaid {
             whose = Whose::Titled;
-        } else if words.len() == 1 && marks.colon && words.last().is_some_and(|word| word.as_slice() == b"name") {
+        } else if rest.is_empty() && marks.colon && last.eq_ignore_ascii_case(b"name") {
             // A form's own.
             return Whose::Relative;
         } else if says.says(Says::LINK) && links < 3 {
@@ -59,10 +67,26 @@ pub(super) fn before(raw: &[u8], lexicon: &Lexicon) -> Whose {
         } else {
             return whose;
         }
-        words.pop();
+        words = rest;
         dot = false;
     }
     whose
+}
+
+/// What a label before an address says: that it is of a home, or of anybody.
+pub(super) fn address_label(raw: &[u8], lexicon: &Lexicon) -> Option<Says> {
+    let raw = raw.get(raw.len().saturating_sub(BEFORE_BYTES)..).unwrap_or(raw);
+    let marks = Marks::read(raw).filter(|marks| !marks.dot)?;
+    let words = words_before(raw.get(..raw.len() - marks.length).unwrap_or_default());
+    for skipped in 0..words.len().min(3) {
+        let says = longest(words.get(skipped..)?, lexicon);
+        if says.says(Says::HOME) || says.says(Says::ADDRESS) {
+            return Some(says);
+        } else if !says.says(Says::LINK) {
+            return None;
+        }
+    }
+    None
 }
 
 /// The marks at the end of a text.
@@ -108,20 +132,20 @@ impl Marks {
     }
 }
 
-/// The last words of a text, each in small letters without `'s`.
-fn words_before(text: &[u8]) -> SmallVec<[SmallVec<[u8; 16]>; 6]> {
-    let mut words = SmallVec::new();
+/// The last words of a text without `'s`, the last first.
+fn words_before(text: &[u8]) -> Words<'_> {
+    let mut words = Words::new();
     let mut end = text.len();
-    while words.len() < 6 {
+    while words.len() < MAX_WORDS_BEFORE {
         let head = text.get(..end).unwrap_or_default();
-        let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'\'' | b'/');
+        // With the accents of Spanish and French.
+        let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'\'' | b'/' | 0xC3 | 0xA1..=0xBF);
         let start = head.iter().rposition(|byte| !is_letter(byte)).map_or(0, |at| at + 1);
         let word = head.get(start..).unwrap_or_default();
         if word.is_empty() {
             break;
         }
-        let word = word.strip_suffix(b"'s").unwrap_or(word);
-        words.insert(0, word.iter().map(u8::to_ascii_lowercase).collect());
+        words.push(word.strip_suffix(b"'s").unwrap_or(word));
         // Between two words stand a blank, or what joins the parts of a key.
         match head.get(..start) {
             Some([.., b'.', b' ']) => end = start - 2,
@@ -132,16 +156,16 @@ fn words_before(text: &[u8]) -> SmallVec<[SmallVec<[u8; 16]>; 6]> {
     words
 }
 
-/// What the longest phrase says that the words end with, of three at most.
-fn longest(words: &[SmallVec<[u8; 16]>], lexicon: &Lexicon) -> Says {
-    for count in (1..=words.len().min(3)).rev() {
-        let phrase: SmallVec<[u8; 48]> = words.get(words.len() - count..).unwrap_or_default().join(&b' ').into();
-        let says = lexicon.says(&phrase);
-        if says != Says::default() {
-            return says;
-        }
-    }
-    Says::default()
+/// Words before a name that are looked at.
+const MAX_WORDS_BEFORE: usize = 6;
+
+type Words<'a> = SmallVec<[&'a [u8]; MAX_WORDS_BEFORE]>;
+
+/// What the longest phrase says that ends with the first of `words`, the last first.
+fn longest(words: &[&[u8]], lexicon: &Lexicon) -> Says {
+    let phrases = (1..=words.len().min(MAX_PHRASE_WORDS)).rev();
+    let says = phrases.map(|count| lexicon.says_of(words.iter().take(count).rev().copied()));
+    says.into_iter().find(|says| *says != Says::default()).unwrap_or_default()
 }
 
 /// What stands behind a name says.
@@ -159,7 +183,12 @@ pub(super) fn behind(text: &[u8], capitals: bool, lexicon: &Lexicon) -> Whose {
     let set_off = marks.iter().any(|mark| matches!(mark, b',' | b'('));
     let line_end = marks.contains(&b'\n');
     if rest.first().is_some_and(u8::is_ascii_digit) {
-        return if is_age(rest) { Whose::Patient { labelled: true } } else { Whose::Unsaid };
+        return match () {
+            () if is_age(rest, set_off) => Whose::Patient { labelled: true },
+            // Of the dead: (1822-1895).
+            () if marks.ends_with(b"(") && rest.iter().take(4).all(u8::is_ascii_digit) => Whose::Nobody,
+            () => Whose::Unsaid,
+        };
     }
     let inside = |byte: &&u8| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'-' | b'/');
     let token = rest.get(..rest.iter().take(16).take_while(inside).count()).unwrap_or_default();
@@ -174,18 +203,62 @@ pub(super) fn behind(text: &[u8], capitals: bool, lexicon: &Lexicon) -> Whose {
         Whose::Patient { labelled: true }
     } else if says.says(Says::RELATIVE) && set_off {
         Whose::Relative
+    } else if set_off && is_role(rest, lexicon) {
+        Whose::Provider
     } else {
         Whose::Unsaid
     }
 }
 
-/// `62F`, `62 y/o`, `62-year-old`, `62 male`.
-fn is_age(text: &[u8]) -> bool {
+/// Whether a role stands there: `registered nurse`, `a senior engineer`.
+fn is_role(text: &[u8], lexicon: &Lexicon) -> bool {
+    let line = text.split(|byte| matches!(byte, b'\n' | b',' | b';' | b'.' | b'\t')).next().unwrap_or_default();
+    let words: Words<'_> = line.split(|byte| *byte == b' ').take(MAX_WORDS_BEFORE).collect();
+    let links = words.iter().take_while(|word| lexicon.says(word).says(Says::LINK)).count();
+    let words = words.get(links..).unwrap_or_default();
+    let mut counts = 1..=words.len().min(MAX_PHRASE_WORDS);
+    counts.any(|count| lexicon.says_of(words.iter().take(count).copied()).says(Says::PROVIDER))
+}
+
+/// Whether the rest of the line is a directory's or a mail's: `ext 5512`, `<lee@clinic.org>`.
+pub(super) fn is_of_staff(text: &[u8], lexicon: &Lexicon) -> bool {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut words = line.split(|byte| !byte.is_ascii_alphabetic()).filter(|word| word.len() > 2);
+    line.starts_with(b" <") || words.any(|word| lexicon.says(word).says(Says::STAFF))
+}
+
+/// Whether a name stands in an enumeration of names: authors, guests, staff.
+pub(super) fn is_enumerated(before: &[u8], behind: &[u8], lexicon: &Lexicon) -> bool {
+    let next =
+        behind.strip_prefix(b", and ").or_else(|| behind.strip_prefix(b", ")).or_else(|| behind.strip_prefix(b" and "));
+    let next = next.and_then(|text| super::grammar::read(text, lexicon));
+    let goes_on = next.is_some_and(|next| next.words.len() > 1 && !next.comma && !next.given().is_word());
+    let last = [b", and ".as_slice(), b" and ", b", "].into_iter().find_map(|join| before.strip_suffix(join));
+    let comes_from = last.is_some_and(|text| {
+        let word = text.iter().rposition(|byte| matches!(byte, b' ' | b'\n' | b'-')).map(|at| at + 1);
+        let known = lexicon.known(word.and_then(|at| text.get(at..)).unwrap_or_default());
+        known.is_surname() && word.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_uppercase)
+    });
+    goes_on || comes_from
+}
+
+/// Whether a street goes on behind words that a number stands before: `1949 Martin Luther King Jr Blvd`.
+pub(super) fn is_street(before: &[u8], behind: &[u8], lexicon: &Lexicon) -> bool {
+    let [.., digit, b' '] = before else { return false };
+    let line = behind.split(|byte| matches!(byte, b'\n' | b',')).next().unwrap_or_default();
+    digit.is_ascii_digit() && line.split(|byte| *byte == b' ').take(4).any(|word| lexicon.says(word).says(Says::THING))
+}
+
+/// `62F`, `, 62,`, `62 y/o`, `62-year-old`, `62 male`.
+pub(super) fn is_age(text: &[u8], set_off: bool) -> bool {
     let digits = text.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
     if digits == 0 || digits > 3 {
         return false;
     }
     let rest = text.get(digits..).unwrap_or_default();
+    if set_off && digits < 3 && rest.starts_with(b",") {
+        return true;
+    }
     let rest = rest.strip_prefix(b" ").or_else(|| rest.strip_prefix(b"-")).unwrap_or(rest);
     let word =
         rest.iter().take(12).take_while(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'.')).count();
