@@ -23,6 +23,7 @@ mod layout;
 mod messages;
 mod multipart;
 mod normalise;
+mod office;
 mod path;
 mod report;
 mod settings;
@@ -108,6 +109,7 @@ pub static FORMATS: &[Format] = &[
     grpc::FORMAT,
     grpc::PROTOBUF,
     event_stream::FORMAT,
+    office::FORMAT,
     binary::MEDIA,
     json::FORMAT,
     json::EVENT_STREAM,

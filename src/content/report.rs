@@ -10,7 +10,7 @@ pub enum Reason {
     UnknownCoding,
     /// The coded bytes broke the coding's rules; nothing after was read.
     MalformedCoding,
-    /// `max_decoded_bytes` was reached.
+    /// `max_decoded_bytes` or `max_document_bytes` was reached.
     DecodedTooLarge,
     /// `max_ratio` was exceeded.
     RatioTooHigh,

@@ -29,6 +29,9 @@ pub struct Settings {
     pub max_part_headers_bytes: usize,
     /// Parts of one multipart document; what follows the last is read as one text.
     pub max_parts: u64,
+    /// Bytes of a document that cannot be read forwards (DOCX, XLSX, PPTX), and of each of its parts once it is
+    /// inflated. A larger one is not read.
+    pub max_document_bytes: u64,
     /// Printable bytes in a row that count as text in a body of unknown binary form.
     pub min_text_run_bytes: usize,
 }
@@ -45,6 +48,7 @@ impl Default for Settings {
             max_path_bytes: 256,
             max_part_headers_bytes: 8 << 10,
             max_parts: 4096,
+            max_document_bytes: 16 << 20,
             min_text_run_bytes: 6,
         }
     }

@@ -1,6 +1,6 @@
-//! A short stretch of text read as people read it: the hyphens, blanks and digits of Unicode become those of ASCII,
-//! what has no width is left out. In: raw bytes behind a label; out: normalised bytes with the place of each.
-//! Latin letters lose their accents. Every other character beyond ASCII becomes one [`OTHER`]. Bounds: [`LOOKAHEAD_BYTES`] of raw text.
+//! A short stretch of text in letters that lists can be compared with. In: text behind a label, in which the arena has
+//! read hyphens, blanks and digits as those of ASCII; out: a byte for each character, with its place. Latin letters lose
+//! their accents, every other character beyond ASCII becomes one [`OTHER`]. Bounds: [`LOOKAHEAD_BYTES`] of text.
 
 use std::ops::Range;
 
@@ -47,10 +47,8 @@ impl<'a> Reading<'a> {
         let (mut text, mut places) = (SmallVec::new(), SmallVec::new());
         let mut at = 0u8;
         while let Some((character, width)) = next_character(rest) {
-            if let Some(character) = character {
-                text.push(character);
-                places.push((at, at + width));
-            }
+            text.push(character);
+            places.push((at, at + width));
             at += width;
             rest = rest.get(usize::from(width)..).unwrap_or_default();
         }
@@ -77,33 +75,19 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The next character, normalised (`None`: it has no width), and its raw width.
-fn next_character(raw: &[u8]) -> Option<(Option<u8>, u8)> {
+/// The next character as one byte, and its raw width.
+fn next_character(raw: &[u8]) -> Option<(u8, u8)> {
     Some(match raw {
         [] => return None,
-        [ascii @ ..=0x7F, ..] => (Some(*ascii), 1),
-        [0xC2, 0xA0, ..] => (Some(b' '), 2),
-        // Soft hyphen.
-        [0xC2, 0xAD, ..] => (None, 2),
-        // U+200B to U+200D, U+2060, U+FEFF.
-        [0xE2, 0x80, 0x8B..=0x8D, ..] | [0xE2, 0x81, 0xA0, ..] | [0xEF, 0xBB, 0xBF, ..] => (None, 3),
-        // Blanks of all widths.
-        [0xE2, 0x80, 0x80..=0x8A | 0xAF, ..] | [0xE3, 0x80, 0x80, ..] => (Some(b' '), 3),
-        // Hyphens, dashes, the minus sign, small and full-width hyphens.
-        [0xE2, 0x80, 0x90..=0x95, ..] | [0xE2, 0x88, 0x92, ..] | [0xEF, 0xB9, 0x98 | 0xA3, ..] => (Some(b'-'), 3),
-        // The apostrophes of typographers.
-        [0xE2, 0x80, 0x98 | 0x99, ..] => (Some(b'\''), 3),
-        [0xC3, last @ 0x80..=0xBF, ..] => (Some(LATIN_1.get(usize::from(last - 0x80)).copied().unwrap_or(OTHER)), 2),
+        [ascii @ ..=0x7F, ..] => (*ascii, 1),
+        [0xC3, last @ 0x80..=0xBF, ..] => (LATIN_1.get(usize::from(last - 0x80)).copied().unwrap_or(OTHER), 2),
         [first @ 0xC4..=0xC5, last @ 0x80..=0xBF, ..] => {
             let index = usize::from(first - 0xC4) * 64 + usize::from(last - 0x80);
-            (Some(LATIN_EXTENDED_A.get(index).copied().unwrap_or(OTHER)), 2)
+            (LATIN_EXTENDED_A.get(index).copied().unwrap_or(OTHER), 2)
         }
-        // Full-width forms U+FF01 to U+FF5E stand for ASCII 0x21 to 0x7E.
-        [0xEF, 0xBC, last @ 0x81..=0xBF, ..] => (Some(last - 0x81 + 0x21), 3),
-        [0xEF, 0xBD, last @ 0x80..=0x9E, ..] => (Some(last - 0x80 + 0x60), 3),
         [_, rest @ ..] => {
             let continuation = rest.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
-            (Some(OTHER), 1 + continuation as u8)
+            (OTHER, 1 + continuation as u8)
         }
     })
 }
@@ -170,21 +154,16 @@ mod tests {
     }
 
     #[test]
-    fn unicode_hyphens_blanks_and_digits_read_as_ascii() {
-        assert_eq!(read("536–22—8741"), b"536-22-8741");
-        assert_eq!(read("536−22‑8741"), b"536-22-8741");
-        assert_eq!(read("a\u{a0}b\u{3000}c\u{2009}d"), b"a b c d");
-        assert_eq!(read("12\u{200b}34\u{ad}5"), b"12345");
-        assert_eq!(read("６３３－１４ａ"), b"633-14a");
+    fn letters_lose_their_accents_and_others_are_one_byte() {
         assert_eq!(read("éŁ😀x"), [b'e', b'L', OTHER, b'x']);
     }
 
     #[test]
-    fn each_normalised_byte_knows_its_raw_bytes() {
-        let text = ": 12\u{200b}3–4 ";
+    fn each_byte_knows_its_raw_bytes() {
+        let text = ": Zoë 😀 1 ";
         let reading = Reading::of(text.as_bytes());
-        let range = reading.raw_range(2..7).unwrap();
-        assert_eq!(&text[range], "12\u{200b}3–4");
+        let range = reading.raw_range(2..9).unwrap();
+        assert_eq!(&text[range], "Zoë 😀 1");
     }
 
     #[test]

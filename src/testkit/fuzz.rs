@@ -49,6 +49,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("icap_server", icap_server),
     ("json", json),
     ("multipart", multipart),
+    ("office", office),
     ("packet", packet),
     ("proxy_header", proxy_header),
     ("quic", quic),
@@ -56,6 +57,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("socks", socks),
     ("stream_tree", stream_tree),
     ("tcp_reassembly", tcp_reassembly),
+    ("text", text),
     ("tls", tls),
     ("tls_decrypt", tls_decrypt),
     ("websocket", websocket),
@@ -428,6 +430,15 @@ pub fn event_stream(data: &[u8]) {
     body("event_stream", data, &EVENT_STREAM_TYPES, &[&[]]);
 }
 
+pub fn office(data: &[u8]) {
+    body("office", data, &[None], &[&[]]);
+}
+
+/// What the normaliser and documents in base64 make of text.
+pub fn text(data: &[u8]) {
+    body("text", data, &[Some("text/plain")], &[&[]]);
+}
+
 pub fn encodings(data: &[u8]) {
     body("encodings", data, &[Some("application/json")], &CODINGS);
 }
@@ -444,6 +455,7 @@ fn body(name: &'static str, data: &[u8], types: &[Option<&'static str>], codings
         max_path_bytes: 64,
         max_part_headers_bytes: 256,
         max_parts: 8,
+        max_document_bytes: 16 << 10,
         ..content::Settings::default()
     };
     let sample = Sample {

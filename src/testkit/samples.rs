@@ -39,6 +39,71 @@ pub fn deflate(bytes: &[u8], zlib: bool) -> Vec<u8> {
     coded.unwrap_or_default()
 }
 
+/// A ZIP file, its entries deflated.
+#[must_use]
+pub fn zip(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in entries {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        let coded = deflate(bytes, false);
+        let offset = file.len() as u32;
+        // Version, flags, method, time and date; checksum, sizes, lengths of name and extra field.
+        let mut fields = [20_u16, 0, 8, 0, 33].map(u16::to_le_bytes).concat();
+        fields.extend([crc.sum(), coded.len() as u32, bytes.len() as u32].map(u32::to_le_bytes).concat());
+        fields.extend([name.len() as u16, 0].map(u16::to_le_bytes).concat());
+        file.extend([b"PK\x03\x04", &fields[..], name.as_bytes(), &coded].concat());
+        directory
+            .extend([b"PK\x01\x02\x14\x00", &fields[..], &[0; 10], &offset.to_le_bytes(), name.as_bytes()].concat());
+    }
+    let mut end = [0, 0, entries.len() as u16, entries.len() as u16].map(u16::to_le_bytes).concat();
+    end.extend([directory.len() as u32, file.len() as u32].map(u32::to_le_bytes).concat());
+    [file, directory, b"PK\x05\x06".to_vec(), end, vec![0; 2]].concat()
+}
+
+/// A workbook with shared strings, a date and an empty column.
+#[must_use]
+pub fn xlsx() -> Vec<u8> {
+    let strings =
+        ["Name", "MRN", "DOB", "Note", "Testcase, Jane", "00412345", "chest &amp; arm pain", "Canary Testcase"];
+    let strings: String = strings.iter().map(|text| format!("<si><t>{text}</t></si>")).collect();
+    let cell = |place: &str, index: u8| format!("<c r=\"{place}\" t=\"s\"><v>{index}</v></c>");
+    let head = [cell("A1", 0), cell("B1", 1), cell("C1", 2), cell("E1", 3)].concat();
+    let row = [cell("A2", 4), cell("B2", 5), "<c r=\"C2\" s=\"1\"><v>22753</v></c>".to_owned(), cell("E2", 6)].concat();
+    let sheet = format!(
+        "<worksheet><sheetData><row r=\"1\">{head}</row><row r=\"2\">{row}</row><row r=\"3\">{}</row></sheetData></worksheet>",
+        cell("A3", 7)
+    );
+    let styles = "<styleSheet><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>";
+    zip(&[
+        ("[Content_Types].xml", b"<Types/>".to_vec()),
+        ("xl/worksheets/sheet1.xml", sheet.into_bytes()),
+        ("xl/styles.xml", styles.into()),
+        ("xl/sharedStrings.xml", format!("<sst>{strings}</sst>").into_bytes()),
+    ])
+}
+
+/// A letter with a table and a picture.
+#[must_use]
+pub fn docx() -> Vec<u8> {
+    let paragraph = |text: &str| format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>");
+    let row = |left: &str, right: &str| {
+        format!("<w:tr><w:tc>{}</w:tc><w:tc>{}</w:tc></w:tr>", paragraph(left), paragraph(right))
+    };
+    let document = format!(
+        "<w:document><w:body><w:p><w:r><w:t>Patient: Jane</w:t></w:r><w:r><w:t xml:space=\"preserve\"> Testcase</w:t></w:r></w:p>\
+         <w:tbl>{}{}</w:tbl>{}</w:body></w:document>",
+        row("MRN", "00412345"),
+        row("DOB", "04/17/1962"),
+        paragraph("Seen by Canary Testcase")
+    );
+    zip(&[
+        ("[Content_Types].xml", b"<Types/>".to_vec()),
+        ("word/document.xml", document.into_bytes()),
+        ("word/media/image1.png", b"\x89PNG\r\n\x1a\n and more bytes of a picture".to_vec()),
+    ])
+}
+
 /// Brotli of the quality that clients take, in a window of 4 MiB.
 #[must_use]
 pub fn brotli(bytes: &[u8]) -> Vec<u8> {
@@ -167,6 +232,8 @@ pub fn samples() -> Vec<Sample> {
         event_stream::message(&[], br#"{"bytes":"TVJOIDAwNDEyMzQ1"}"#),
     ];
     samples.extend([
+        Sample { survives_gaps: false, ..sample("docx", None, docx()) },
+        Sample { survives_gaps: false, ..sample("xlsx", Some("application/octet-stream"), xlsx()) },
         Sample { survives_gaps: false, ..sample("grpc", Some("application/grpc"), calls) },
         Sample { survives_gaps: false, ..sample("connect", Some("application/connect+json"), json_calls) },
         Sample { survives_gaps: false, ..sample("protobuf alone", Some("application/proto"), call) },

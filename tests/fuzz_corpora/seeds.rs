@@ -36,6 +36,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "icap_server" => icap_server(),
         "json" => json(),
         "multipart" => multipart(),
+        "office" => office(),
         "packet" => packets(),
         "quic" => quic(),
         "realtime" => realtime(),
@@ -43,6 +44,7 @@ pub(crate) fn of(target: &str) -> Seeds {
         "socks" => socks(),
         "stream_tree" => stream_tree(),
         "tcp_reassembly" => tcp_reassembly(),
+        "text" => text(),
         "tls" => tls(),
         "tls_decrypt" => tls_decrypt(),
         "websocket" => websocket(),
@@ -357,6 +359,33 @@ fn event_stream() -> Seeds {
         ("words", [&[24][..], &message(&[], b"plain words"), b"noise", &inner].concat()),
         ("cut", [&[32][..], &inner[..inner.len() - 9]].concat()),
         ("headers-alone", [&[40][..], &message(&[(":message-type", "event")], b"")].concat()),
+    ])
+}
+
+fn office() -> Seeds {
+    use shadowtap::testkit::samples::{docx, xlsx, zip};
+    let slide = b"<a:p><a:r><a:t>MRN: 00412345</a:t></a:r></a:p>".to_vec();
+    named([
+        ("letter", [&[1][..], &docx()].concat()),
+        ("workbook", [&[9][..], &xlsx()].concat()),
+        ("slides", [&[17][..], &zip(&[("ppt/slides/slide1.xml", slide)])].concat()),
+        ("cut", [&[25][..], &docx()[..200]].concat()),
+    ])
+}
+
+fn text() -> Seeds {
+    let coded = "UHJvZ3Jlc3Mgbm90ZSBmb3IgSmFuZSBUZXN0Y2FzZSwgTVJOOiAwMDQxMjM0NSwgc2VlbiB0b2RheSBmb3IgY2hlc3QgcGFpbi4=";
+    let mail = "Content-Transfer-Encoding: quoted-printable\r\n\r\nMRN=3D004=\r\n12345 536=E2=80=9122=2D8741 Jos=E9\r\n";
+    let page = "<table class='a'><tr><td>MRN<td>\n00412345</tr></table>&lt;p&gt;DOB&#58;&nbsp;1/2/1960<br/>x";
+    let escapes = r#"{\"mrn\": \"0041\"}\nDOB \\u0041 536\xe2\x80\x9122%2D8741 C:\new \ud83d\ude00"#;
+    let rich = r"{\rtf1\ansi{\fonttbl{\f0 A;}}{\*\x y}MRN\tab 536\u8209?22\'968741\par\{x\}}after";
+    named([
+        ("base64", [&[1][..], b"data:text/plain;base64,", coded.as_bytes(), b" end"].concat()),
+        ("mail", [&[9][..], mail.as_bytes()].concat()),
+        ("page", [&[17][..], page.as_bytes()].concat()),
+        ("escapes", [&[25][..], escapes.as_bytes()].concat()),
+        ("rtf", [&[33][..], rich.as_bytes()].concat()),
+        ("disguises", [&[41][..], "５36‑22–8\u{ad}7\u{200b}41 M\0R\0N\0 ٤١".as_bytes()].concat()),
     ])
 }
 

@@ -13,7 +13,7 @@ mod zstd;
 
 use super::{Reason, Reasons, Settings};
 use brotli::Brotli;
-use deflate::{Deflate, Gzip};
+use deflate::{Deflate, Gzip, Inflate, Inflated};
 pub(super) use permessage::PerMessage;
 use zstd::Zstd;
 
@@ -38,6 +38,25 @@ pub(super) fn decoder(name: &str, settings: &Settings) -> Option<Box<dyn Decoder
         "br" => Some(Box::new(Brotli::new(settings))),
         "zstd" => Some(Box::new(Zstd::new(settings))),
         _ => None,
+    }
+}
+
+/// Raw DEFLATE streams, each whole, within the bounds of one coding.
+pub(super) struct RawDeflate(Inflate);
+
+impl RawDeflate {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self(Inflate::new(settings))
+    }
+
+    /// Hands on what a stream decodes to, and tells why that was not all of it, if so.
+    pub(super) fn inflate(&mut self, coded: &[u8], out: &mut dyn FnMut(&[u8])) -> Option<Reason> {
+        self.0.restart(false);
+        match self.0.push(coded, out) {
+            Inflated::Ended(_) => None,
+            Inflated::More(_) => Some(Reason::Truncated),
+            Inflated::Stopped(_, reason) => Some(reason),
+        }
     }
 }
 
