@@ -30,6 +30,7 @@ pub struct Status {
 pub struct Body {
     codings: Codings,
     document: Sniffed,
+    settings: Settings,
     seen: u64,
     lost: u64,
     decoded: u64,
@@ -59,7 +60,7 @@ impl Body {
             document.force(&binary::FORMAT);
             Codings::none()
         });
-        Self { codings, document, seen: 0, lost: 0, decoded: 0, reasons, stopped: false }
+        Self { codings, document, settings: *settings, seen: 0, lost: 0, decoded: 0, reasons, stopped: false }
     }
 
     /// Captures the first value of each of these top-level members (JSON) or fields (forms), up to 128 bytes.
@@ -71,6 +72,9 @@ impl Body {
 
     /// The next bytes.
     pub fn push(&mut self, bytes: &[u8], arena: &mut Arena) {
+        if self.seen == 0 {
+            arena.bound(&self.settings);
+        }
         self.seen += bytes.len() as u64;
         if self.stopped {
             return;
@@ -118,6 +122,7 @@ impl Body {
             self.reasons.insert(Reason::Truncated);
         }
         self.document.finish(arena);
+        arena.settle();
     }
 
     #[must_use]

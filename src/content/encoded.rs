@@ -36,9 +36,9 @@ impl Encoded {
     pub(super) fn new(opening: &Opening<'_>) -> Self {
         Self {
             base64: Transfer::Base64.open("", 0),
-            decoded: Arena::new(),
+            decoded: Arena::verbatim(),
             document: Sniffed::new(&Opening { source: 0, first: &[], ..*opening }),
-            text: Arena::new(),
+            text: Arena::nested(),
             start: opening.source,
             position: opening.source,
             broken: 0,
@@ -60,6 +60,7 @@ impl Encoded {
     fn end(&mut self, arena: &mut Arena) {
         if !std::mem::replace(&mut self.ended, true) {
             self.document.finish(&mut self.text);
+            self.text.settle();
             self.text.pour(arena, self.start);
             arena.separator(b"\n");
         }

@@ -74,6 +74,7 @@ impl Messages {
             after_gap: false,
         });
         self.count += 1;
+        arena.bound(&self.settings);
         let used_before = self.inflate.used();
         self.current = Some(Message { document, deflated, ends_in_hole: false, seen: 0, decoded: 0, used_before });
     }

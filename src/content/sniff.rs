@@ -4,7 +4,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
-use super::{Arena, Captures, ContentHint, Extractor, FORMATS, Format, Opening, Reason, Report, Settings};
+use super::{Arena, Captures, ContentHint, Extractor, FORMATS, Format, Opening, Reason, Report, Settings, binary};
 
 /// Bytes looked at to choose a format. The magic of DICOM stands at 128, that of tar at 257.
 pub(super) const SNIFF_BYTES: usize = 512;
@@ -44,12 +44,13 @@ pub(super) fn is_media(opening: &Opening<'_>) -> bool {
     !opening.after_gap && (opening.first.starts_with(b"%PDF-") || (media && !looks_like_text(opening.first)))
 }
 
-/// Text has no NUL and hardly a control character; random bytes have 11 in a hundred.
+/// Text has no NUL and hardly a control character, save separators (MLLP, NCPDP); random bytes have 9 in a hundred.
 pub(super) fn looks_like_text(first: &[u8]) -> bool {
-    if first.starts_with(b"\xFF\xFE") || first.starts_with(b"\xFE\xFF") {
+    if utf16_order(first).is_some() {
         return true;
     }
-    let control = first.iter().filter(|byte| **byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1E));
+    let control =
+        first.iter().filter(|byte| **byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0B..=0x0C | 0x1C..=0x1E));
     let (mut count, mut zeros) = (0, 0);
     for byte in control {
         count += 1;
@@ -57,6 +58,31 @@ pub(super) fn looks_like_text(first: &[u8]) -> bool {
     }
     zeros == 0 && count * 32 <= first.len() + 31
 }
+
+/// The order of the bytes of UTF-16, by its mark or because nearly every other byte is NUL, as in text of Latin letters.
+pub(super) fn utf16_order(first: &[u8]) -> Option<fn([u8; 2]) -> u16> {
+    match first {
+        [0xFF, 0xFE, ..] => return Some(u16::from_le_bytes),
+        [0xFE, 0xFF, ..] => return Some(u16::from_be_bytes),
+        _ => {}
+    }
+    let pairs = first.as_chunks::<2>().0;
+    let is_text = |byte: u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0xA0..);
+    let count = |low: usize| {
+        pairs.iter().filter(|pair| pair.get(low).copied().is_some_and(is_text) && pair.get(1 - low) == Some(&0)).count()
+    };
+    let enough = |count: usize| pairs.len() >= MIN_UTF16_UNITS && count * 16 >= pairs.len() * 15;
+    if enough(count(0)) {
+        Some(u16::from_le_bytes)
+    } else if enough(count(1)) {
+        Some(u16::from_be_bytes)
+    } else {
+        None
+    }
+}
+
+/// Shorter text without a byte order mark may be numbers.
+const MIN_UTF16_UNITS: usize = 12;
 
 fn format_of(opening: &Opening<'_>) -> Option<&'static Format> {
     FORMATS.iter().find(|format| (format.matches)(opening))
@@ -74,6 +100,7 @@ pub(super) struct Sniffed {
     nesting: u8,
     /// Passes over the choice.
     forced: Option<&'static Format>,
+    only_documents: bool,
     first: Vec<u8>,
     /// Bytes lost before the first.
     lost: u64,
@@ -92,6 +119,7 @@ impl Sniffed {
             watched: opening.watched,
             nesting: opening.nesting,
             forced: None,
+            only_documents: false,
             first: Vec::new(),
             lost: 0,
             open: None,
@@ -100,6 +128,11 @@ impl Sniffed {
 
     pub(super) fn force(&mut self, format: &'static Format) {
         self.forced = Some(format);
+    }
+
+    /// Nothing is read unless it is a document: no runs of text in what is binary.
+    pub(super) fn only_documents(&mut self) {
+        self.only_documents = true;
     }
 
     pub(super) fn watch(&mut self, watched: &'static [&'static str]) {
@@ -129,7 +162,11 @@ impl Sniffed {
                 nesting: self.nesting,
                 after_gap: self.lost > 0,
             };
-            if let Some(format) = self.forced.or_else(|| format_of(&opening)) {
+            let chosen = self.forced.or_else(|| format_of(&opening));
+            let is_runs = |format: &Format| std::ptr::eq(format.name, binary::FORMAT.name);
+            if let Some(format) =
+                chosen.map(|format| if self.only_documents && is_runs(format) { &binary::MEDIA } else { format })
+            {
                 let mut extractor = (format.open)(&opening);
                 if self.lost > 0 {
                     extractor.gap(self.lost, arena);

@@ -1,5 +1,5 @@
 //! Plain text, CSV, logs, source code: any text in UTF-8 or another superset of ASCII goes as it is, UTF-16 with a
-//! byte order mark (RFC 2781) is decoded to UTF-8. In: bytes; out: the same text, tabs and newlines kept. Bounds:
+//! byte order mark (RFC 2781), or of Latin letters, is decoded to UTF-8. Mail that is quoted-printable is said to be. In: bytes; out: the same text, tabs and newlines kept. Bounds:
 //! holds 3 bytes at most. Does not: guess other character sets.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
@@ -10,24 +10,38 @@ pub(super) const FORMAT: Format =
     Format { name: "text", matches: |opening| sniff::looks_like_text(opening.first), open: |opening| open(opening) };
 
 fn open(opening: &Opening<'_>) -> Box<dyn Extractor> {
-    let text = Text { path: opening.path.to_owned(), position: opening.source, report: Report::default() };
-    match opening.first {
-        [0xFF, 0xFE, ..] => Box::new(Utf16::new(text, u16::from_le_bytes)),
-        [0xFE, 0xFF, ..] => Box::new(Utf16::new(text, u16::from_be_bytes)),
-        _ => Box::new(text),
+    let text = Text {
+        path: opening.path.to_owned(),
+        position: opening.source,
+        is_quoted_printable: is_quoted_printable(opening.first),
+        report: Report::default(),
+    };
+    match sniff::utf16_order(opening.first).filter(|_| !opening.after_gap) {
+        Some(unit) => Box::new(Utf16::new(text, unit)),
+        None => Box::new(text),
     }
+}
+
+/// Whether mail says so in its first bytes.
+fn is_quoted_printable(first: &[u8]) -> bool {
+    const CODING: &[u8] = b"quoted-printable";
+    first.windows(CODING.len()).any(|name| name.eq_ignore_ascii_case(CODING))
 }
 
 struct Text {
     path: String,
     /// Source offset of the next byte.
     position: u64,
+    is_quoted_printable: bool,
     report: Report,
 }
 
 impl Extractor for Text {
     fn push(&mut self, bytes: &[u8], arena: &mut Arena) {
         arena.begin(&self.path);
+        if self.is_quoted_printable {
+            arena.expect_quoted_printable();
+        }
         arena.push(bytes, self.position);
         self.position += bytes.len() as u64;
     }

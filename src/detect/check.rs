@@ -47,7 +47,7 @@ impl Detector {
 }
 
 fn slice<'a>(text: &'a [u8], detected: &Detected) -> Option<&'a [u8]> {
-    text.get(usize::try_from(detected.arena_range.start).ok()?..usize::try_from(detected.arena_range.end).ok()?)
+    text.get(usize::try_from(detected.finding.start).ok()?..usize::try_from(detected.finding.end).ok()?)
 }
 
 /// What was found in the example's place: types, places and confidence; the text stands in the file itself.
@@ -67,7 +67,7 @@ fn describe(example: &Example, found: &[Detected], cut: usize) -> String {
         let _ = write!(
             message,
             "{comma}{:?} at {}..{} ({:?})",
-            finding.identifier, detected.arena_range.start, detected.arena_range.end, finding.confidence
+            finding.identifier, finding.start, finding.end, finding.confidence
         );
     }
     message

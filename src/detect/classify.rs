@@ -1,13 +1,14 @@
 //! From findings and words to a document class. Two sums carry the model:
 //!
 //! - **health** H: each health term found adds its category's weight once; each identifier type found with at least
-//!   medium confidence adds its `health` (an MRN or a diagnosis code speaks of care). Words of a single category count
+//!   medium confidence adds its `health` (an MRN or a diagnosis code speaks of care), and up to [`MORE_VALUES`] further
+//!   codes half of it each. Words of a single category count
 //!   for at most [`ONE_CATEGORY_HEALTH`]: a list of drugs is no chart.
 //! - **identifiers** I: each type found adds its `weight`, times the worth of its best confidence ([`worth`]).
 //!
 //! | class | when |
 //! |---|---|
-//! | `phi` | a person's identifier of at least medium confidence and H ≥ 4, or a `strong` one with its label (high) and H ≥ 2.5 |
+//! | `phi` | a person's identifier of at least medium confidence and H ≥ 4; or H ≥ 2.5 and a `strong` one with its label (high), or two types of them with I ≥ 4; or a record number (a person's identifier that adds to H) with its label and another identifier of a person |
 //! | `pii_only` | a person's identifier of at least medium confidence otherwise |
 //! | `health_only` | H ≥ 4 otherwise |
 //! | `none` | all else |
@@ -26,6 +27,12 @@ const CLEAR_HEALTH: f64 = 4.0;
 const SOME_HEALTH: f64 = 2.5;
 /// The most that words of a single category count.
 const ONE_CATEGORY_HEALTH: f64 = 2.0;
+/// I at which two identifiers of a person make PHI with some health.
+const CLEAR_PERSON: f64 = 4.0;
+/// What one record number adds to H at least.
+const RECORD_HEALTH: f64 = 1.5;
+/// Values of one type beyond the first that add to H.
+const MORE_VALUES: u32 = 3;
 /// Distinct people from which PHI is always critical.
 const MANY_INDIVIDUALS: u64 = 10;
 
@@ -61,6 +68,8 @@ struct Found {
     weight: f64,
     health: f64,
     severity: u8,
+    /// Values beyond the first, up to [`MORE_VALUES`].
+    more: u32,
 }
 
 impl Evidence {
@@ -75,10 +84,17 @@ impl Evidence {
 
     pub(super) fn add_identifier(&mut self, identifier: &Identifier, confidence: Confidence) {
         let Some(found) = self.identifiers.get_mut(usize::from(identifier.slot)) else { return };
-        if found.is_some_and(|found| found.best >= confidence) {
-            return;
+        // A person has one value of a kind, and it is written more than once.
+        let more = found.filter(|_| !identifier.person).map_or(0, |found| (found.more + 1).min(MORE_VALUES));
+        if let Some(found) = found {
+            found.more = more;
+            // What is a person's goes before what is as sure and nobody's.
+            if (found.person, found.best) >= (identifier.person, confidence) {
+                return;
+            }
         }
         *found = Some(Found {
+            more,
             best: confidence,
             person: identifier.person,
             strong: identifier.strong,
@@ -90,7 +106,7 @@ impl Evidence {
 
     /// Whether words of health were seen at all, whatever they add up to.
     pub(super) fn speaks_of_health(&self) -> bool {
-        self.health >= 1.0
+        self.health >= 1.0 || self.found().any(|found| found.health >= 1.0)
     }
 
     fn found(&self) -> impl Iterator<Item = &Found> {
@@ -103,7 +119,8 @@ impl Evidence {
     }
 
     fn health_score(&self) -> f64 {
-        let codes: f64 = self.found().filter(|found| found.best >= Confidence::Medium).map(|found| found.health).sum();
+        let codes = self.found().filter(|found| found.best >= Confidence::Medium);
+        let codes: f64 = codes.map(|found| found.health * (1.0 + 0.5 * f64::from(found.more))).sum();
         let words = if self.categories.count_ones() > 1 { self.health } else { self.health.min(ONE_CATEGORY_HEALTH) };
         words + codes
     }
@@ -137,8 +154,14 @@ fn worth(confidence: Confidence) -> f64 {
 pub(super) fn verdict(evidence: &Evidence, individuals: [u64; 2]) -> Verdict {
     let health = evidence.health_score();
     let labelled = evidence.people().any(|found| found.strong && found.best == Confidence::High);
+    let people = evidence.people().count();
+    let described = people > 1 && evidence.identifier_score() >= CLEAR_PERSON;
+    let on_record =
+        people > 1 && evidence.people().any(|found| found.health >= RECORD_HEALTH && found.best == Confidence::High);
     let classification = match evidence.people().next() {
-        Some(_) if health >= CLEAR_HEALTH || labelled && health >= SOME_HEALTH => Classification::Phi,
+        Some(_) if health >= CLEAR_HEALTH || (labelled || described) && health >= SOME_HEALTH || on_record => {
+            Classification::Phi
+        }
         Some(_) => Classification::PiiOnly,
         None if health >= CLEAR_HEALTH => Classification::HealthOnly,
         None => Classification::None,

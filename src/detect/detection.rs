@@ -1,27 +1,28 @@
 //! The state machine of one exchange or document. In: an arena as it grows; out: findings and, at any time, a verdict.
 //!
-//! Each hit belongs to the one window in which all the text it depends on is there: windows overlap by
-//! [`Detector::context_bytes`], hits are taken in order of (end, pattern), and those too near the end of what has come
-//! wait until more comes or the input ends. So findings, their order and the verdict do not depend on how the text
-//! was cut. Text before that is given back to the arena.
+//! The engine reads each byte once. What it hits waits, in order of (end, pattern), until the text it may depend on is
+//! there: [`Detector::context_before`] bytes before its end and so many behind as its kind asks. The lines of a table
+//! and the segments of a record are events among the hits: they are read whole, before what is hit within them. So
+//! findings, their order and the verdict do not depend on how the text was cut. Text before that is given back to the
+//! arena.
 //!
 //! Bounds: `max_findings_per_exchange`, `max_individuals_per_exchange`; what is beyond is counted and [`Detection::capped`] says so.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::candidate::{self, Candidate, Label, Sign};
 use super::classify::{self, Evidence, Verdict};
 use super::detector::{Detector, Scanner, identity};
 use super::names;
-use super::reading::{LOOKAHEAD_BYTES, Reading};
+use super::reading::LOOKAHEAD_BYTES;
 use super::rules::{Identifier, Role};
-use super::validate::{Accepted, Context};
+use super::structure::{Field, LineEvent, Structure, hl7};
 use super::window::Window;
 use crate::content::Arena;
 use crate::event::{Confidence, Finding, IdentifierType};
-use crate::redact::{FingerprintKey, Redacted};
 
 /// A finding on its way to `correlate`.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,8 +36,15 @@ pub struct Detected {
 
 /// What one exchange or document was found to hold so far.
 pub struct Detection {
-    /// Hits that end at or before this arena offset have been taken.
-    taken: u64,
+    /// The engine has read up to here.
+    searched: u64,
+    /// What it hit and has not been taken yet, in order.
+    pending: VecDeque<Hit>,
+    /// Names were looked for up to here.
+    named: u64,
+    /// Names that have not been taken yet, in order, with their places in the arena.
+    names: VecDeque<(Range<u64>, names::Found)>,
+    structure: Structure,
     slots: Vec<Slot>,
     /// A bit per health term that was seen.
     terms: SmallVec<[u64; 10]>,
@@ -45,11 +53,25 @@ pub struct Detection {
     held: Vec<Held>,
     /// More were to be held than [`MAX_HELD`].
     held_more: bool,
+    /// Where the last findings stand.
+    told: Told,
     capped: bool,
+    /// Arena offset after the last value that was told behind a label.
+    labelled_until: u64,
 }
 
-/// Most findings that wait for words of health; where that many wait, they will hardly come.
+/// Most findings of a type that wait for words of health; where that many wait, they will hardly come.
 const MAX_HELD: usize = 64;
+
+/// Values behind veto words from which on no other unlabelled one of the type counts.
+const MANY_VETOED: usize = 2;
+
+/// A hit with its end in the arena.
+#[derive(Clone, Copy)]
+struct Hit {
+    end: u64,
+    pattern: u32,
+}
 
 /// A confirmed value that waits to be counted.
 struct Held {
@@ -63,31 +85,32 @@ struct Slot {
     label: Option<Label>,
     /// Arena offset after the last value.
     value_end: u64,
+    /// Unlabelled values behind a veto word.
+    vetoed: usize,
+    /// Values that wait for words of health.
+    held: usize,
     count: u64,
     individuals: HashSet<u64, ahash::RandomState>,
 }
 
-/// The last label of a type. Offsets in the arena.
-#[derive(Clone, Copy)]
-struct Label {
-    start: u64,
-    end: u64,
-    identifier: u16,
-    form: u16,
-    name: u16,
+/// The places of the last findings, so that no byte is told as two things.
+#[derive(Default)]
+struct Told {
+    places: [(u64, u64); 32],
+    next: usize,
 }
 
-/// A value of the right form at a place.
-struct Candidate<'a> {
-    /// Index of its entry.
-    entry: u16,
-    identifier: &'a Identifier,
-    /// In the window.
-    range: Range<usize>,
-    label: Option<Label>,
-    confidence: Confidence,
-    needs_health: bool,
-    accepted: Accepted,
+impl Told {
+    fn overlaps(&self, range: &Range<u64>) -> bool {
+        self.places.iter().any(|(start, end)| *start < range.end && range.start < *end)
+    }
+
+    fn add(&mut self, range: &Range<u64>) {
+        if let Some(place) = self.places.get_mut(self.next) {
+            *place = (range.start, range.end);
+        }
+        self.next = (self.next + 1) % self.places.len();
+    }
 }
 
 impl Detection {
@@ -96,13 +119,19 @@ impl Detection {
         let mut slots = Vec::new();
         slots.resize_with(detector.rules.identifiers.len(), Slot::default);
         Self {
-            taken: 0,
+            searched: 0,
+            pending: VecDeque::new(),
+            named: 0,
+            names: VecDeque::new(),
+            structure: Structure::default(),
             slots,
             terms: SmallVec::from_elem(0, detector.rules.terms.len().div_ceil(64)),
             evidence: Evidence::new(detector.rules.identifiers.len()),
             held: Vec::new(),
             held_more: false,
+            told: Told::default(),
             capped: false,
+            labelled_until: 0,
         }
     }
 
@@ -116,21 +145,21 @@ impl Detection {
         end_of_input: bool,
         found: &mut Vec<Detected>,
     ) {
-        let (before, after) = (detector.context_before() as u64, detector.context_after() as u64);
-        let span = (detector.window_bytes as u64).max(2 * (before + after));
+        if end_of_input {
+            arena.settle();
+        }
         loop {
-            let from = self.taken.saturating_sub(before).max(arena.base());
-            let to = arena.end().min(from + span);
-            let limit = if end_of_input && to == arena.end() { to } else { to.saturating_sub(after) };
-            if limit <= self.taken {
-                if end_of_input {
-                    self.tell_held_names(detector, found);
-                }
+            let searched = self.search(detector, scanner, arena);
+            let ends = end_of_input && self.searched == arena.end();
+            self.look_for_names(detector, scanner, arena, ends);
+            self.take_events(detector, arena, ends, found);
+            self.give_back(detector, arena);
+            if ends {
+                self.tell_held_names(detector, found);
+            }
+            if !searched || self.searched == arena.end() {
                 return;
             }
-            self.scan(detector, scanner, arena, from..to, limit, found);
-            self.taken = limit;
-            arena.discard_before(limit.saturating_sub(before));
         }
     }
 
@@ -147,10 +176,10 @@ impl Detection {
         slots.filter(|(_, slot)| slot.count > 0).map(|(identifier, slot)| (identifier.identifier, slot.count)).collect()
     }
 
-    /// Arena bytes that have been read to the end.
+    /// Arena bytes that have been read.
     #[must_use]
     pub fn scanned_bytes(&self) -> u64 {
-        self.taken
+        self.searched
     }
 
     /// Whether a cap was hit: findings or individuals were counted no further.
@@ -166,43 +195,76 @@ impl Detection {
         [distinct.clone().max().unwrap_or(0), distinct.sum()]
     }
 
-    fn scan(
-        &mut self,
-        detector: &Detector,
-        scanner: &mut Scanner,
-        arena: &Arena,
-        range: Range<u64>,
-        limit: u64,
-        found: &mut Vec<Detected>,
-    ) {
-        let start = (range.start - arena.base()) as usize;
-        let end = (range.end - arena.base()) as usize;
-        let Some(text) = arena.text().get(start..end) else { return };
-        let window = Window { text, base: range.start, arena };
-        let Scanner { scratch, hits, names } = scanner;
-        detector.engine.scan(scratch, text, hits);
-        let (from, to) = ((self.taken - range.start) as usize, (limit - range.start) as usize);
-        names::find(text, from, to, &detector.rules.names, names);
-        let mut names = names.drain(..).peekable();
-        for hit in hits {
-            let end = range.start + u64::from(hit.end);
-            if end <= self.taken || end > limit {
-                continue;
-            }
-            while let Some(name) = names.next_if(|name| name.range.start < hit.end as usize) {
-                self.take_name(detector, &window, name, found);
-            }
-            let Some(roles) = detector.rules.roles.get(hit.pattern as usize) else { continue };
-            for role in roles {
-                self.take(detector, &window, hit.end as usize, *role, found);
+    /// Lets the engine read the next window; whether there was one.
+    fn search(&mut self, detector: &Detector, scanner: &mut Scanner, arena: &Arena) -> bool {
+        if self.searched >= arena.end() {
+            return false;
+        }
+        let from = self.searched.saturating_sub(detector.search_overlap()).max(arena.base());
+        let to = arena.end().min(from + detector.window_bytes as u64);
+        let range = (from - arena.base()) as usize..(to - arena.base()) as usize;
+        let Some(window) = arena.text().get(range) else { return false };
+        detector.engine.scan(&mut scanner.scratch, window, &mut scanner.hits);
+        let hits = scanner.hits.iter().map(|hit| Hit { end: from + u64::from(hit.end), pattern: hit.pattern });
+        self.pending.extend(hits.filter(|hit| hit.end > self.searched));
+        self.searched = to;
+        true
+    }
+
+    /// Looks for names as far as the text they depend on is there, which is at least where hits can be taken.
+    fn look_for_names(&mut self, detector: &Detector, scanner: &mut Scanner, arena: &Arena, ends: bool) {
+        let known = if ends { arena.end() } else { arena.end().saturating_sub(LOOKAHEAD_BYTES as u64) };
+        let to = known.min(self.searched);
+        if to <= self.named {
+            return;
+        }
+        let base = arena.base();
+        let range = (self.named - base) as usize..(to - base) as usize;
+        names::find(arena.text(), range.start, range.end, &detector.rules.names, &mut scanner.names);
+        let place = |name: &names::Found| base + name.range.start as u64..base + name.range.end as u64;
+        self.names.extend(scanner.names.drain(..).map(|name| (place(&name), name)));
+        self.named = to;
+    }
+
+    /// Takes hits, names and lines, in order of their places, as far as the text they depend on is there.
+    fn take_events(&mut self, detector: &Detector, arena: &Arena, ends: bool, found: &mut Vec<Detected>) {
+        let window = Window { text: arena.text(), base: arena.base(), arena };
+        loop {
+            let hit = self.pending.front().copied();
+            let name =
+                self.names.front().map(|(place, _)| place.start).filter(|name| hit.is_none_or(|hit| *name < hit.end));
+            let line = self.structure.next(&window, self.searched, ends);
+            match (hit, line) {
+                (hit, Some(line)) if name.or(hit.map(|hit| hit.end)).is_none_or(|next| line.position() <= next) => {
+                    let LineEvent::Ready { line, .. } = line else { return };
+                    self.take_line(detector, &window, line, found);
+                }
+                _ if name.is_some() => {
+                    let Some((place, name)) = self.names.pop_front() else { return };
+                    self.take_name(detector, &window, place, name, found);
+                }
+                (Some(hit), _) => {
+                    if !ends && hit.end + detector.rules.need(hit.pattern) > arena.end() {
+                        return;
+                    }
+                    self.pending.pop_front();
+                    self.take_hit(detector, &window, hit, found);
+                }
+                (None, _) => return,
             }
         }
-        names.for_each(|name| self.take_name(detector, &window, name, found));
     }
 
     /// A name counts unless one was told over the same bytes.
-    fn take_name(&mut self, detector: &Detector, window: &Window<'_>, name: names::Found, found: &mut Vec<Detected>) {
-        self.take_found(detector, window, detector.rules.name_entry, name, found);
+    fn take_name(
+        &mut self,
+        detector: &Detector,
+        window: &Window<'_>,
+        place: Range<u64>,
+        name: names::Found,
+        found: &mut Vec<Detected>,
+    ) {
+        self.take_found(detector, window, detector.rules.name_entry, place, name, found);
     }
 
     fn take_found(
@@ -210,18 +272,50 @@ impl Detection {
         detector: &Detector,
         window: &Window<'_>,
         entry: Option<u16>,
+        place: Range<u64>,
         name: names::Found,
         found: &mut Vec<Detected>,
     ) {
         let Some(entry) = entry else { return };
         let Some(identifier) = detector.rules.identifiers.get(usize::from(entry)) else { return };
         let Some(slot) = self.slots.get(usize::from(identifier.slot)) else { return };
-        if window.base + (name.range.start as u64) < slot.value_end {
+        let Some(start) = place.start.checked_sub(window.base).filter(|_| place.start >= slot.value_end) else {
             return;
+        };
+        let range = start as usize..(place.end - window.base) as usize;
+        let names::Found { confidence, needs_health, accepted, .. } = name;
+        let candidate = Candidate { entry, identifier, range, sign: None, confidence, needs_health, accepted };
+        self.tell(detector, window, &candidate, found);
+    }
+
+    fn give_back(&self, detector: &Detector, arena: &mut Arena) {
+        let context = detector.context_before() as u64;
+        let first = self.pending.front().map_or(self.searched, |hit| hit.end).min(self.named);
+        let first = self.names.front().map_or(first, |(place, _)| first.min(place.start));
+        let lines = self.structure.keeps_from(self.searched);
+        arena.discard_before(first.saturating_sub(context).min(lines));
+    }
+
+    fn take_line(&mut self, detector: &Detector, window: &Window<'_>, line: Range<usize>, found: &mut Vec<Detected>) {
+        let mut fields = Vec::new();
+        self.structure.line(detector, window, line, &mut fields);
+        self.take_fields(detector, window, &fields, found);
+    }
+
+    fn take_fields(&mut self, detector: &Detector, window: &Window<'_>, fields: &[Field], found: &mut Vec<Detected>) {
+        for Field { sign, range } in fields {
+            candidate::in_field(detector, window, range.clone(), *sign, |candidate| {
+                self.tell(detector, window, &candidate, found);
+            });
         }
-        let names::Found { range, confidence, needs_health, accepted } = name;
-        let candidate = Candidate { entry, identifier, range, label: None, confidence, needs_health, accepted };
-        self.tell(detector, window, candidate, found);
+    }
+
+    fn take_hit(&mut self, detector: &Detector, window: &Window<'_>, hit: Hit, found: &mut Vec<Detected>) {
+        let Some(end) = hit.end.checked_sub(window.base) else { return };
+        let Some(roles) = detector.rules.roles.get(hit.pattern as usize) else { return };
+        for role in roles {
+            self.take(detector, window, end as usize, *role, found);
+        }
     }
 
     fn take(&mut self, detector: &Detector, window: &Window<'_>, end: usize, role: Role, found: &mut Vec<Detected>) {
@@ -239,22 +333,22 @@ impl Detection {
                     }
                 }
             }
-            Role::Label { identifier, form, name, length } => {
-                if let Some(start) = window.label_start(end, length) {
-                    let label = Label {
-                        start: window.base + start as u64,
-                        end: window.base + end as u64,
-                        identifier,
-                        form,
-                        name,
-                    };
+            Role::Label { named, length } => {
+                let form = detector.rules.form(named).map(|(_, form)| form);
+                if let Some(start) = form.and_then(|form| window.label_start(end, length, form.begins || form.glued)) {
+                    let label = Label { start: window.base + start as u64, end: window.base + end as u64, named };
                     self.take_label(detector, window, end, label, found);
                 }
             }
             Role::Shape { identifier, shape } => {
                 if let Some(candidate) = self.confirm_shape(detector, window, identifier, shape, end) {
-                    self.tell(detector, window, candidate, found);
+                    self.tell(detector, window, &candidate, found);
                 }
+            }
+            Role::Segment { length } => {
+                let mut fields = Vec::new();
+                hl7::segment(&mut self.structure.hl7, detector, window, end, length, &mut fields);
+                self.take_fields(detector, window, &fields, found);
             }
             Role::Placeholder { length } => {
                 if window.is_word(end, length, false) {
@@ -265,12 +359,16 @@ impl Detection {
                 if window.is_word(end, length, false)
                     && let Some(name) = names::behind_cue(window.text, end, relative, &detector.rules.names)
                 {
-                    self.take_name(detector, window, name, found);
+                    let base = window.base;
+                    let place = base + name.range.start as u64..base + name.range.end as u64;
+                    self.take_name(detector, window, place, name, found);
                 }
             }
             Role::Street { street, length } => {
                 if let Some(address) = names::address(window.text, end, length, street, &detector.rules.names) {
-                    self.take_found(detector, window, detector.rules.address_entry, address, found);
+                    let base = window.base;
+                    let place = base + address.range.start as u64..base + address.range.end as u64;
+                    self.take_found(detector, window, detector.rules.address_entry, place, address, found);
                 }
             }
             Role::Statement { length } => {
@@ -289,32 +387,44 @@ impl Detection {
         label: Label,
         found: &mut Vec<Detected>,
     ) {
-        let Some(identifier) = detector.rules.identifiers.get(usize::from(label.identifier)) else { return };
+        let Some((identifier, form)) = detector.rules.form(label.named) else { return };
+        let is_open = |slot: &u16| self.slots.get(usize::from(*slot)).is_some_and(|slot| slot.count > 0);
+        if !form.within.is_empty() && !form.within.iter().any(is_open) {
+            return;
+        }
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        slot.label = Some(label);
+        if window.is_after(end - (label.end - label.start) as usize, &form.not_after) {
+            return;
+        }
+        if !form.begins {
+            slot.label = Some(label);
+        }
         let value_end = slot.value_end;
-        if let Some(candidate) = confirm_labelled(detector, window, end, label)
+        if let Some(candidate) = candidate::behind_label(detector, window, end, label)
             && window.base + candidate.range.start as u64 >= value_end
         {
-            self.tell(detector, window, candidate, found);
+            if !form.begins {
+                self.labelled_until = self.labelled_until.max(window.base + candidate.range.end as u64);
+            }
+            self.tell(detector, window, &candidate, found);
         }
     }
 
     fn confirm_shape<'a>(
-        &self,
+        &mut self,
         detector: &'a Detector,
         window: &Window<'_>,
         entry: u16,
         shape: u16,
         end: usize,
     ) -> Option<Candidate<'a>> {
+        let identifier = detector.rules.identifiers.get(usize::from(entry))?;
+        let shape = identifier.shapes.get(usize::from(shape))?;
         if window.runs_on(end) {
             return None;
         }
-        let identifier = detector.rules.identifiers.get(usize::from(entry))?;
-        let shape = identifier.shapes.get(usize::from(shape))?;
         let start = shape.starts.start(window.text, end)?;
-        let slot = self.slots.get(usize::from(identifier.slot))?;
+        let slot = self.slots.get_mut(usize::from(identifier.slot))?;
         if window.base + (start as u64) < slot.value_end || window.comes_from(start) {
             return None;
         }
@@ -323,34 +433,55 @@ impl Detection {
         {
             return None;
         }
-        let label = slot.label.filter(|label| window.reaches(label.end, start));
-        let form = label.and_then(|label| {
-            detector.rules.identifiers.get(usize::from(label.identifier))?.forms.get(usize::from(label.form))
-        });
+        let veto = |from: u64| shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(from, start, veto));
+        let label = slot.label.filter(|label| window.reaches(label.end, start) && !veto(label.end));
+        let form = label.and_then(|label| Some(detector.rules.form(label.named)?.1));
         let confidence = match form {
             Some(form) => form.confidence,
-            None if shape.veto.as_ref().is_some_and(|veto| window.is_vetoed(start, veto)) => return None,
+            // A value told behind its label is nothing else besides.
+            None if window.base + (start as u64) < self.labelled_until => return None,
+            // Where several of this form are numbers of parts, so are the others.
+            None if slot.vetoed >= MANY_VETOED => return None,
+            None if veto(0) => {
+                slot.vetoed += 1;
+                return None;
+            }
+            None if shape.outside_tables && window.is_cell(start, end) => return None,
             None => shape.confidence?,
         };
-        let context = Context { codes: &detector.rules.codes, names: &detector.rules.names };
-        let accepted = (identifier.validator)(window.text.get(start..end)?, &context)?;
+        let accepted = candidate::validate(detector, identifier, window.text.get(start..end)?)?;
         let needs_health = form.map_or(shape.needs_health, |form| form.needs_health);
-        Some(Candidate { entry, identifier, range: start..end, label, confidence, needs_health, accepted })
+        let length = match &shape.head {
+            None => end - start,
+            Some(head) => head.longest(window.text.get(start..end)?, |_| true)?,
+        };
+        let range = start..start + length;
+        let sign = label.map(Sign::Label);
+        Some(Candidate { entry, identifier, range, sign, confidence, needs_health, accepted })
     }
 
     /// Counts a candidate and tells it, now or when the text speaks of health.
-    fn tell(&mut self, detector: &Detector, window: &Window<'_>, candidate: Candidate<'_>, found: &mut Vec<Detected>) {
+    fn tell(&mut self, detector: &Detector, window: &Window<'_>, candidate: &Candidate<'_>, found: &mut Vec<Detected>) {
         let identifier = candidate.identifier;
+        let range = candidate.arena_range(window);
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
-        slot.value_end = window.base + candidate.range.end as u64;
+        if self.told.overlaps(&range) {
+            return;
+        }
+        self.told.add(&range);
+        slot.value_end = slot.value_end.max(range.end);
         let identity = identity(&identifier.name, &candidate.accepted.canonical);
         if !candidate.needs_health || self.evidence.speaks_of_health() {
             let confidence = candidate.confidence.min(candidate.accepted.at_most);
             if self.count(detector, identifier, confidence, identity) {
-                found.push(detected(detector, window, &candidate, identity));
+                found.push(candidate.detected(detector, window, identity));
             }
-        } else if self.held.len() < MAX_HELD {
-            let detected = detected(detector, window, &candidate, identity);
+            if self.evidence.speaks_of_health() {
+                self.release(detector, found);
+            }
+        } else if slot.held < MAX_HELD {
+            slot.held += 1;
+            let detected = candidate.detected(detector, window, identity);
             self.held.push(Held { entry: candidate.entry, detected });
         } else {
             self.held_more = true;
@@ -398,78 +529,4 @@ impl Detection {
         self.capped |= !tell;
         tell
     }
-}
-
-fn detected(detector: &Detector, window: &Window<'_>, candidate: &Candidate<'_>, identity: u64) -> Detected {
-    let Candidate { identifier, range, label, confidence, accepted, .. } = candidate;
-    let arena_range = window.base + range.start as u64..window.base + range.end as u64;
-    let place = window.arena.place(arena_range.start);
-    let print = |key: &FingerprintKey| key.fingerprint(&identifier.name, &accepted.canonical);
-    let finding = Finding {
-        identifier: identifier.identifier,
-        start: place.source,
-        end: window.arena.source_end(arena_range.end),
-        path: place.path.to_owned(),
-        confidence: (*confidence).min(accepted.at_most),
-        masked: Redacted::mask(window.text.get(range.clone()).unwrap_or_default()),
-        fingerprint: detector.fingerprints.as_ref().map(print),
-        reasons: reasons(detector, accepted, *label, arena_range.start),
-    };
-    Detected { finding, arena_range, identity }
-}
-
-/// Reads the value behind a label that ends at `end`.
-fn confirm_labelled<'a>(
-    detector: &'a Detector,
-    window: &Window<'_>,
-    end: usize,
-    label: Label,
-) -> Option<Candidate<'a>> {
-    let identifier = detector.rules.identifiers.get(usize::from(label.identifier))?;
-    let form = identifier.forms.get(usize::from(label.form))?;
-    let raw = window.text.get(end..)?;
-    // Most labels in prose have no number behind them: do not read so far for them.
-    if !form.without_digits {
-        raw.iter().take(LOOKAHEAD_BYTES).find(|byte| byte.is_ascii_digit() || !byte.is_ascii())?;
-    }
-    let reading = Reading::of(raw);
-    let text = reading.text();
-    let start = detector.rules.filler.skip(text)?;
-    let text_ends = raw.len() < LOOKAHEAD_BYTES;
-    let rest = text.get(start..)?;
-    let length = form.value.longest(rest, |end| match rest.get(end..) {
-        Some([]) | None => text_ends,
-        Some([next, ..]) if next.is_ascii_alphanumeric() => false,
-        Some([b'-' | b'.', next, ..]) => !next.is_ascii_digit(),
-        Some(_) => true,
-    })?;
-    let value = rest.get(..length)?;
-    let context = Context { codes: &detector.rules.codes, names: &detector.rules.names };
-    let accepted = (identifier.validator)(value, &context)?;
-    let range = reading.raw_range(start..start + length)?;
-    let range = end + range.start..end + range.end;
-    Some(Candidate {
-        entry: label.identifier,
-        identifier,
-        range,
-        label: Some(label),
-        confidence: form.confidence,
-        needs_health: form.needs_health,
-        accepted,
-    })
-}
-
-/// Why it was believed. Labels are named as the rules spell them, never as the text does.
-fn reasons(detector: &Detector, accepted: &Accepted, label: Option<Label>, value: u64) -> Vec<String> {
-    let mut reasons = vec![accepted.reason.to_owned()];
-    reasons.push(match label {
-        Some(label) => {
-            let identifier = detector.rules.identifiers.get(usize::from(label.identifier));
-            let form = identifier.and_then(|identifier| identifier.forms.get(usize::from(label.form)));
-            let name = form.and_then(|form| form.names.get(usize::from(label.name))).map_or("", |name| name.trim());
-            format!("label '{name}' {} bytes before", value.saturating_sub(label.start))
-        }
-        None => "no label near".to_owned(),
-    });
-    reasons
 }

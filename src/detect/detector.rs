@@ -11,6 +11,7 @@ use super::reading::LOOKAHEAD_BYTES;
 use super::rules::Rules;
 use super::settings::Settings;
 use super::signatures::Signatures;
+use super::structure::{MAX_LINE_BYTES, hl7::MAX_SEGMENT_BYTES};
 use crate::redact::FingerprintKey;
 use crate::scan::{self, Engine, EngineReport, RawHit, ScanError, Scratch};
 use crate::yaml::{Fault, Source};
@@ -20,6 +21,9 @@ pub(super) const LABEL_REACH_BYTES: usize = 64;
 
 /// Bytes before an unlabelled value in which a veto word refuses it.
 pub(super) const VETO_REACH_BYTES: usize = 40;
+
+/// Bytes before a label in which one of its `behind` words stands.
+pub(super) const BEHIND_REACH_BYTES: usize = 160;
 
 /// Bytes beside a value that tell whether it stands alone.
 const BOUNDARY_BYTES: usize = 4;
@@ -91,19 +95,25 @@ impl Detector {
     /// Bytes before a hit's end on which its meaning can depend.
     #[must_use]
     pub fn context_before(&self) -> usize {
-        self.rules.max_width + LABEL_REACH_BYTES.max(VETO_REACH_BYTES).max(names::ADDRESS_BEFORE_BYTES) + BOUNDARY_BYTES
+        let beside = LABEL_REACH_BYTES.max(VETO_REACH_BYTES).max(BEHIND_REACH_BYTES).max(names::ADDRESS_BEFORE_BYTES);
+        self.rules.max_width + beside + BOUNDARY_BYTES
+    }
+
+    /// Bytes that the engine reads again, so that no match is lost between two windows.
+    pub(super) fn search_overlap(&self) -> u64 {
+        self.rules.max_width as u64
     }
 
     /// Bytes behind a hit's end on which its meaning can depend.
     #[must_use]
     pub fn context_after(&self) -> usize {
-        LOOKAHEAD_BYTES
+        LOOKAHEAD_BYTES.max(MAX_SEGMENT_BYTES)
     }
 
-    /// How far consecutive windows overlap, in bytes.
+    /// Most text that waits for more: what a hit depends on, or a line that may be a table's.
     #[must_use]
     pub fn context_bytes(&self) -> usize {
-        self.context_before() + self.context_after()
+        self.context_before() + self.context_after() + MAX_LINE_BYTES as usize
     }
 }
 

@@ -6,9 +6,10 @@
 //! of `reading`; or by its **shape**, which then is confirmed by what stands around it. Each finding says why it was
 //! believed. The document classes and their rule stand at the head of `classify`.
 //!
-//! Does not: read record formats (HL7, X12, FHIR) by their structure, or table columns by their heads.
+//! Where a value stands can say what it is, too: `structure` reads columns by their heads and the fields of HL7.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+mod candidate;
 mod check;
 mod classify;
 mod detection;
@@ -20,6 +21,7 @@ mod reading;
 mod rules;
 mod settings;
 mod signatures;
+mod structure;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -29,5 +31,5 @@ pub use classify::Verdict;
 pub use detection::{Detected, Detection};
 pub use detector::{Detector, Scanner};
 pub use document::Document;
-pub use settings::{MrnForm, Settings};
+pub use settings::{Settings, SiteForm};
 pub use signatures::Signatures;

@@ -119,10 +119,10 @@ impl Filler {
         Self { words: words.iter().map(|word| Reading::of(word.to_lowercase().as_bytes()).text().to_vec()).collect() }
     }
 
-    /// Where the value starts; `None` when something else, or a blank to fill in, stands there.
-    pub(super) fn skip(&self, text: &[u8]) -> Option<usize> {
-        let (mut at, mut line_ends, mut underscores) = (0, 0, 0);
-        while at <= MAX_FILLER_BYTES {
+    /// Where the value starts, behind marks and, with `words`, filler words; `None` when something else, or a blank to fill in, stands there.
+    pub(super) fn skip(&self, text: &[u8], words: bool) -> Option<usize> {
+        let (mut at, mut line_ends, mut underscores, mut blanks) = (0, 0, 0, 0);
+        while at - blanks <= MAX_FILLER_BYTES {
             let rest = text.get(at..)?;
             let byte = *rest.first()?;
             match byte {
@@ -131,10 +131,14 @@ impl Filler {
                 // `____` is a form to fill in, and what follows it belongs to the next field.
                 b'_' if underscores == 2 => return None,
                 b'_' => underscores += 1,
+                // Aligned columns: a run of blanks is as good as one.
+                b' ' if rest.get(1) == Some(&b' ') => blanks += 1,
+                // What stands in parentheses on the next line is something of its own.
+                b'(' if line_ends == 1 => return None,
                 b' ' | b'\t' | b'\r' | b':' | b'#' | b'=' | b'.' | b',' | b';' | b'|' | b'"' | b'\'' | b'(' | b')'
                 | b'[' | b']' | b'<' | b'>' | b'*' | b'/' | b'\\' | b'-' => {}
                 _ => {
-                    let word = self.word(rest);
+                    let word = if words { self.word(rest) } else { 0 };
                     if word == 0 {
                         return Some(at);
                     }
@@ -199,12 +203,13 @@ mod tests {
     #[test]
     fn filler_ends_at_the_value_or_at_something_else() {
         let filler = Filler::new(&["number".into(), "número".into(), "is".into()]);
-        assert_eq!(filler.skip(b" number is: 5"), Some(12));
-        assert_eq!(filler.skip(&read(" número 5")), Some(8));
-        assert_eq!(filler.skip(b" isn 5"), Some(1), "a longer word is no filler");
-        assert_eq!(filler.skip(b": ____ 5"), None, "a form to fill in");
-        assert_eq!(filler.skip(b":\n\n5"), None, "two lines on");
-        assert_eq!(filler.skip(b""), None);
-        assert_eq!(filler.skip(&[b' '; 80]), None);
+        assert_eq!(filler.skip(b" number is: 5", true), Some(12));
+        assert_eq!(filler.skip(&read(" número 5"), true), Some(8));
+        assert_eq!(filler.skip(b" isn 5", true), Some(1), "a longer word is no filler");
+        assert_eq!(filler.skip(b": ____ 5", true), None, "a form to fill in");
+        assert_eq!(filler.skip(b":\n\n5", true), None, "two lines on");
+        assert_eq!(filler.skip(b"", true), None);
+        assert_eq!(filler.skip(&[b' '; 80], true), None);
+        assert_eq!(filler.skip(&[[b' '; 80].as_slice(), b"5"].concat(), true), Some(80));
     }
 }

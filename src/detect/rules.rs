@@ -2,7 +2,7 @@
 //! files and the site's settings; out: [`Rules`], or every fault with its place.
 //!
 //! A blank in a label is also `_`, `-`, a line break or nothing (`birth date`, `birth_date`, `birthDate`), one in a
-//! health term also a line break. The widths found here bound how much text a hit can depend on: see `detector`.
+//! health term also a line break, `_` or nothing. The widths found here bound how much text a hit can depend on: see `detector`.
 
 use std::collections::HashMap;
 
@@ -11,11 +11,13 @@ use smallvec::SmallVec;
 
 use super::icd10cm::CodeSet;
 use super::names::{Lexicon, Street, too_long};
-use super::reading::Filler;
-use super::settings::Settings;
+use super::reading::{Filler, LOOKAHEAD_BYTES};
+use super::settings::{Settings, SiteForm};
 use super::signatures::{
-    AddressesEntry, Entries, ExampleEntry, IdentifierEntry, LabelEntry, NamesEntry, ShapeEntry, Signatures,
+    AddressesEntry, Entries, ExampleEntry, FieldEntry, IdentifierEntry, LabelEntry, NamesEntry, ShapeEntry, Signatures,
 };
+use super::structure::columns::{Columns, Whose};
+use super::structure::hl7::MAX_SEGMENT_BYTES;
 use super::validate::{VALIDATORS, Validator, form_only};
 use crate::event::{Confidence, IdentifierType};
 use crate::scan::{Pattern, PatternError, PrefixFinder, Shape, StartFinder};
@@ -28,9 +30,7 @@ const MAX_WORDS_BYTES: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Label {
-        identifier: u16,
-        form: u16,
-        name: u16,
+        named: Named,
         length: u8,
     },
     Shape {
@@ -57,6 +57,18 @@ pub(super) enum Role {
         relative: bool,
         length: u8,
     },
+    /// The name of a record's segment.
+    Segment {
+        length: u8,
+    },
+}
+
+/// A name that the rules give to values of one form: a label, the head of a column, a field of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) identifier: u16,
+    pub(super) form: u16,
+    pub(super) name: u16,
 }
 
 pub(super) struct Rules {
@@ -75,6 +87,9 @@ pub(super) struct Rules {
     /// Widest match of any pattern, in bytes.
     pub(super) max_width: usize,
     pub(super) examples: Vec<Example>,
+    pub(super) columns: Columns,
+    /// Fields of records, by their names: `PID-5`.
+    records: HashMap<String, Named>,
 }
 
 pub(super) struct Identifier {
@@ -84,6 +99,8 @@ pub(super) struct Identifier {
     /// Entries of one type share a slot: the index of the first.
     pub(super) slot: u16,
     pub(super) validator: Validator,
+    /// What no value of its type may be; kept with the first entry of a type.
+    pub(super) samples: Vec<Sample>,
     pub(super) person: bool,
     pub(super) strong: bool,
     pub(super) weight: f64,
@@ -93,6 +110,29 @@ pub(super) struct Identifier {
     pub(super) shapes: Vec<CompiledShape>,
 }
 
+/// A value of manuals: letters and digits, in upper case.
+pub(super) struct Sample {
+    text: Vec<u8>,
+    /// All values that begin so.
+    beginning: bool,
+}
+
+impl Sample {
+    fn of(text: &str) -> Self {
+        Self { text: letters_and_digits(text.as_bytes()), beginning: text.ends_with('*') }
+    }
+
+    /// Whether a value's canonical form is this one.
+    pub(super) fn is(&self, canonical: &[u8]) -> bool {
+        let canonical = letters_and_digits(canonical);
+        if self.beginning { canonical.starts_with(&self.text) } else { canonical == self.text }
+    }
+}
+
+fn letters_and_digits(text: &[u8]) -> Vec<u8> {
+    text.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect()
+}
+
 /// How a value behind some labels reads.
 pub(super) struct Form {
     pub(super) names: Vec<String>,
@@ -100,6 +140,43 @@ pub(super) struct Form {
     pub(super) confidence: Confidence,
     pub(super) without_digits: bool,
     pub(super) needs_health: bool,
+    /// The value may follow a label of letters at once.
+    pub(super) glued: bool,
+    /// A field's value is all of its components.
+    pub(super) components: bool,
+    /// Counts only in a text that was found to be of one of these types: slots.
+    pub(super) within: SmallVec<[u16; 2]>,
+    /// One of these words stands before the label.
+    pub(super) behind: Option<AhoCorasick>,
+    pub(super) same_object: bool,
+    pub(super) no_filler: bool,
+    pub(super) begins: bool,
+    pub(super) open_ended: bool,
+    /// The part of what is read that is the value.
+    pub(super) tail: Option<StartFinder>,
+    pub(super) not_after: Vec<String>,
+}
+
+impl Form {
+    fn new(names: Vec<String>, value: PrefixFinder, confidence: Confidence) -> Self {
+        Self {
+            names,
+            value,
+            confidence,
+            without_digits: false,
+            needs_health: false,
+            glued: false,
+            components: false,
+            within: SmallVec::new(),
+            behind: None,
+            same_object: false,
+            no_filler: false,
+            begins: false,
+            open_ended: false,
+            tail: None,
+            not_after: Vec::new(),
+        }
+    }
 }
 
 pub(super) struct CompiledShape {
@@ -108,6 +185,9 @@ pub(super) struct CompiledShape {
     pub(super) confidence: Option<Confidence>,
     pub(super) needs_health: bool,
     pub(super) enclosed: Option<(u8, u8)>,
+    /// The part of a match that is the value.
+    pub(super) head: Option<PrefixFinder>,
+    pub(super) outside_tables: bool,
     pub(super) veto: Option<AhoCorasick>,
 }
 
@@ -153,35 +233,79 @@ impl Rules {
         for (source, entry) in &entries.addresses {
             compiler.addresses(source, entry);
         }
+        compiler.columns.add_words(&entries.columns.staff, &entries.columns.patient);
+        compiler.resolve_within();
         compiler.finish(signatures, &entries)
+    }
+
+    /// The entry and the form that a name stands for.
+    pub(super) fn form(&self, named: Named) -> Option<(&Identifier, &Form)> {
+        let identifier = self.identifiers.get(usize::from(named.identifier))?;
+        Some((identifier, identifier.forms.get(usize::from(named.form))?))
+    }
+
+    /// A name as the rules spell it.
+    pub(super) fn name(&self, named: Named) -> &str {
+        self.form(named).and_then(|(_, form)| form.names.get(usize::from(named.name))).map_or("", String::as_str)
+    }
+
+    /// What a field of a record is, by its name.
+    pub(super) fn record(&self, name: &str) -> Option<Named> {
+        self.records.get(name).copied()
+    }
+
+    /// Bytes behind the end of a pattern's hit on which its meaning can depend.
+    pub(super) fn need(&self, pattern: u32) -> u64 {
+        let roles = self.roles.get(pattern as usize).map_or(&[] as &[Role], |roles| roles.as_slice());
+        let is_segment = roles.iter().any(|role| matches!(role, Role::Segment { .. }));
+        if is_segment { MAX_SEGMENT_BYTES as u64 } else { LOOKAHEAD_BYTES as u64 }
     }
 }
 
-/// The site's forms join the entry that the signatures have for record numbers, or stand alone.
+/// The site's forms join what the signatures have for their type.
 fn add_site_forms(entries: &mut Entries, settings: &Settings, config: Option<&Source>) {
-    if settings.mrn.is_empty() {
-        return;
+    let forms = [
+        (IdentifierType::Mrn, &settings.mrn),
+        (IdentifierType::MemberId, &settings.member_id),
+        (IdentifierType::Account, &settings.account),
+    ];
+    for (identifier, forms) in forms.into_iter().filter(|(_, forms)| !forms.is_empty()) {
+        add_forms(entries, identifier, forms, config);
     }
-    let source = config.cloned().unwrap_or_else(|| Source::new("detect.mrn", ""));
-    let template = entries.identifiers.iter().find(|(_, entry)| *entry.identifier == IdentifierType::Mrn);
+}
+
+fn add_forms(entries: &mut Entries, identifier: IdentifierType, forms: &[SiteForm], config: Option<&Source>) {
+    let source = config.cloned().unwrap_or_else(|| Source::new("detect", ""));
+    // The first entry of a type is that of people.
+    let template = entries.identifiers.iter().find(|(_, entry)| *entry.identifier == identifier);
     let Some((_, template)) = template else { return };
     // An entry of its own keeps the place of faults; both count as one type.
     let mut site = IdentifierEntry {
         labels: Vec::new(),
         shapes: Vec::new(),
+        fields: Vec::new(),
         examples: Vec::new(),
         negative_examples: Vec::new(),
         ..template.clone()
     };
     // A form that the site gives needs no further proof.
     site.validator = None;
-    for form in &settings.mrn {
+    for form in forms {
         site.labels.push(LabelEntry {
             names: vec![form.label.clone()],
             value: form.pattern.clone(),
             confidence: Confidence::High,
             without_digits: true,
             needs_health: false,
+            glued: false,
+            within: Vec::new(),
+            behind: Vec::new(),
+            same_object: false,
+            no_filler: false,
+            begins: false,
+            open_ended: false,
+            tail: None,
+            not_after: Vec::new(),
         });
     }
     // First, so that at the same label the site's own form is read before the general one.
@@ -199,6 +323,10 @@ struct Compiler {
     names: Lexicon,
     categories: u8,
     examples: Vec<Example>,
+    columns: Columns,
+    records: HashMap<String, Named>,
+    /// Types that forms ask for, with their places: identifier, form, type.
+    within: Vec<(usize, usize, Source, Located<IdentifierType>)>,
     /// Widest shape, whether the engine looks for it or for its endings.
     max_width: usize,
     faults: Vec<Fault>,
@@ -216,6 +344,9 @@ impl Compiler {
             names: Lexicon::default(),
             categories: 0,
             examples: Vec::new(),
+            columns: Columns::default(),
+            records: HashMap::new(),
+            within: Vec::new(),
             max_width: 0,
             faults: Vec::new(),
         }
@@ -236,6 +367,8 @@ impl Compiler {
                 filler: Filler::new(&entries.filler_words),
                 codes,
                 examples: self.examples,
+                columns: self.columns,
+                records: self.records,
             }),
             _ => Err(self.faults),
         }
@@ -244,8 +377,15 @@ impl Compiler {
     fn identifier(&mut self, source: &Source, entry: &IdentifierEntry) {
         let index = self.identifiers.len() as u16;
         let validator = self.validator(source, entry.validator.as_ref());
-        let forms = entry.labels.iter().zip(0u16..).filter_map(|(label, form)| self.form(source, label, index, form));
-        let forms = forms.collect();
+        let mut forms = Vec::new();
+        for label in &entry.labels {
+            let form = forms.len() as u16;
+            forms.extend(self.form(source, label, index, form, whose(entry)));
+        }
+        for field in &entry.fields {
+            let form = forms.len() as u16;
+            forms.extend(self.field(source, field, index, form, whose(entry)));
+        }
         let shapes =
             entry.shapes.iter().zip(0u16..).filter_map(|(shape, at)| self.shape_entry(source, shape, index, at));
         let shapes = shapes.collect();
@@ -259,6 +399,7 @@ impl Compiler {
             identifier: *entry.identifier,
             name: type_name(*entry.identifier),
             validator,
+            samples: Vec::new(),
             person: entry.person,
             strong: entry.strong,
             weight: entry.weight,
@@ -267,6 +408,10 @@ impl Compiler {
             forms,
             shapes,
         });
+        let first = usize::from(known.unwrap_or(index));
+        if let Some(first) = self.identifiers.get_mut(first) {
+            first.samples.extend(entry.samples.iter().map(|sample| Sample::of(sample)));
+        }
         let example = |text: &Located<String>, find: Vec<String>, confidence| Example {
             source: source.clone(),
             at: text.at,
@@ -295,18 +440,110 @@ impl Compiler {
         }
     }
 
-    fn form(&mut self, source: &Source, entry: &LabelEntry, identifier: u16, form: u16) -> Option<Form> {
+    fn form(&mut self, source: &Source, entry: &LabelEntry, identifier: u16, form: u16, whose: Whose) -> Option<Form> {
         for (label, name) in entry.names.iter().zip(0u16..) {
+            let named = Named { identifier, form, name };
             for spelling in spellings(label, &[" ", "_", "-", "", "\n"]) {
                 let length = spelling.len().min(MAX_WORDS_BYTES) as u8;
-                self.literal(source, label.at, &spelling, Role::Label { identifier, form, name, length });
+                self.literal(source, label.at, &spelling, Role::Label { named, length });
+            }
+            if entry.within.is_empty()
+                && entry.behind.is_empty()
+                && !entry.glued
+                && !entry.begins
+                && entry.tail.is_none()
+            {
+                self.columns.add(label, named, whose);
             }
         }
+        for kind in &entry.within {
+            self.within.push((usize::from(identifier), usize::from(form), source.clone(), *kind));
+        }
+        let behind = match entry.behind.first() {
+            None => None,
+            Some(first) => {
+                let words = entry.behind.iter().map(|word| word.value.as_str());
+                let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words);
+                Some(self.located(
+                    source,
+                    first.at,
+                    automaton.map_err(|error| PatternError::Syntax(error.to_string())),
+                )?)
+            }
+        };
         let shape = self.parse_shape(source, &entry.value)?;
         let value = self.located(source, entry.value.at, PrefixFinder::new(&shape))?;
         let names = entry.names.iter().map(|name| name.value.clone()).collect();
-        let LabelEntry { confidence, without_digits, needs_health, .. } = *entry;
-        Some(Form { names, value, confidence, without_digits, needs_health })
+        let tail = match &entry.tail {
+            None => None,
+            Some(tail) => {
+                let shape = self.parse_shape(source, tail)?;
+                Some(self.located(source, tail.at, StartFinder::new(&shape))?)
+            }
+        };
+        let LabelEntry { confidence, without_digits, needs_health, glued, same_object, no_filler, .. } = *entry;
+        let LabelEntry { begins, open_ended, .. } = *entry;
+        Some(Form {
+            without_digits,
+            needs_health,
+            glued,
+            behind,
+            same_object,
+            no_filler,
+            begins,
+            open_ended,
+            tail,
+            not_after: entry.not_after.clone(),
+            ..Form::new(names, value, confidence)
+        })
+    }
+
+    fn field(&mut self, source: &Source, entry: &FieldEntry, identifier: u16, form: u16, whose: Whose) -> Option<Form> {
+        let mut names = Vec::new();
+        for column in &entry.columns {
+            self.columns.add(column, Named { identifier, form, name: names.len() as u16 }, whose);
+            names.push(column.trim_start_matches('=').to_owned());
+        }
+        for record in &entry.records {
+            let named = Named { identifier, form, name: names.len() as u16 };
+            if self.records.insert(record.value.clone(), named).is_some() {
+                self.faults
+                    .push(source.fault(record.at, format!("{:?} is a field of another kind too", record.as_str())));
+            }
+            if let Some(segment) = record.split('-').next() {
+                self.segment(source, record.at, segment);
+            }
+            names.push(record.value.clone());
+        }
+        let shape = self.parse_shape(source, &entry.value)?;
+        let value = self.located(source, entry.value.at, PrefixFinder::new(&shape))?;
+        let FieldEntry { confidence, needs_health, components, .. } = *entry;
+        let form = Form::new(names, value, confidence);
+        Some(Form { without_digits: true, needs_health, components, no_filler: true, ..form })
+    }
+
+    /// Lets the engine look for a segment's name, and for MSH, which tells the separators.
+    fn segment(&mut self, source: &Source, at: Position, name: &str) {
+        for name in [name, "MSH"] {
+            let role = Role::Segment { length: name.len().min(MAX_WORDS_BYTES) as u8 };
+            let known =
+                self.literals.get(name.to_ascii_lowercase().as_bytes()).and_then(|index| self.roles.get(*index));
+            if known.is_none_or(|roles| !roles.contains(&role)) {
+                self.literal(source, at, name, role);
+            }
+        }
+    }
+
+    /// Finds the types that forms ask for.
+    fn resolve_within(&mut self) {
+        for (identifier, form, source, kind) in std::mem::take(&mut self.within) {
+            let slot = self.identifiers.iter().find(|known| known.identifier == *kind).map(|known| known.slot);
+            let form = self.identifiers.get_mut(identifier).and_then(|identifier| identifier.forms.get_mut(form));
+            match (slot, form) {
+                (Some(slot), Some(form)) => form.within.push(slot),
+                _ => self.faults.push(source.fault(kind.at, "no entry has this type")),
+            }
+        }
     }
 
     fn shape_entry(
@@ -330,7 +567,7 @@ impl Compiler {
                 None
             }
         };
-        let veto = entry.veto.as_ref().and_then(|name| self.veto(source, name));
+        let veto = if entry.veto.is_empty() { None } else { self.veto(source, &entry.veto) };
         self.max_width = self.max_width.max(parsed.max_width());
         let role = Role::Shape { identifier, shape };
         if entry.endings.is_empty() {
@@ -339,17 +576,31 @@ impl Compiler {
         for ending in &entry.endings {
             self.literal(source, ending.at, ending, role);
         }
-        Some(CompiledShape { starts, confidence: entry.confidence, needs_health: entry.needs_health, enclosed, veto })
+        let head = match &entry.head {
+            None => None,
+            Some(head) => {
+                let shape = self.parse_shape(source, head)?;
+                Some(self.located(source, head.at, PrefixFinder::new(&shape))?)
+            }
+        };
+        let ShapeEntry { confidence, needs_health, outside_tables, .. } = *entry;
+        Some(CompiledShape { starts, confidence, needs_health, enclosed, head, outside_tables, veto })
     }
 
-    fn veto(&mut self, source: &Source, name: &Located<String>) -> Option<AhoCorasick> {
-        let Some(words) = self.vetoes.get(name.as_str()) else {
-            let hint = did_you_mean(name, self.vetoes.keys().map(String::as_str));
-            self.faults.push(source.fault(name.at, format!("no list {:?} under vetoes{hint}", name.as_str())));
-            return None;
-        };
+    /// One automaton over all words of the lists.
+    fn veto(&mut self, source: &Source, names: &[Located<String>]) -> Option<AhoCorasick> {
+        let mut words: Vec<&str> = Vec::new();
+        for name in names {
+            let Some(list) = self.vetoes.get(name.as_str()) else {
+                let hint = did_you_mean(name, self.vetoes.keys().map(String::as_str));
+                self.faults.push(source.fault(name.at, format!("no list {:?} under vetoes{hint}", name.as_str())));
+                return None;
+            };
+            words.extend(list.iter().map(String::as_str));
+        }
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words);
-        self.located(source, name.at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
+        let at = names.first()?.at;
+        self.located(source, at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
     }
 
     fn health(&mut self, source: &Source, entry: &super::signatures::HealthEntry) {
@@ -365,7 +616,7 @@ impl Compiler {
             let index = self.terms.len() as u16;
             self.names.add_word(term);
             self.terms.push(Term { weight: entry.weight, category });
-            for spelling in spellings(term, &[" ", "\n"]) {
+            for spelling in spellings(term, &[" ", "\n", "_", ""]) {
                 let length = spelling.len().min(MAX_WORDS_BYTES) as u8;
                 self.literal(source, term.at, &spelling, Role::Term { term: index, length });
             }
@@ -459,6 +710,19 @@ fn spellings(words: &str, gaps: &[&str]) -> Vec<String> {
         return vec![words.to_owned()];
     }
     gaps.iter().map(|gap| words.replace(' ', gap)).collect()
+}
+
+/// Whom a column of such values can belong to.
+fn whose(entry: &IdentifierEntry) -> Whose {
+    match *entry.identifier {
+        IdentifierType::Name
+        | IdentifierType::Phone
+        | IdentifierType::Fax
+        | IdentifierType::Email
+        | IdentifierType::Address => Whose::Anybodys,
+        IdentifierType::Mrn | IdentifierType::Mbi | IdentifierType::MemberId | IdentifierType::Dob => Whose::Patients,
+        _ => Whose::Nobodys,
+    }
 }
 
 /// The contract's name of a type.

@@ -13,7 +13,11 @@ pub struct Settings {
     pub engine: EngineChoice,
     /// The site's forms of medical record numbers: a label and, as a regular expression of bounded width, what
     /// follows it.
-    pub mrn: Vec<MrnForm>,
+    pub mrn: Vec<SiteForm>,
+    /// The forms of member numbers of the health plans at this site, as with `mrn`.
+    pub member_id: Vec<SiteForm>,
+    /// The site's forms of account, encounter and visit numbers, as with `mrn`.
+    pub account: Vec<SiteForm>,
     /// Text scanned in one go, in bytes. Larger windows repeat less, smaller ones stay in the cache.
     pub max_window_bytes: usize,
     /// Findings told one by one for one exchange or document; beyond it they are only counted (flag `cap`).
@@ -23,11 +27,11 @@ pub struct Settings {
     pub max_individuals_per_exchange: usize,
 }
 
-/// One site form of a medical record number.
+/// One form of the site's own numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct MrnForm {
+pub struct SiteForm {
     /// What stands before the number, in any case: `HN`.
     pub label: Located<String>,
     /// The number itself, e.g. `[0-9]{7}`.
@@ -39,6 +43,8 @@ impl Default for Settings {
         Self {
             engine: EngineChoice::Auto,
             mrn: Vec::new(),
+            member_id: Vec::new(),
+            account: Vec::new(),
             max_window_bytes: 64 << 10,
             max_findings_per_exchange: 4096,
             max_individuals_per_exchange: 4096,

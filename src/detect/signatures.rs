@@ -12,21 +12,35 @@ use crate::yaml::{Fault, Located, Source};
 
 /// The files in the binary.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("phi/account.yaml", include_str!("../../signatures/phi/account.yaml")),
     ("phi/address.yaml", include_str!("../../signatures/phi/address.yaml")),
+    ("phi/age.yaml", include_str!("../../signatures/phi/age.yaml")),
+    ("phi/codes.yaml", include_str!("../../signatures/phi/codes.yaml")),
     ("phi/context.yaml", include_str!("../../signatures/phi/context.yaml")),
+    ("phi/credit_card.yaml", include_str!("../../signatures/phi/credit_card.yaml")),
+    ("phi/date.yaml", include_str!("../../signatures/phi/date.yaml")),
     ("phi/dea.yaml", include_str!("../../signatures/phi/dea.yaml")),
     ("phi/deidentified.yaml", include_str!("../../signatures/phi/deidentified.yaml")),
+    ("phi/device_id.yaml", include_str!("../../signatures/phi/device_id.yaml")),
     ("phi/dob.yaml", include_str!("../../signatures/phi/dob.yaml")),
     ("phi/email.yaml", include_str!("../../signatures/phi/email.yaml")),
+    ("phi/fields.yaml", include_str!("../../signatures/phi/fields.yaml")),
     ("phi/health.yaml", include_str!("../../signatures/phi/health.yaml")),
     ("phi/icd10.yaml", include_str!("../../signatures/phi/icd10.yaml")),
+    ("phi/license.yaml", include_str!("../../signatures/phi/license.yaml")),
     ("phi/mbi.yaml", include_str!("../../signatures/phi/mbi.yaml")),
+    ("phi/member_id.yaml", include_str!("../../signatures/phi/member_id.yaml")),
     ("phi/mrn.yaml", include_str!("../../signatures/phi/mrn.yaml")),
     ("phi/name.yaml", include_str!("../../signatures/phi/name.yaml")),
     ("phi/names.yaml", include_str!("../../signatures/phi/names.yaml")),
+    ("phi/network.yaml", include_str!("../../signatures/phi/network.yaml")),
     ("phi/npi.yaml", include_str!("../../signatures/phi/npi.yaml")),
     ("phi/phone.yaml", include_str!("../../signatures/phi/phone.yaml")),
+    ("phi/records.yaml", include_str!("../../signatures/phi/records.yaml")),
+    ("phi/secret.yaml", include_str!("../../signatures/phi/secret.yaml")),
     ("phi/ssn.yaml", include_str!("../../signatures/phi/ssn.yaml")),
+    ("phi/vehicle.yaml", include_str!("../../signatures/phi/vehicle.yaml")),
+    ("phi/zip.yaml", include_str!("../../signatures/phi/zip.yaml")),
 ];
 
 const ICD10CM: &str = include_str!("../../signatures/phi/icd10cm.txt");
@@ -117,6 +131,7 @@ pub(super) struct Entries {
     pub(super) names: Vec<(Source, NamesEntry)>,
     pub(super) addresses: Vec<(Source, AddressesEntry)>,
     pub(super) filler_words: Vec<String>,
+    pub(super) columns: ColumnsEntry,
     pub(super) vetoes: BTreeMap<String, Vec<String>>,
 }
 
@@ -128,6 +143,8 @@ impl Entries {
         self.names.extend(file.names.map(|entry| (source.clone(), entry)));
         self.addresses.extend(file.addresses.map(|entry| (source.clone(), entry)));
         self.filler_words.extend(file.filler_words);
+        self.columns.staff.extend(file.columns.staff);
+        self.columns.patient.extend(file.columns.patient);
         for (name, words) in file.vetoes {
             self.vetoes.entry(name).or_default().extend(words);
         }
@@ -147,9 +164,23 @@ struct SignatureFile {
     /// Words that may stand between any label and its value.
     #[serde(default)]
     filler_words: Vec<String>,
+    /// Words in the heads of columns.
+    #[serde(default)]
+    columns: ColumnsEntry,
     /// Named word lists: behind such a word, an unlabelled value is something else.
     #[serde(default)]
     vetoes: BTreeMap<String, Vec<String>>,
+}
+
+/// Words in the heads of columns that say whose the values are.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ColumnsEntry {
+    /// Of somebody else than a patient: `provider`.
+    #[serde(default)]
+    pub(super) staff: Vec<String>,
+    #[serde(default)]
+    pub(super) patient: Vec<String>,
 }
 
 /// One identifier.
@@ -174,10 +205,16 @@ pub(super) struct IdentifierEntry {
     pub(super) health: f64,
     /// Severity (1 to 4) of a PHI document that holds it.
     pub(super) severity: Option<Located<u8>>,
+    /// Values of manuals and forms, that are nobody's; one that ends in `*` stands for all that begin so. Only
+    /// letters and digits count.
+    #[serde(default)]
+    pub(super) samples: Vec<Located<String>>,
     #[serde(default)]
     pub(super) labels: Vec<LabelEntry>,
     #[serde(default)]
     pub(super) shapes: Vec<ShapeEntry>,
+    #[serde(default)]
+    pub(super) fields: Vec<FieldEntry>,
     #[serde(default)]
     pub(super) examples: Vec<ExampleEntry>,
     /// Texts in which nothing of this type is found.
@@ -198,6 +235,51 @@ pub(super) struct LabelEntry {
     /// Counts only in a text that speaks of health, as with shapes.
     #[serde(default)]
     pub(super) needs_health: bool,
+    /// The value may follow at once, letter on letter: the field ids of NCPDP.
+    #[serde(default)]
+    pub(super) glued: bool,
+    /// Counts only in a text that was found to be one of these (`fhir`).
+    #[serde(default)]
+    pub(super) within: Vec<Located<IdentifierType>>,
+    /// One of these words stands shortly before the label, or in the value's path, and no label of this kind between.
+    #[serde(default)]
+    pub(super) behind: Vec<Located<String>>,
+    /// Marks may stand between label and value, but no filler words.
+    #[serde(default)]
+    pub(super) no_filler: bool,
+    /// No object of JSON ends between such a word and the label.
+    #[serde(default)]
+    pub(super) same_object: bool,
+    /// The words are the beginning of the value itself: `AKIA`, `(01)`, `January`.
+    #[serde(default)]
+    pub(super) begins: bool,
+    /// What is read may be the beginning of something longer, of which it tells enough.
+    #[serde(default)]
+    pub(super) open_ended: bool,
+    /// The value is only the end of what is read, of this form.
+    pub(super) tail: Option<Located<String>>,
+    /// Words that make it another label where they stand right before it: `birth` before `date`.
+    #[serde(default)]
+    pub(super) not_after: Vec<String>,
+}
+
+/// Values that are known by where they stand: columns with a head, fields of records.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FieldEntry {
+    /// Heads of columns; with `=` before it, only as the whole head.
+    #[serde(default)]
+    pub(super) columns: Vec<String>,
+    /// Fields of HL7 segments: `PID-5`; `PID-3.SS` where the fifth component says so.
+    #[serde(default)]
+    pub(super) records: Vec<Located<String>>,
+    pub(super) value: Located<String>,
+    pub(super) confidence: Confidence,
+    #[serde(default)]
+    pub(super) needs_health: bool,
+    /// The value is all components of an HL7 field, not the first.
+    #[serde(default)]
+    pub(super) components: bool,
 }
 
 /// A value that is looked for without a label.
@@ -218,8 +300,14 @@ pub(super) struct ShapeEntry {
     pub(super) needs_health: bool,
     /// Two characters that must stand around it: `()`.
     pub(super) enclosed: Option<Located<String>>,
-    /// Word list that refuses it (see `vetoes`).
-    pub(super) veto: Option<Located<String>>,
+    /// The value is only the beginning of a match, of this form: the `93` of `93-year-old`.
+    pub(super) head: Option<Located<String>>,
+    /// Counts without a label only in running text: of a table's cell, the head of its column says what it is.
+    #[serde(default)]
+    pub(super) outside_tables: bool,
+    /// Word lists that refuse it (see `vetoes`).
+    #[serde(default)]
+    pub(super) veto: Vec<Located<String>>,
 }
 
 /// A text and the values that are found in it.

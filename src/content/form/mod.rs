@@ -170,6 +170,7 @@ impl Form {
             if std::mem::take(&mut self.capturing) {
                 self.captures.cancel();
             }
+            arena.settle();
             if arena.end() > self.field_start {
                 arena.separator(b"\n");
             }
@@ -196,6 +197,7 @@ impl Form {
     /// `&`, or the end.
     fn end_field(&mut self, arena: &mut Arena) {
         self.decide(arena);
+        arena.settle();
         if let Part::Json(json) = &mut self.part {
             json.finish(arena);
             self.report.add(json.report());

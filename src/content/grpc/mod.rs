@@ -326,6 +326,7 @@ impl Coded {
             report.reasons.extend((*stopped).into_iter().collect());
         }
         reader.finish(inner);
+        inner.settle();
         inner.pour(arena, *start);
     }
 

@@ -7,6 +7,9 @@ use super::super::class::{Classes, DIGITS, LOWER, UPPER};
 /// So many characters of base64 in a row, of both cases and with digits, are no language.
 const BLOB_BYTES: u16 = 256;
 
+/// Behind `data:…;base64,` so many are enough.
+const DATA_BYTES: u16 = 64;
+
 /// Longest media type and parameters of a data URL.
 const MAX_DATA_HEAD_BYTES: u16 = 128;
 
@@ -106,7 +109,12 @@ impl Prefix {
             Step::Opened(b'[') if matches!(byte, b'"' | b'{' | b'[') => Some(Kind::Nested),
             Step::Opened(_) | Step::Base64 { .. } => Some(Kind::Plain),
             Step::DataHead { matched, .. } if byte == b',' => {
-                Some(if usize::from(matched) == BASE64.len() { Kind::Blob } else { Kind::Plain })
+                if usize::from(matched) < BASE64.len() {
+                    return Some(Kind::Plain);
+                }
+                // Long enough for the arena to tell whether it is a document.
+                self.0 = Step::Base64 { count: BLOB_BYTES - DATA_BYTES, head: 0, classes: ALL };
+                None
             }
             Step::DataHead { count: MAX_DATA_HEAD_BYTES, .. } => Some(Kind::Plain),
             Step::DataHead { count, matched } => {
@@ -138,8 +146,9 @@ mod tests {
         assert_eq!(kind("Please summarise"), (Kind::Plain, 7));
         assert_eq!(kind("data: is what we want").0, Kind::Plain);
         assert_eq!(kind("data:text/plain,hello"), (Kind::Plain, 16));
-        assert_eq!(kind("data:image/png;base64,iVBOR"), (Kind::Blob, 22));
-        assert_eq!(kind("data:text/plain;charset=utf-8;base64,iVBOR").0, Kind::Blob);
+        assert_eq!(kind("data:image/png;base64,iVBOR"), (Kind::Plain, 27));
+        assert_eq!(kind(&format!("data:image/png;base64,{}", "Ab1+".repeat(16))), (Kind::Blob, 86));
+        assert_eq!(kind(&format!("data:text/plain;charset=utf-8;base64,{}", "iVBORw==".repeat(8))).0, Kind::Blob);
         assert_eq!(kind(r#"{ "mrn": 1}"#), (Kind::Nested, 3));
         assert_eq!(kind(r#" [{"mrn": 1}]"#).0, Kind::Nested);
         assert_eq!(kind("[Note] C:\\new").0, Kind::Plain);

@@ -12,7 +12,8 @@ struct Read {
 
 impl Read {
     fn steps(steps: &[&[u8]], settings: &Settings) -> Self {
-        let mut arena = Arena::new();
+        // What the reader hands on, before it is normalised.
+        let mut arena = Arena::verbatim();
         let hint = ContentHint { content_type: Some("application/json"), ..ContentHint::default() };
         let mut body = Body::new(&hint, &[], settings).watch(&["model", "stream"]);
         steps.iter().for_each(|step| body.push(step, &mut arena));
@@ -105,11 +106,11 @@ fn base64_is_passed_over_and_counted() {
     let blob = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ".repeat(100);
     let json = format!(r#"{{"url":"data:image/png;base64,{blob}","data":"{blob}","after":"text"}}"#);
     let read = Read::new(&json);
-    assert!(read.text().starts_with("url: data:image/png;base64,\ndata: iVBOR"), "{}", read.text());
+    assert!(read.text().starts_with("url: data:image/png;base64,iVBOR"), "{}", read.text());
     assert!(read.text().ends_with("\nafter: text\n") && read.text().len() < 400);
     assert!(read.has(Reason::Blob));
     let status = read.body.status();
-    assert_eq!(status.seen_bytes - status.scanned_bytes, 2 * blob.len() as u64 - 256);
+    assert_eq!(status.seen_bytes - status.scanned_bytes, 2 * blob.len() as u64 - 256 - 64);
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl Value {
             arena.push_strided(head, source, stride);
             (bytes, source) = (rest, source + length as u64 * u64::from(stride));
             self.prefix = None;
-            self.kind = kind;
+            self.kind = settled(kind, arena);
         }
         match self.kind {
             Kind::Plain => arena.push_strided(bytes, source, stride),
@@ -198,6 +198,11 @@ impl Value {
     }
 }
 
+/// Base64 in which the arena reads a document is handed on to it.
+fn settled(kind: Kind, arena: &Arena) -> Kind {
+    if kind == Kind::Blob && arena.is_in_document() { Kind::Plain } else { kind }
+}
+
 impl Sink for Value {
     fn decoded(&mut self, bytes: &[u8], range: Range, arena: &mut Arena) {
         if self.role != Role::Value {
@@ -208,12 +213,14 @@ impl Sink for Value {
             self.captures.extend(bytes);
         }
         if let Some(prefix) = &mut self.prefix {
-            if let Some((_, kind)) = prefix.run(bytes) {
+            let kind = prefix.run(bytes).map(|(_, kind)| kind);
+            arena.push_decoded(bytes, range.start, range.length());
+            if let Some(kind) = kind {
                 self.prefix = None;
-                self.kind = kind;
+                self.kind = settled(kind, arena);
                 self.settle();
             }
-            return arena.push_decoded(bytes, range.start, range.length());
+            return;
         }
         match self.kind {
             Kind::Nested => self.nested_character(bytes, range, arena),

@@ -337,6 +337,7 @@ impl Multipart {
         }
         self.part = Box::new(Nothing);
         self.capturing = false;
+        arena.settle();
         if arena.end() > self.part_start {
             arena.separator(b"\n");
         }

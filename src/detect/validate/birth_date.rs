@@ -6,14 +6,51 @@ use super::{Accepted, Context};
 
 const YEARS: std::ops::RangeInclusive<u32> = 1880..=2099;
 
-const MONTHS: [&[u8; 3]; 12] =
-    [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
+const MONTHS: [&[u8]; 12] = [
+    b"january",
+    b"february",
+    b"march",
+    b"april",
+    b"may",
+    b"june",
+    b"july",
+    b"august",
+    b"september",
+    b"october",
+    b"november",
+    b"december",
+];
+
+/// The months in Spanish.
+const MESES: [&[u8]; 12] = [
+    b"enero",
+    b"febrero",
+    b"marzo",
+    b"abril",
+    b"mayo",
+    b"junio",
+    b"julio",
+    b"agosto",
+    b"septiembre",
+    b"octubre",
+    b"noviembre",
+    b"diciembre",
+];
 
 /// Words of dates that say nothing.
-const ORDINALS: [&[u8]; 5] = [b"st", b"nd", b"rd", b"th", b"of"];
+const ORDINALS: [&[u8]; 7] = [b"st", b"nd", b"rd", b"th", b"of", b"de", b"del"];
 
 pub(super) fn birth_date(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
     let (year, month, day) = calendar_date(value)?;
+    Accepted::new(format!("{year:04}{month:02}{day:02}").into_bytes(), "a day of the calendar")
+}
+
+/// A day of the calendar on which something was done: not before people now alive were born.
+pub(super) fn date_of_care(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
+    let (year, month, day) = calendar_date(value)?;
+    if year < 1900 {
+        return None;
+    }
     Accepted::new(format!("{year:04}{month:02}{day:02}").into_bytes(), "a day of the calendar")
 }
 
@@ -29,8 +66,7 @@ pub(super) fn calendar_date(value: &[u8]) -> Option<(u32, u32, u32)> {
                 if ORDINALS.contains(&word.as_slice()) {
                     continue;
                 }
-                let known = MONTHS.iter().position(|name| word.starts_with(*name))?;
-                if month.replace(known as u32 + 1).is_some() {
+                if month.replace(month_of(&word)?).is_some() {
                     return None;
                 }
             }
@@ -38,7 +74,10 @@ pub(super) fn calendar_date(value: &[u8]) -> Option<(u32, u32, u32)> {
         }
     }
     match (month, numbers.as_slice()) {
-        (Some(month), [(day, 1..=2), (year, 4)]) => date(*year, month, *day),
+        (Some(month), [(day, 1..=2), (year, 4)] | [(year, 4), (day, 1..=2)]) => date(*year, month, *day),
+        (Some(month), [(day, 1..=2), (year, 2)]) => {
+            date(1900 + year, month, *day).or_else(|| date(2000 + year, month, *day))
+        }
         (None, [(compact, 8)]) => {
             let (front, back) = (compact / 10_000, compact % 10_000);
             date(front, back / 100, back % 100).or_else(|| date(back, front / 100, front % 100))
@@ -55,6 +94,13 @@ pub(super) fn calendar_date(value: &[u8]) -> Option<(u32, u32, u32)> {
         }
         _ => None,
     }
+}
+
+fn month_of(word: &[u8]) -> Option<u32> {
+    // Three letters or more of its name.
+    let is = |name: &&[u8]| word.len() >= 3 && name.starts_with(word);
+    let place = MONTHS.iter().position(is).or_else(|| MESES.iter().position(is))?;
+    Some(place as u32 + 1)
 }
 
 fn class(byte: u8) -> u8 {
@@ -105,6 +151,12 @@ mod tests {
             "17th of April 1962",
             "04 / 17 / 1962",
             "4/17/62",
+            "17-Apr-62",
+            "17APR1962",
+            "1962 Apr 17",
+            "1962-Apr-17",
+            "04 17 1962",
+            "17 de abril de 1962",
         ];
         for spelling in spellings {
             assert_eq!(validate(birth_date, spelling), Some("19620417".into()), "{spelling}");

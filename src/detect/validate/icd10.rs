@@ -10,10 +10,25 @@ pub(super) fn icd10(value: &[u8], context: &Context<'_>) -> Option<Accepted> {
     if dotted && (value.get(3) != Some(&b'.') || code.len() + 1 != value.len()) {
         return None;
     }
+    let is_version = code.first() == Some(&b'V');
     match context.codes.get(&code)? {
-        Standing::Category if !dotted => None,
+        // `V12.1` is a category of accidents, and far more often a version.
+        Standing::Category if !dotted || is_version => None,
         _ => Accepted::new(code, "in the ICD-10-CM code set"),
     }
+}
+
+/// Behind a label a category without its dot is one too: `dx E11`.
+pub(super) fn icd10_labelled(value: &[u8], context: &Context<'_>) -> Option<Accepted> {
+    let code: Vec<u8> = value.iter().filter(|byte| **byte != b'.').map(u8::to_ascii_uppercase).collect();
+    let dot_fits = code.len() == value.len() || value.get(3) == Some(&b'.') && code.len() + 1 == value.len();
+    // `dx: f32` is a number in a program.
+    let is_type = code.len() == value.len() && value.iter().any(u8::is_ascii_lowercase);
+    let standing = context.codes.get(&code).filter(|_| dot_fits)?;
+    if standing == Standing::Category && is_type {
+        return None;
+    }
+    Accepted::new(code, "in the ICD-10-CM code set")
 }
 
 #[cfg(test)]
@@ -27,7 +42,11 @@ mod tests {
         assert_eq!(validate(icd10, "n18.30"), Some("N1830".into()));
         assert_eq!(validate(icd10, "I10"), Some("I10".into()));
         assert!(validate(icd10, "E11.6").is_some(), "a category with its dot");
-        for other in ["E11", "X14.6", "E1.19", "E11.9.", "A99.99", "B52"] {
+        assert_eq!(validate(icd10_labelled, "E11"), Some("E11".into()));
+        for other in ["f32", "E1.19", "E11.9.", "A99.99", ""] {
+            assert_eq!(validate(icd10_labelled, other), None, "{other}");
+        }
+        for other in ["V12.1", "E11", "X14.6", "E1.19", "E11.9.", "A99.99", "B52"] {
             assert_eq!(validate(icd10, other), None, "{other}");
         }
     }

@@ -1,12 +1,12 @@
-//! Medical record number: no public form. Refuses what labels are often followed by and is none (a year, a date, a
-//! number of one digit); numbers that count up are kept at low confidence, for manuals are full of them.
+//! Medical record number: no public form. Refuses what labels are often followed by and is none (a year, a
+//! DICOM tag, a date, a number of one digit); numbers that count up are kept at low confidence, for manuals are full of them.
 
 use super::birth_date::calendar_date;
 use super::{Accepted, Context, counts_up, is_repdigit};
 use crate::event::Confidence;
 
 /// Fewest digits.
-const MIN_DIGITS: usize = 4;
+const MIN_DIGITS: usize = 5;
 const MAX_DIGITS: usize = 15;
 
 pub(super) fn mrn(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
@@ -14,10 +14,9 @@ pub(super) fn mrn(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
     if !(MIN_DIGITS..=MAX_DIGITS).contains(&digits.len()) || is_repdigit(&digits) {
         return None;
     }
-    let is_year = value.len() == 4 && (value.starts_with(b"19") || value.starts_with(b"20"));
     // Compact dates are left out: eight digits are a common length of record numbers.
     let is_date = value.contains(&b'-') && calendar_date(value).is_some() && digits.len() == 8;
-    if is_year || is_date || value.ends_with(b"-") || value.windows(2).any(|pair| pair == b"--") {
+    if is_date || value.ends_with(b"-") || value.windows(2).any(|pair| pair == b"--") {
         return None;
     }
     let canonical = value.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase);

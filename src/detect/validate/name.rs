@@ -13,6 +13,15 @@ pub(super) fn person_name(value: &[u8], context: &Context<'_>) -> Option<Accepte
     Accepted::new(canonical, "of a person's name's form")
 }
 
+/// A name in a place for one: a word is enough, if it is none of a form's own.
+pub(super) fn field_name(value: &[u8], context: &Context<'_>) -> Option<Accepted> {
+    let canonical = canonical(value);
+    if canonical.is_empty() || is_nobody(&canonical, context.names) {
+        return None;
+    }
+    Accepted::new(canonical, "in the place of a name")
+}
+
 pub(super) fn common_name(value: &[u8], context: &Context<'_>) -> Option<Accepted> {
     let accepted = person_name(value, context)?;
     let mut words = accepted.canonical.split(|byte| *byte == b' ');
