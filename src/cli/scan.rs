@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Outcome, load, say};
 use crate::{
     content,
-    detect::{Detector, Document, Scanner},
+    detect::{Detector, Document, Scanner, Sums},
     event::{Classification, Deidentified, Finding},
     sink::{FindingObject, word},
 };
@@ -171,7 +171,7 @@ impl<W: Write> Scan<'_, W> {
             findings: findings.collect(),
         };
         if self.arguments.explain {
-            explain(&line);
+            explain(&line, &verdict.sums);
         }
         serde_json::to_writer(&mut self.out, &line)?;
         self.out.write_all(b"\n")?;
@@ -179,8 +179,14 @@ impl<W: Write> Scan<'_, W> {
     }
 }
 
-fn explain(line: &ResultLine) {
-    say(&format!("{}: {} (score {:.2})", line.id, word(&line.classification), line.score));
+fn explain(line: &ResultLine, sums: &Sums) {
+    let Sums { health, identifiers, quasi_identifiers } = sums;
+    say(&format!(
+        "{}: {} (score {:.2}): health {health:.1}, identifiers {identifiers:.1}, quasi-identifiers {quasi_identifiers:.1}",
+        line.id,
+        word(&line.classification),
+        line.score
+    ));
     for FindingLine { finding, .. } in &line.findings {
         let place = if finding.path.is_empty() { String::new() } else { format!(" in {}", finding.path) };
         say(&format!(

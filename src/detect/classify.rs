@@ -1,40 +1,34 @@
-//! From findings and words to a document class. Two sums carry the model:
+//! From findings and words to a document class. Three sums carry the model; their thresholds stand in
+//! `signatures/phi/classification.yaml`, named here as there:
 //!
-//! - **health** H: each health term found adds its category's weight once; each identifier type found with at least
-//!   medium confidence adds its `health` (an MRN or a diagnosis code speaks of care), and up to [`MORE_VALUES`] further
-//!   codes half of it each. Words of a single category count
-//!   for at most [`ONE_CATEGORY_HEALTH`]: a list of drugs is no chart.
-//! - **identifiers** I: each type found adds its `weight`, times the worth of its best confidence ([`worth`]).
+//! - **health** H: each health term found adds its category's weight once (that of a category of who treats takes away);
+//!   each identifier type found with at least medium confidence adds its `health` (an MRN or a diagnosis code speaks of
+//!   care), and up to `more_codes` further codes half of it each. Words of a single category count for at most
+//!   `one_category`: a list of drugs is no chart.
+//! - **identifiers** I: each type of a person found adds its `weight`, times the worth of its best confidence.
+//! - **quasi-identifiers** Q: each type adds its `quasi`, and half of it for each further value up to `more_codes`.
 //!
 //! | class | when |
 //! |---|---|
-//! | `phi` | a person's identifier of at least medium confidence and H ≥ 4; or H ≥ 2.5 and a `strong` one with its label (high), or two types of them with I ≥ 4; or a record number (a person's identifier that adds to H) with its label and another identifier of a person |
+//! | `phi` | a person's identifier of at least medium confidence and H ≥ `clear_health`; or H ≥ `some_health` and a `strong` one with its label (high), or two types with I ≥ `described`; or a number with its label that adds `record_health` to H, and another identifier of a person |
+//! | `phi`, severity 3 | H ≥ `quasi_health` and Q ≥ `quasi_alone`, or Q ≥ `quasi_in_case` where words tell the story of one patient |
 //! | `pii_only` | a person's identifier of at least medium confidence otherwise |
-//! | `health_only` | H ≥ 4 otherwise |
+//! | `health_only` | H ≥ `clear_health` otherwise |
 //! | `none` | all else |
 //!
-//! Severity: of `phi`, the gravest of its identifiers' severities, 1 from [`MANY_INDIVIDUALS`] people on; of
-//! `pii_only`, 4; else none. The score is at least 0.5 exactly when the class is `phi`.
+//! Names, telephones and addresses that nothing says to be a patient's are taken for those of who treats where the text
+//! has a provider's number: they make `pii_only`.
 //!
-//! Does not: tell a patient's identifier from a provider's.
+//! Severity: of `phi`, the gravest of its identifiers' severities, 1 from `many_individuals` people on; of `pii_only`, 4;
+//! else none. The score is at least 0.5 exactly when the class is `phi`.
 
 use super::rules::{Identifier, Term};
-use crate::event::{Classification, Confidence, Deidentified};
+use super::signatures::ClassificationEntry;
+use super::structure::columns::Whose;
+use crate::event::{Classification, Confidence, Deidentified, IdentifierType};
 
-/// H at which any personal identifier makes PHI, and without one, `health_only`.
-const CLEAR_HEALTH: f64 = 4.0;
-/// H at which a labelled strong identifier makes PHI.
-const SOME_HEALTH: f64 = 2.5;
-/// The most that words of a single category count.
-const ONE_CATEGORY_HEALTH: f64 = 2.0;
-/// I at which two identifiers of a person make PHI with some health.
-const CLEAR_PERSON: f64 = 4.0;
-/// What one record number adds to H at least.
-const RECORD_HEALTH: f64 = 1.5;
-/// Values of one type beyond the first that add to H.
-const MORE_VALUES: u32 = 3;
-/// Distinct people from which PHI is always critical.
-const MANY_INDIVIDUALS: u64 = 10;
+/// Severity of PHI that is only a set of quasi-identifiers.
+const QUASI_SEVERITY: u8 = 3;
 
 /// The class of an exchange or document, and how sure and how grave it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +41,22 @@ pub struct Verdict {
     pub severity: Option<u8>,
     /// Fewest and most distinct people that the findings can belong to.
     pub individuals: [u64; 2],
+    pub sums: Sums,
+}
+
+/// What the class rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sums {
+    pub health: f64,
+    pub identifiers: f64,
+    pub quasi_identifiers: f64,
+}
+
+/// The thresholds of the rule.
+pub(super) struct Thresholds {
+    pub(super) values: ClassificationEntry,
+    /// The category whose words tell the story of one patient.
+    pub(super) case: Option<u8>,
 }
 
 /// What was found so far, as far as the class depends on it.
@@ -56,25 +66,30 @@ pub(super) struct Evidence {
     categories: u32,
     /// By slot.
     identifiers: Vec<Option<Found>>,
+    quasi: f64,
     pub(super) placeholders: u32,
     pub(super) statements: u32,
 }
 
 #[derive(Clone, Copy)]
 struct Found {
+    identifier: IdentifierType,
     best: Confidence,
     person: bool,
     strong: bool,
+    /// Anybody has such: a name, a telephone.
+    anybodys: bool,
     weight: f64,
     health: f64,
     severity: u8,
-    /// Values beyond the first, up to [`MORE_VALUES`].
+    /// Codes beyond the first.
     more: u32,
 }
 
 impl Evidence {
     pub(super) fn new(slots: usize) -> Self {
-        Self { health: 0.0, categories: 0, identifiers: vec![None; slots], placeholders: 0, statements: 0 }
+        let identifiers = vec![None; slots];
+        Self { health: 0.0, categories: 0, identifiers, quasi: 0.0, placeholders: 0, statements: 0 }
     }
 
     pub(super) fn add_term(&mut self, term: Term) {
@@ -82,10 +97,23 @@ impl Evidence {
         self.categories |= 1 << term.category;
     }
 
-    pub(super) fn add_identifier(&mut self, identifier: &Identifier, confidence: Confidence) {
+    /// The `count`th finding of its type.
+    pub(super) fn add_identifier(
+        &mut self,
+        identifier: &Identifier,
+        confidence: Confidence,
+        count: u64,
+        thresholds: &Thresholds,
+    ) {
         let Some(found) = self.identifiers.get_mut(usize::from(identifier.slot)) else { return };
+        let most = u64::from(thresholds.values.more_codes);
+        self.quasi += match count {
+            1 => identifier.quasi,
+            further if further <= most + 1 => identifier.quasi / 2.0,
+            _ => 0.0,
+        };
         // A person has one value of a kind, and it is written more than once.
-        let more = found.filter(|_| !identifier.person).map_or(0, |found| (found.more + 1).min(MORE_VALUES));
+        let more = if identifier.person { 0 } else { count.saturating_sub(1).min(most) as u32 };
         if let Some(found) = found {
             found.more = more;
             // What is a person's goes before what is as sure and nobody's.
@@ -94,13 +122,15 @@ impl Evidence {
             }
         }
         *found = Some(Found {
-            more,
+            identifier: identifier.identifier,
             best: confidence,
             person: identifier.person,
             strong: identifier.strong,
+            anybodys: identifier.whose == Whose::Anybodys,
             weight: identifier.weight,
             health: identifier.health,
             severity: identifier.severity,
+            more,
         });
     }
 
@@ -113,26 +143,42 @@ impl Evidence {
         self.identifiers.iter().flatten()
     }
 
+    fn believed(&self) -> impl Iterator<Item = &Found> {
+        self.found().filter(|found| found.best >= Confidence::Medium)
+    }
+
     /// Identifiers of a person that are believed.
     fn people(&self) -> impl Iterator<Item = &Found> {
-        self.found().filter(|found| found.person && found.best >= Confidence::Medium)
+        self.believed().filter(|found| found.person)
     }
 
-    fn health_score(&self) -> f64 {
-        let codes = self.found().filter(|found| found.best >= Confidence::Medium);
-        let codes: f64 = codes.map(|found| found.health * (1.0 + 0.5 * f64::from(found.more))).sum();
-        let words = if self.categories.count_ones() > 1 { self.health } else { self.health.min(ONE_CATEGORY_HEALTH) };
-        words + codes
+    fn sums(&self, values: &ClassificationEntry) -> Sums {
+        let codes = self.believed().map(|found| found.health * (1.0 + 0.5 * f64::from(found.more)));
+        let several = self.categories.count_ones() > 1;
+        let words = if several { self.health } else { self.health.min(values.one_category) };
+        let worth = |found: &Found| match found.best {
+            Confidence::High => values.worth.high,
+            Confidence::Medium => values.worth.medium,
+            Confidence::Low => values.worth.low,
+        };
+        Sums {
+            health: words + codes.sum::<f64>(),
+            identifiers: self.found().filter(|found| found.person).map(|found| found.weight * worth(found)).sum(),
+            quasi_identifiers: self.quasi,
+        }
     }
 
-    fn identifier_score(&self) -> f64 {
-        self.found().filter(|found| found.person).map(|found| found.weight * worth(found.best)).sum()
+    /// Whether all people in it may well be those who treat.
+    fn is_of_providers(&self) -> bool {
+        let numbers = [IdentifierType::Npi, IdentifierType::Dea];
+        self.people().all(|found| found.anybodys && found.best < Confidence::High)
+            && self.believed().any(|found| numbers.contains(&found.identifier))
     }
 
-    fn deidentified(&self, health: f64) -> Deidentified {
+    fn deidentified(&self, health: f64, values: &ClassificationEntry) -> Deidentified {
         // A statement weighs as much as two placeholders: one "[name]" alone may be a template.
         let traces = self.placeholders.saturating_add(self.statements.saturating_mul(2));
-        if traces == 0 || health < SOME_HEALTH {
+        if traces == 0 || health < values.some_health {
             Deidentified::None
         } else if traces > 1 && self.people().next().is_none() {
             Deidentified::Apparent
@@ -140,41 +186,50 @@ impl Evidence {
             Deidentified::Partial
         }
     }
-}
 
-/// What an identifier of this confidence is worth beside a certain one.
-fn worth(confidence: Confidence) -> f64 {
-    match confidence {
-        Confidence::High => 1.0,
-        Confidence::Medium => 0.55,
-        Confidence::Low => 0.1,
+    /// Whether the identifiers make PHI.
+    fn identifies(&self, sums: &Sums, values: &ClassificationEntry) -> bool {
+        let labelled = self.people().any(|found| found.strong && found.best == Confidence::High);
+        let several = self.people().count() > 1;
+        let described = several && sums.identifiers >= values.described;
+        let is_record = |found: &Found| found.health >= values.record_health && found.best == Confidence::High;
+        let on_record = several && self.people().any(is_record);
+        on_record
+            || self.people().next().is_some() && sums.health >= values.clear_health && !self.is_of_providers()
+            || (labelled || described) && sums.health >= values.some_health
+    }
+
+    /// Whether a set of quasi-identifiers makes PHI.
+    fn singles_out(&self, sums: &Sums, thresholds: &Thresholds) -> bool {
+        let values = &thresholds.values;
+        let case = thresholds.case.is_some_and(|case| self.categories & (1 << case) != 0);
+        let enough = if case { values.quasi_in_case } else { values.quasi_alone };
+        sums.health >= values.quasi_health && sums.quasi_identifiers >= enough
     }
 }
 
-pub(super) fn verdict(evidence: &Evidence, individuals: [u64; 2]) -> Verdict {
-    let health = evidence.health_score();
-    let labelled = evidence.people().any(|found| found.strong && found.best == Confidence::High);
-    let people = evidence.people().count();
-    let described = people > 1 && evidence.identifier_score() >= CLEAR_PERSON;
-    let on_record =
-        people > 1 && evidence.people().any(|found| found.health >= RECORD_HEALTH && found.best == Confidence::High);
+pub(super) fn verdict(evidence: &Evidence, individuals: [u64; 2], thresholds: &Thresholds) -> Verdict {
+    let values = &thresholds.values;
+    let sums = evidence.sums(values);
+    let (identifies, singles_out) = (evidence.identifies(&sums, values), evidence.singles_out(&sums, thresholds));
     let classification = match evidence.people().next() {
-        Some(_) if health >= CLEAR_HEALTH || (labelled || described) && health >= SOME_HEALTH || on_record => {
-            Classification::Phi
-        }
+        _ if identifies || singles_out => Classification::Phi,
         Some(_) => Classification::PiiOnly,
-        None if health >= CLEAR_HEALTH => Classification::HealthOnly,
+        None if sums.health >= values.clear_health => Classification::HealthOnly,
         None => Classification::None,
     };
     let severity = match classification {
-        Classification::Phi if individuals[0] >= MANY_INDIVIDUALS => Some(1),
+        Classification::Phi if !identifies => Some(QUASI_SEVERITY),
+        Classification::Phi if individuals[0] >= values.many_individuals => Some(1),
         Classification::Phi => evidence.people().map(|found| found.severity).min(),
         Classification::PiiOnly => Some(4),
         Classification::HealthOnly | Classification::None => None,
     };
     // Both sums saturate: the tenth term adds little to the third.
-    let strength = (1.0 - (-health / 4.0).exp()) * (1.0 - (-evidence.identifier_score() / 2.0).exp());
+    let identity = sums.identifiers.max(if singles_out { sums.quasi_identifiers } else { 0.0 });
+    let strength = (1.0 - (-sums.health.max(0.0) / 4.0).exp()) * (1.0 - (-identity / 2.0).exp());
     let half = if classification == Classification::Phi { 0.5 } else { 0.0 };
     let score = ((half + 0.499 * strength) * 1000.0).round() / 1000.0;
-    Verdict { classification, score, deidentified: evidence.deidentified(health), severity, individuals }
+    let deidentified = evidence.deidentified(sums.health, values);
+    Verdict { classification, score, deidentified, severity, individuals, sums }
 }

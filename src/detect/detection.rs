@@ -10,11 +10,12 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::candidate::{self, Candidate, Label, Sign};
-use super::classify::{self, Evidence, Verdict};
+use super::classify::{self, Evidence, Thresholds, Verdict};
 use super::detector::{Detector, Scanner, identity};
 use super::names;
 use super::reading::LOOKAHEAD_BYTES;
@@ -49,6 +50,7 @@ pub struct Detection {
     /// A bit per health term that was seen.
     terms: SmallVec<[u64; 10]>,
     evidence: Evidence,
+    thresholds: Arc<Thresholds>,
     /// Findings that count once the text speaks of health.
     held: Vec<Held>,
     /// More were to be held than [`MAX_HELD`].
@@ -127,6 +129,7 @@ impl Detection {
             slots,
             terms: SmallVec::from_elem(0, detector.rules.terms.len().div_ceil(64)),
             evidence: Evidence::new(detector.rules.identifiers.len()),
+            thresholds: Arc::clone(&detector.rules.thresholds),
             held: Vec::new(),
             held_more: false,
             told: Told::default(),
@@ -154,10 +157,10 @@ impl Detection {
             self.look_for_names(detector, scanner, arena, ends);
             self.take_events(detector, arena, ends, found);
             self.give_back(detector, arena);
-            if ends {
-                self.tell_held_names(detector, found);
-            }
             if !searched || self.searched == arena.end() {
+                if ends {
+                    self.tell_held_names(detector, found);
+                }
                 return;
             }
         }
@@ -166,7 +169,7 @@ impl Detection {
     /// What the text so far amounts to.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        classify::verdict(&self.evidence, self.individuals())
+        classify::verdict(&self.evidence, self.individuals(), &self.thresholds)
     }
 
     /// Findings so far by type, those beyond the cap too.
@@ -523,9 +526,10 @@ impl Detection {
                 self.capped = true;
             }
         }
-        self.evidence.add_identifier(identifier, confidence);
+        let count = slot.count;
+        self.evidence.add_identifier(identifier, confidence, count, &self.thresholds);
         // For each type by itself: a thousand codes must not hide one number of a person.
-        let tell = slot.count <= detector.max_findings;
+        let tell = count <= detector.max_findings;
         self.capped |= !tell;
         tell
     }

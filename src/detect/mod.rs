@@ -27,7 +27,7 @@ mod tests;
 mod validate;
 mod window;
 
-pub use classify::Verdict;
+pub use classify::{Sums, Verdict};
 pub use detection::{Detected, Detection};
 pub use detector::{Detector, Scanner};
 pub use document::Document;

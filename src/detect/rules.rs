@@ -5,10 +5,12 @@
 //! health term also a line break, `_` or nothing. The widths found here bound how much text a hit can depend on: see `detector`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 use smallvec::SmallVec;
 
+use super::classify::Thresholds;
 use super::icd10cm::CodeSet;
 use super::names::{Lexicon, Street, too_long};
 use super::reading::{Filler, LOOKAHEAD_BYTES};
@@ -88,6 +90,7 @@ pub(super) struct Rules {
     pub(super) max_width: usize,
     pub(super) examples: Vec<Example>,
     pub(super) columns: Columns,
+    pub(super) thresholds: Arc<Thresholds>,
     /// Fields of records, by their names: `PID-5`.
     records: HashMap<String, Named>,
 }
@@ -105,7 +108,9 @@ pub(super) struct Identifier {
     pub(super) strong: bool,
     pub(super) weight: f64,
     pub(super) health: f64,
+    pub(super) quasi: f64,
     pub(super) severity: u8,
+    pub(super) whose: Whose,
     pub(super) forms: Vec<Form>,
     pub(super) shapes: Vec<CompiledShape>,
 }
@@ -354,8 +359,10 @@ impl Compiler {
 
     fn finish(mut self, signatures: &Signatures, entries: &Entries) -> Result<Rules, Vec<Fault>> {
         let codes = CodeSet::parse(&signatures.icd10cm).map_err(|fault| self.faults.push(fault)).ok();
-        match codes {
-            Some(codes) if self.faults.is_empty() => Ok(Rules {
+        let thresholds = self.thresholds(entries);
+        match codes.zip(thresholds) {
+            Some((codes, thresholds)) if self.faults.is_empty() => Ok(Rules {
+                thresholds: Arc::new(thresholds),
                 max_width: self.patterns.iter().map(Pattern::max_width).fold(self.max_width, usize::max),
                 patterns: self.patterns,
                 roles: self.roles,
@@ -404,12 +411,14 @@ impl Compiler {
             strong: entry.strong,
             weight: entry.weight,
             health: entry.health,
+            quasi: entry.quasi,
+            whose: whose(entry),
             severity: *severity,
             forms,
             shapes,
         });
-        let first = usize::from(known.unwrap_or(index));
-        if let Some(first) = self.identifiers.get_mut(first) {
+        let first = known.unwrap_or(index);
+        if let Some(first) = self.identifiers.get_mut(usize::from(first)) {
             first.samples.extend(entry.samples.iter().map(|sample| Sample::of(sample)));
         }
         let example = |text: &Located<String>, find: Vec<String>, confidence| Example {
@@ -601,6 +610,21 @@ impl Compiler {
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words);
         let at = names.first()?.at;
         self.located(source, at, automaton.map_err(|error| PatternError::Syntax(error.to_string())))
+    }
+
+    /// A folder of the site's own may leave them as they are built in.
+    fn thresholds(&mut self, entries: &Entries) -> Option<Thresholds> {
+        let built_in = || Signatures::built_in().parse().ok().and_then(|entries| entries.classification);
+        let own = entries.classification.clone();
+        let is_own = own.is_some();
+        let (source, values) = own.or_else(built_in)?;
+        let case = entries.health.iter().position(|(_, health)| *health.category == *values.case);
+        if is_own && case.is_none() {
+            let hint = did_you_mean(&values.case, entries.health.iter().map(|(_, health)| health.category.as_str()));
+            let message = format!("no category {:?} under health{hint}", values.case.as_str());
+            self.faults.push(source.fault(values.case.at, message));
+        }
+        Some(Thresholds { case: case.map(|case| case as u8), values })
     }
 
     fn health(&mut self, source: &Source, entry: &super::signatures::HealthEntry) {

@@ -12,9 +12,10 @@ use crate::yaml::{Fault, Located, Source};
 
 /// The files in the binary.
 const BUILT_IN: &[(&str, &str)] = &[
-    ("phi/account.yaml", include_str!("../../signatures/phi/account.yaml")),
     ("phi/address.yaml", include_str!("../../signatures/phi/address.yaml")),
+    ("phi/account.yaml", include_str!("../../signatures/phi/account.yaml")),
     ("phi/age.yaml", include_str!("../../signatures/phi/age.yaml")),
+    ("phi/classification.yaml", include_str!("../../signatures/phi/classification.yaml")),
     ("phi/codes.yaml", include_str!("../../signatures/phi/codes.yaml")),
     ("phi/context.yaml", include_str!("../../signatures/phi/context.yaml")),
     ("phi/credit_card.yaml", include_str!("../../signatures/phi/credit_card.yaml")),
@@ -130,6 +131,7 @@ pub(super) struct Entries {
     pub(super) deidentified: Vec<(Source, DeidentifiedEntry)>,
     pub(super) names: Vec<(Source, NamesEntry)>,
     pub(super) addresses: Vec<(Source, AddressesEntry)>,
+    pub(super) classification: Option<(Source, ClassificationEntry)>,
     pub(super) filler_words: Vec<String>,
     pub(super) columns: ColumnsEntry,
     pub(super) vetoes: BTreeMap<String, Vec<String>>,
@@ -142,6 +144,9 @@ impl Entries {
         self.deidentified.extend(file.deidentified.map(|entry| (source.clone(), entry)));
         self.names.extend(file.names.map(|entry| (source.clone(), entry)));
         self.addresses.extend(file.addresses.map(|entry| (source.clone(), entry)));
+        if let Some(entry) = file.classification {
+            self.classification = Some((source.clone(), entry));
+        }
         self.filler_words.extend(file.filler_words);
         self.columns.staff.extend(file.columns.staff);
         self.columns.patient.extend(file.columns.patient);
@@ -161,6 +166,7 @@ struct SignatureFile {
     deidentified: Option<DeidentifiedEntry>,
     names: Option<NamesEntry>,
     addresses: Option<AddressesEntry>,
+    classification: Option<ClassificationEntry>,
     /// Words that may stand between any label and its value.
     #[serde(default)]
     filler_words: Vec<String>,
@@ -203,6 +209,9 @@ pub(super) struct IdentifierEntry {
     /// What it adds to the health score.
     #[serde(default)]
     pub(super) health: f64,
+    /// What it adds to the score of quasi-identifiers.
+    #[serde(default)]
+    pub(super) quasi: f64,
     /// Severity (1 to 4) of a PHI document that holds it.
     pub(super) severity: Option<Located<u8>>,
     /// Values of manuals and forms, that are nobody's; one that ends in `*` stands for all that begin so. Only
@@ -392,4 +401,31 @@ pub(super) struct AddressesEntry {
     pub(super) boxes: Vec<Located<String>>,
     /// Stand before the number of a flat.
     pub(super) units: Vec<Located<String>>,
+}
+
+/// How findings and words become a class (see `classification.yaml`).
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClassificationEntry {
+    pub(super) clear_health: f64,
+    pub(super) some_health: f64,
+    pub(super) described: f64,
+    pub(super) record_health: f64,
+    pub(super) one_category: f64,
+    pub(super) more_codes: u32,
+    pub(super) quasi_health: f64,
+    pub(super) quasi_in_case: f64,
+    pub(super) quasi_alone: f64,
+    pub(super) many_individuals: u64,
+    pub(super) worth: Worth,
+    pub(super) case: Located<String>,
+}
+
+/// What a finding is worth beside a certain one.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Worth {
+    pub(super) high: f64,
+    pub(super) medium: f64,
+    pub(super) low: f64,
 }
