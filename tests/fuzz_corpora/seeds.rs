@@ -375,7 +375,8 @@ fn office() -> Seeds {
 
 fn text() -> Seeds {
     let coded = "UHJvZ3Jlc3Mgbm90ZSBmb3IgSmFuZSBUZXN0Y2FzZSwgTVJOOiAwMDQxMjM0NSwgc2VlbiB0b2RheSBmb3IgY2hlc3QgcGFpbi4=";
-    let mail = "Content-Transfer-Encoding: quoted-printable\r\n\r\nMRN=3D004=\r\n12345 536=E2=80=9122=2D8741 Jos=E9\r\n";
+    let mail =
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\nMRN=3D004=\r\n12345 536=E2=80=9122=2D8741 Jos=E9\r\n";
     let page = "<table class='a'><tr><td>MRN<td>\n00412345</tr></table>&lt;p&gt;DOB&#58;&nbsp;1/2/1960<br/>x";
     let escapes = r#"{\"mrn\": \"0041\"}\nDOB \\u0041 536\xe2\x80\x9122%2D8741 C:\new \ud83d\ude00"#;
     let rich = r"{\rtf1\ansi{\fonttbl{\f0 A;}}{\*\x y}MRN\tab 536\u8209?22\'968741\par\{x\}}after";
