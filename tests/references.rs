@@ -3,6 +3,9 @@
 //! from the code fails.
 
 mod common;
+mod references {
+    pub(crate) mod detection;
+}
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -181,6 +184,20 @@ fn the_units_configuration_has_every_key_and_is_sound() {
     fs::write(&file, text).expect("written");
     let output = common::run(&["check", "--config", file.to_str().expect("a plain path")]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_page_on_detection_is_what_the_signatures_say() {
+    hold("docs/detection.md", &references::detection::page());
+}
+
+#[test]
+fn every_key_of_an_identifier_stands_in_the_guide() {
+    let guide = read("docs/extending.md");
+    let keys = references::detection::keys_of_entries();
+    assert!(keys.len() > 30, "{keys:?}");
+    let unnamed: Vec<&String> = keys.iter().filter(|key| !guide.contains(&format!("`{key}`"))).collect();
+    assert!(unnamed.is_empty(), "not in docs/extending.md: {unnamed:?}");
 }
 
 /// A schema as its file has it.

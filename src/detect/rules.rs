@@ -459,7 +459,9 @@ impl Compiler {
                 let length = spelling.len().min(MAX_WORDS_BYTES) as u8;
                 self.literal(source, label.at, &spelling, Role::Label { named, length });
             }
-            if entry.within.is_empty()
+            // Without its mark, "unit #" says too little for a head.
+            if !label.contains('#')
+                && entry.within.is_empty()
                 && entry.behind.is_empty()
                 && !entry.glued
                 && !entry.begins

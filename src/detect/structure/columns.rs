@@ -62,9 +62,13 @@ impl Columns {
     /// Adds a head; `=` before it: only as the whole head. The first to name a head has it.
     pub(in crate::detect) fn add(&mut self, spelling: &str, named: Named, whose: Whose) {
         let (spelling, whole) = spelling.strip_prefix('=').map_or((spelling, false), |rest| (rest, true));
-        let words = words(spelling.as_bytes());
-        if !words.is_empty() {
-            self.heads.entry(words.concat()).or_insert(Target { named, whose, whole });
+        let mut head = words(spelling.as_bytes()).concat();
+        if head.is_empty() {
+            // The tags of DICOM.
+            head = spelling.to_lowercase();
+        }
+        if !head.is_empty() {
+            self.heads.entry(head).or_insert(Target { named, whose, whole });
         }
     }
 
@@ -102,7 +106,8 @@ impl Columns {
         let (of_staff, of_patient) = (has(&self.staff), has(&self.patient));
         let mut found = Head { of_patient, of_staff, ..Head::default() };
         for length in (1..=words.len()).rev() {
-            for run in words.windows(length) {
+            // The last word says what it is: "patient email".
+            for run in words.windows(length).rev() {
                 let whole = length == words.len();
                 // "Please send the patient" is no head.
                 if blanks && length * 2 < words.len() {
@@ -179,6 +184,8 @@ mod tests {
         assert_eq!(kind("PatientName"), Some(1));
         assert_eq!(kind("file_name"), None, "only as the whole head");
         assert_eq!(kind("patient_home_phone"), Some(2));
+        assert_eq!(kind("patient name phone"), Some(1), "the longest run");
+        assert_eq!(kind("patient npi phone"), Some(2), "then the last");
         assert_eq!(kind("provider phone"), None);
         assert_eq!(kind("provider_npi"), Some(3));
     }
