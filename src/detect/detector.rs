@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::edm::PatientList;
 use super::names;
 use super::reading::LOOKAHEAD_BYTES;
 use super::rules::Rules;
@@ -34,6 +35,8 @@ pub struct Detector {
     pub(super) engine: Arc<dyn Engine>,
     report: EngineReport,
     pub(super) fingerprints: Option<FingerprintKey>,
+    /// The site's list of patients.
+    pub(super) patients: Option<PatientList>,
     pub(super) window_bytes: usize,
     pub(super) max_findings: u64,
     pub(super) max_individuals: usize,
@@ -62,7 +65,9 @@ impl Detector {
             vec![Fault::of_file(name, format!("detect.engine: {error}"))]
         };
         let (engine, report) = scan::build(settings.engine, &rules.patterns, &samples).map_err(of_settings)?;
+        let patients = settings.edm.as_ref().map(PatientList::load).transpose().map_err(|fault| vec![fault])?;
         Ok(Self {
+            patients,
             rules,
             engine,
             report,

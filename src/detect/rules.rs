@@ -86,6 +86,8 @@ pub(super) struct Rules {
     pub(super) name_entry: Option<u16>,
     /// The same of addresses.
     pub(super) address_entry: Option<u16>,
+    /// The entry of matches with the site's list of patients.
+    pub(super) match_entry: Option<u16>,
     /// Widest match of any pattern, in bytes.
     pub(super) max_width: usize,
     pub(super) examples: Vec<Example>,
@@ -367,6 +369,7 @@ impl Compiler {
                 patterns: self.patterns,
                 roles: self.roles,
                 address_entry: position(&self.identifiers, IdentifierType::Address),
+                match_entry: position(&self.identifiers, IdentifierType::EdmMatch),
                 name_entry: position(&self.identifiers, IdentifierType::Name),
                 names: self.names,
                 identifiers: self.identifiers,
