@@ -16,6 +16,9 @@
 //! | `health_only` | H ≥ `clear_health` otherwise |
 //! | `none` | all else |
 //!
+//! For those that anybody has, and for quasi-identifiers, the health asked for grows by `long_health` with each doubling of the
+//! text beyond `long_bytes`: a long text holds words of health here and there, whatever it is about.
+//!
 //! Names, telephones, addresses and birthdays that nothing says to be a patient's are taken for those of who treats where
 //! the text has a provider's number or words of the `career` category: they make `pii_only`.
 //!
@@ -192,32 +195,38 @@ impl Evidence {
     }
 
     /// Whether the identifiers make PHI.
-    fn identifies(&self, sums: &Sums, thresholds: &Thresholds) -> bool {
+    fn identifies(&self, sums: &Sums, scattered: f64, thresholds: &Thresholds) -> bool {
         let values = &thresholds.values;
         let labelled = self.people().any(|found| found.strong && found.best == Confidence::High);
         let several = self.people().count() > 1;
         let described = several && sums.identifiers >= values.described;
         let is_record = |found: &Found| found.health >= values.record_health && found.best == Confidence::High;
         let on_record = several && self.people().any(is_record);
+        // Of names that anybody has, a long text holds many, and words of health here and there.
+        let anybody = self.people().all(|found| found.anybodys && found.best < Confidence::High);
+        let clear = values.clear_health + if anybody { scattered } else { 0.0 };
         let enough = on_record
-            || self.people().next().is_some() && sums.health >= values.clear_health
+            || self.people().next().is_some() && sums.health >= clear
             || (labelled || described) && sums.health >= values.some_health;
         enough && !self.is_of_providers(thresholds)
     }
 
     /// Whether a set of quasi-identifiers makes PHI.
-    fn singles_out(&self, sums: &Sums, thresholds: &Thresholds) -> bool {
+    fn singles_out(&self, sums: &Sums, scattered: f64, thresholds: &Thresholds) -> bool {
         let values = &thresholds.values;
         let case = thresholds.case.is_some_and(|case| self.categories & (1 << case) != 0);
         let enough = if case { values.quasi_in_case } else { values.quasi_alone };
-        sums.health >= values.quasi_health && sums.quasi_identifiers >= enough
+        sums.health >= values.quasi_health + scattered && sums.quasi_identifiers >= enough
     }
 }
 
-pub(super) fn verdict(evidence: &Evidence, individuals: [u64; 2], thresholds: &Thresholds) -> Verdict {
+/// The class of a text of so many bytes.
+pub(super) fn verdict(evidence: &Evidence, individuals: [u64; 2], bytes: u64, thresholds: &Thresholds) -> Verdict {
     let values = &thresholds.values;
+    let scattered = values.scattered(bytes);
     let sums = evidence.sums(values);
-    let (identifies, singles_out) = (evidence.identifies(&sums, thresholds), evidence.singles_out(&sums, thresholds));
+    let (identifies, singles_out) =
+        (evidence.identifies(&sums, scattered, thresholds), evidence.singles_out(&sums, scattered, thresholds));
     let classification = match evidence.people().next() {
         _ if identifies || singles_out => Classification::Phi,
         Some(_) => Classification::PiiOnly,

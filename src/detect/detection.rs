@@ -174,7 +174,7 @@ impl Detection {
     /// What the text so far amounts to.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        classify::verdict(&self.evidence, self.individuals(), &self.thresholds)
+        classify::verdict(&self.evidence, self.individuals(), self.searched, &self.thresholds)
     }
 
     /// Findings so far by type, those beyond the cap too.

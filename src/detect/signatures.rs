@@ -417,9 +417,19 @@ pub(super) struct ClassificationEntry {
     pub(super) quasi_in_case: f64,
     pub(super) quasi_alone: f64,
     pub(super) many_individuals: u64,
+    pub(super) long_bytes: u64,
+    pub(super) long_health: f64,
     pub(super) worth: Worth,
     pub(super) case: Located<String>,
     pub(super) career: Located<String>,
+}
+
+impl ClassificationEntry {
+    /// Health that a text of so many bytes has here and there.
+    pub(super) fn scattered(&self, bytes: u64) -> f64 {
+        let doublings = (bytes as f64 / self.long_bytes.max(1) as f64).log2();
+        doublings.max(0.0) * self.long_health
+    }
 }
 
 /// What a finding is worth beside a certain one.

@@ -68,7 +68,8 @@ pub(super) fn judge(before: &[u8], text: &[u8], name: &Name, lexicon: &Lexicon) 
         || surroundings::is_of_staff(text_behind, lexicon) || surroundings::is_enumerated(before, text_behind, lexicon);
     let whose = if whose == Whose::Unsaid && listed() { Whose::Provider } else { whose };
     let belief = believe(whose, standing, name)?;
-    let somebody = !surroundings::is_street(before, text_behind, lexicon) && !is_nobody(text.get(..name.end)?, lexicon);
+    let somebody = !surroundings::is_street(before, text_behind, name.comma, lexicon)
+        && !is_nobody(text.get(..name.end)?, lexicon);
     somebody.then_some(belief)
 }
 

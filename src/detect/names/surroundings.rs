@@ -243,8 +243,12 @@ pub(super) fn is_enumerated(before: &[u8], behind: &[u8], lexicon: &Lexicon) -> 
 }
 
 /// Whether a street goes on behind words that a number stands before: `1949 Martin Luther King Jr Blvd`.
-pub(super) fn is_street(before: &[u8], behind: &[u8], lexicon: &Lexicon) -> bool {
+pub(super) fn is_street(before: &[u8], behind: &[u8], comma: bool, lexicon: &Lexicon) -> bool {
     let [.., digit, b' '] = before else { return false };
+    // `77 Broadway, Salina, KS`
+    if comma && matches!(behind, [b',', b' ', one, two, ..] if one.is_ascii_uppercase() && two.is_ascii_uppercase()) {
+        return digit.is_ascii_digit();
+    }
     let line = behind.split(|byte| matches!(byte, b'\n' | b',')).next().unwrap_or_default();
     digit.is_ascii_digit() && line.split(|byte| *byte == b' ').take(4).any(|word| lexicon.says(word).says(Says::THING))
 }

@@ -62,9 +62,13 @@ impl Columns {
     /// Adds a head; `=` before it: only as the whole head. The first to name a head has it.
     pub(in crate::detect) fn add(&mut self, spelling: &str, named: Named, whose: Whose) {
         let (spelling, whole) = spelling.strip_prefix('=').map_or((spelling, false), |rest| (rest, true));
-        let words = words(spelling.as_bytes());
-        if !words.is_empty() {
-            self.heads.entry(words.concat()).or_insert(Target { named, whose, whole });
+        let mut head = words(spelling.as_bytes()).concat();
+        if head.is_empty() {
+            // The tags of DICOM.
+            head = spelling.to_lowercase();
+        }
+        if !head.is_empty() {
+            self.heads.entry(head).or_insert(Target { named, whose, whole });
         }
     }
 

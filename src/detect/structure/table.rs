@@ -188,10 +188,10 @@ pub(super) fn row_end(text: &[u8], quotes: bool) -> Option<usize> {
     if open && text.len() as u64 >= super::MAX_LINE_BYTES { memchr::memchr(b'\n', text) } else { None }
 }
 
-/// What all cells say, if all read like heads and one is known.
+/// What all cells say, if there are two, all read like heads and one is known.
 fn heads(columns: &Columns, text: &[u8], cells: &Cells) -> Option<SmallVec<[Head; 16]>> {
     let mut heads = SmallVec::new();
-    let mut unlike = 0;
+    let (mut unlike, mut filled) = (0, 0);
     for cell in cells {
         let bytes = trim(text.get(cell.clone())?);
         let head = if bytes.is_empty() {
@@ -200,12 +200,13 @@ fn heads(columns: &Columns, text: &[u8], cells: &Cells) -> Option<SmallVec<[Head
             head_like(bytes).then(|| columns.read(bytes)).flatten()
         };
         unlike += usize::from(head.is_none());
+        filled += usize::from(!bytes.is_empty());
         heads.push(head.unwrap_or_default());
         if unlike * 4 > cells.len() {
             return None;
         }
     }
-    heads.iter().any(|head: &Head| head.named.is_some()).then_some(heads)
+    (filled > 1 && heads.iter().any(|head: &Head| head.named.is_some())).then_some(heads)
 }
 
 /// Whether a cell may be a head: a few words that begin with a letter.

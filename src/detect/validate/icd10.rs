@@ -22,10 +22,10 @@ pub(super) fn icd10(value: &[u8], context: &Context<'_>) -> Option<Accepted> {
 pub(super) fn icd10_labelled(value: &[u8], context: &Context<'_>) -> Option<Accepted> {
     let code: Vec<u8> = value.iter().filter(|byte| **byte != b'.').map(u8::to_ascii_uppercase).collect();
     let dot_fits = code.len() == value.len() || value.get(3) == Some(&b'.') && code.len() + 1 == value.len();
-    // `dx: f32` is a number in a program.
+    // `dx: i32` is a number in a program.
     let is_type = code.len() == value.len() && value.iter().any(u8::is_ascii_lowercase);
-    let standing = context.codes.get(&code).filter(|_| dot_fits)?;
-    if standing == Standing::Category && is_type {
+    context.codes.get(&code).filter(|_| dot_fits)?;
+    if is_type && code.len() == 3 {
         return None;
     }
     Accepted::new(code, "in the ICD-10-CM code set")
