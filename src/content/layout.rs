@@ -385,7 +385,7 @@ mod tests {
         let build = || {
             let mut layout = Layout::default();
             for number in 0..200_u64 {
-                layout.begin_at(&format!("list[{number}]").as_bytes());
+                layout.begin_at(format!("list[{number}]").as_bytes());
                 layout.push_strided(b"some text", number * 20, 1);
                 layout.push_decoded(b"\n", number * 20 + 9, 2);
                 layout.push_strided(b"more", number * 20 + 11, 1);
@@ -415,7 +415,7 @@ mod tests {
         let mut layout = Layout::default();
         let mut source = 0;
         for number in 0..100_000_u64 {
-            layout.begin_at(&format!("list[{number}].value").as_bytes());
+            layout.begin_at(format!("list[{number}].value").as_bytes());
             layout.push_strided(&[b'x'; 60], source, 1);
             layout.push_decoded(b"\n", source + 60, 2);
             source += 62;

@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(kind("file_name"), None, "only as the whole head");
         assert_eq!(kind("patient_home_phone"), Some(2));
         assert_eq!(kind("patient name phone"), Some(1), "the longest run");
-        assert_eq!(kind("patient npi phone"), Some(2), "then the last");
+        assert_eq!(kind("patient_npi_phone"), Some(2), "then the last");
         assert_eq!(kind("provider phone"), None);
         assert_eq!(kind("provider_npi"), Some(3));
     }
