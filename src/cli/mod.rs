@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod demo;
 mod doctor;
+mod explain;
 pub mod guard;
 mod load;
 mod replay;
