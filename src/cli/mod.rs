@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod demo;
 mod doctor;
+mod edm;
 mod explain;
 pub mod guard;
 mod load;
@@ -40,6 +41,8 @@ enum Command {
     Check(check::Arguments),
     /// Say whether this sensor can see what its owner thinks, and what mends it.
     Doctor(doctor::Arguments),
+    /// Exact data match: make the site's list of patients.
+    Edm(edm::Arguments),
     /// Show everything on the bundled captures.
     Demo(demo::Arguments),
 }
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Catalog(arguments) => catalog::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Edm(arguments) => edm::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     match ended {

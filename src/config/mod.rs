@@ -283,6 +283,8 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
     }
     let mut capture = raw.capture;
     capture.keylog = capture.keylog.into_iter().map(resolve).collect();
+    let mut detect = raw.detect;
+    detect.edm = detect.edm.map(|edm| detect::EdmSettings { file: resolve(edm.file), key: resolve(edm.key) });
     let mut policy = raw.policy;
     policy.rules = policy.rules.into_iter().map(resolve).collect();
     let mut assets = raw.assets;
@@ -297,7 +299,7 @@ fn check(source: Source, raw: raw::RawConfig, faults: &mut Vec<Fault>) -> Config
         protocol: raw.protocol,
         proxies: raw.proxies.resolved(resolve),
         content: raw.content,
-        detect: raw.detect,
+        detect,
         catalog: catalog::Settings { registry: raw.catalog.registry.map(resolve) },
         assets,
         policy,

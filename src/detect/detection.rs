@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use super::candidate::{self, Candidate, Label, Sign};
 use super::classify::{self, Evidence, Thresholds, Verdict};
 use super::detector::{Detector, Scanner, identity};
+use super::edm::{Matcher, PatientList};
 use super::names;
 use super::reading::LOOKAHEAD_BYTES;
 use super::rules::{Identifier, Role};
@@ -67,6 +68,8 @@ pub struct Detection {
     capped: bool,
     /// Arena offset after the last value that was told behind a label.
     labelled_until: u64,
+    /// What may stand in the site's list of patients.
+    matcher: Matcher,
 }
 
 /// Most findings of a type that wait for words of health; where that many wait, they will hardly come.
@@ -146,6 +149,7 @@ impl Detection {
             told: Told::default(),
             capped: false,
             labelled_until: 0,
+            matcher: Matcher::default(),
         }
     }
 
@@ -493,6 +497,10 @@ impl Detection {
             candidate.confidence = Confidence::Low;
         }
         slot.value_end = slot.value_end.max(range.end);
+        if let Some(patients) = &detector.patients {
+            self.tell_match(detector, window, patients, &mut candidate, found);
+        }
+        let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return };
         let identity = identity(&identifier.name, &candidate.accepted.canonical);
         if !candidate.needs_health || self.evidence.speaks_of_health() {
             let confidence = candidate.told_confidence();
@@ -508,6 +516,30 @@ impl Detection {
             self.held.push(Held { entry: candidate.entry, detected });
         } else {
             self.held_more = true;
+        }
+    }
+
+    /// Tells a value that stands in the site's list of patients, which puts the value itself beyond doubt.
+    fn tell_match(
+        &mut self,
+        detector: &Detector,
+        window: &Window<'_>,
+        patients: &PatientList,
+        candidate: &mut Candidate<'_>,
+        found: &mut Vec<Detected>,
+    ) {
+        let Some(entry) = detector.rules.match_entry else { return };
+        let Some(identifier) = detector.rules.identifiers.get(usize::from(entry)) else { return };
+        let Some(known) = self.matcher.look_up(patients, candidate, window) else { return };
+        candidate.confidence = Confidence::High;
+        candidate.accepted.at_most = Confidence::High;
+        candidate.needs_health = false;
+        let identity = identity(&identifier.name, &known.canonical);
+        if self.count(detector, identifier, Confidence::High, identity) {
+            let (range, sign) = (candidate.range.clone(), candidate.sign);
+            let (confidence, needs_health) = (Confidence::High, false);
+            let matched = Candidate { entry, identifier, range, sign, confidence, needs_health, accepted: known };
+            found.push(matched.detected(detector, window, identity));
         }
     }
 
@@ -539,7 +571,9 @@ impl Detection {
     fn count(&mut self, detector: &Detector, identifier: &Identifier, confidence: Confidence, identity: u64) -> bool {
         let Some(slot) = self.slots.get_mut(usize::from(identifier.slot)) else { return false };
         slot.count += 1;
-        if identifier.person && confidence >= Confidence::Medium {
+        // A match is somebody who is counted by the value that matched.
+        let counts = identifier.person && identifier.identifier != IdentifierType::EdmMatch;
+        if counts && confidence >= Confidence::Medium {
             if slot.individuals.len() < detector.max_individuals {
                 slot.individuals.insert(identity);
             } else if !slot.individuals.contains(&identity) {

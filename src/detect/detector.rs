@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use super::detection::Detected;
+use super::edm::PatientList;
 use super::names;
 use super::reading::LOOKAHEAD_BYTES;
 use super::rules::Rules;
@@ -36,6 +37,8 @@ pub struct Detector {
     pub(super) engine: Arc<dyn Engine>,
     report: EngineReport,
     pub(super) fingerprints: Option<FingerprintKey>,
+    /// The site's list of patients.
+    pub(super) patients: Option<PatientList>,
     pub(super) window_bytes: usize,
     pub(super) max_findings: u64,
     pub(super) max_individuals: usize,
@@ -64,7 +67,9 @@ impl Detector {
             vec![Fault::of_file(name, format!("detect.engine: {error}"))]
         };
         let (engine, report) = scan::build(settings.engine, &rules.patterns, &samples).map_err(of_settings)?;
+        let patients = settings.edm.as_ref().map(PatientList::load).transpose().map_err(|fault| vec![fault])?;
         Ok(Self {
+            patients,
             rules,
             engine,
             report,

@@ -6,6 +6,8 @@
 //! of `reading`; or by its **shape**, which then is confirmed by what stands around it. Each finding says why it was
 //! believed. The document classes and their rule stand at the head of `classify`.
 //!
+//! What stands in the site's own list of patients (`edm`) needs no other proof.
+//!
 //! Where a value stands can say what it is, too: `structure` reads columns by their heads and the fields of HL7.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -15,6 +17,7 @@ mod classify;
 mod detection;
 mod detector;
 mod document;
+pub mod edm;
 mod icd10cm;
 mod names;
 mod reading;
@@ -31,5 +34,5 @@ pub use classify::{Sums, Verdict};
 pub use detection::{Detected, Detection, Explanation, Share};
 pub use detector::{Detector, PlainWords, Scanner};
 pub use document::{Document, Explained};
-pub use settings::{Settings, SiteForm};
+pub use settings::{EdmSettings, Settings, SiteForm};
 pub use signatures::Signatures;

@@ -1,5 +1,7 @@
 //! The `detect` part of the configuration.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::scan::{EngineChoice, MAX_WINDOW_BYTES};
@@ -18,6 +20,8 @@ pub struct Settings {
     pub member_id: Vec<SiteForm>,
     /// The site's forms of account, encounter and visit numbers, as with `mrn`.
     pub account: Vec<SiteForm>,
+    /// The site's own list of patients, as `shadowtap edm build` made it: what stands in it is told as `edm_match`.
+    pub edm: Option<EdmSettings>,
     /// Text scanned in one go, in bytes. Larger windows repeat less, smaller ones stay in the cache.
     pub max_window_bytes: usize,
     /// Findings told one by one for one exchange or document; beyond it they are only counted (flag `cap`).
@@ -38,6 +42,17 @@ pub struct SiteForm {
     pub pattern: Located<String>,
 }
 
+/// A list of patients and its key (docs/edm.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EdmSettings {
+    /// The file of keyed hashes.
+    pub file: PathBuf,
+    /// The file with the key that it was built with.
+    pub key: PathBuf,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -45,6 +60,7 @@ impl Default for Settings {
             mrn: Vec::new(),
             member_id: Vec::new(),
             account: Vec::new(),
+            edm: None,
             max_window_bytes: 64 << 10,
             max_findings_per_exchange: 4096,
             max_individuals_per_exchange: 4096,

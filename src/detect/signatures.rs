@@ -24,6 +24,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("phi/deidentified.yaml", include_str!("../../signatures/phi/deidentified.yaml")),
     ("phi/device_id.yaml", include_str!("../../signatures/phi/device_id.yaml")),
     ("phi/dob.yaml", include_str!("../../signatures/phi/dob.yaml")),
+    ("phi/edm.yaml", include_str!("../../signatures/phi/edm.yaml")),
     ("phi/email.yaml", include_str!("../../signatures/phi/email.yaml")),
     ("phi/fields.yaml", include_str!("../../signatures/phi/fields.yaml")),
     ("phi/health.yaml", include_str!("../../signatures/phi/health.yaml")),

@@ -45,9 +45,11 @@ impl Detection {
         let mut health = self.words_of_health(detector);
         health.extend(shares.clone().filter_map(|of| share(of.identifier, of.health)));
         let identifiers = shares.filter_map(|of| share(of.identifier, of.identifiers)).collect();
-        let kinds = &detector.rules.identifiers;
+        let (kinds, verdict) = (&detector.rules.identifiers, self.verdict());
         let quasi = kinds.iter().zip(&self.slots).filter(|(kind, slot)| {
-            slot.count > 0 && kinds.iter().any(|other| other.slot == kind.slot && other.quasi > 0.0)
+            slot.count > 0
+                && verdict.sums.quasi_identifiers > 0.0
+                && kinds.iter().any(|other| other.slot == kind.slot && other.quasi > 0.0)
         });
         let quasi_identifiers =
             quasi.map(|(kind, slot)| Share { name: kind.name.clone(), count: slot.count, adds: None }).collect();

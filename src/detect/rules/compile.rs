@@ -159,6 +159,7 @@ impl Compiler {
                 patterns: self.patterns,
                 roles: self.roles,
                 address_entry: position(&self.identifiers, IdentifierType::Address),
+                match_entry: position(&self.identifiers, IdentifierType::EdmMatch),
                 name_entry: position(&self.identifiers, IdentifierType::Name),
                 names: self.names,
                 identifiers: self.identifiers,

@@ -81,6 +81,8 @@ pub(super) struct Rules {
     pub(super) name_entry: Option<u16>,
     /// The same of addresses.
     pub(super) address_entry: Option<u16>,
+    /// The entry of matches with the site's list of patients.
+    pub(super) match_entry: Option<u16>,
     /// Widest match of any pattern, in bytes.
     pub(super) max_width: usize,
     pub(super) examples: Vec<Example>,

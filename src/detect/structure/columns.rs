@@ -48,14 +48,14 @@ pub(in crate::detect) enum Whose {
 
 /// What a head says.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Head {
-    pub(super) named: Option<Named>,
-    pub(super) whose: Whose,
+pub(in crate::detect) struct Head {
+    pub(in crate::detect) named: Option<Named>,
+    pub(in crate::detect) whose: Whose,
     /// It speaks of a patient, or of a provider of care or anybody else.
-    pub(super) of_patient: bool,
-    pub(super) of_staff: bool,
+    pub(in crate::detect) of_patient: bool,
+    pub(in crate::detect) of_staff: bool,
     /// The head is nothing but a known one.
-    pub(super) whole: bool,
+    pub(in crate::detect) whole: bool,
 }
 
 impl Columns {
@@ -93,7 +93,7 @@ impl Columns {
     }
 
     /// Reads a head; `None` when it is none: too long, or without a letter.
-    pub(super) fn read(&self, head: &[u8]) -> Option<Head> {
+    pub(in crate::detect) fn read(&self, head: &[u8]) -> Option<Head> {
         if head.len() > MAX_HEAD_BYTES {
             return None;
         }
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(kind("file_name"), None, "only as the whole head");
         assert_eq!(kind("patient_home_phone"), Some(2));
         assert_eq!(kind("patient name phone"), Some(1), "the longest run");
-        assert_eq!(kind("patient npi phone"), Some(2), "then the last");
+        assert_eq!(kind("patient_npi_phone"), Some(2), "then the last");
         assert_eq!(kind("provider phone"), None);
         assert_eq!(kind("provider_npi"), Some(3));
     }

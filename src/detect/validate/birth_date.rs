@@ -55,7 +55,7 @@ pub(super) fn date_of_care(value: &[u8], _: &Context<'_>) -> Option<Accepted> {
 }
 
 /// Year, month and day of a date in any usual spelling.
-pub(super) fn calendar_date(value: &[u8]) -> Option<(u32, u32, u32)> {
+pub(in crate::detect) fn calendar_date(value: &[u8]) -> Option<(u32, u32, u32)> {
     let mut numbers: Vec<(u32, usize)> = Vec::with_capacity(3);
     let mut month = None;
     for word in value.chunk_by(|one, other| class(*one) == class(*other)) {

@@ -22,6 +22,7 @@ mod udi;
 mod vin;
 mod zip;
 
+pub(super) use birth_date::calendar_date;
 use smallvec::SmallVec;
 
 use super::icd10cm::CodeSet;
