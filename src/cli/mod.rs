@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod doctor;
 mod edm;
+mod explain;
 pub mod guard;
 mod load;
 mod replay;

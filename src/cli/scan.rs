@@ -10,12 +10,12 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Outcome, load, say};
+use super::{Outcome, explain, load, say};
 use crate::{
     content,
-    detect::{Detector, Document, Scanner, Sums},
+    detect::{Detector, Document, Scanner},
     event::{Classification, Deidentified, Finding},
-    sink::{FindingObject, word},
+    sink::FindingObject,
 };
 
 /// Read so much at a time.
@@ -35,7 +35,8 @@ pub(super) struct Arguments {
     /// Add the matched text to each finding. Shows patient data: for your own terminal alone.
     #[arg(long)]
     reveal: bool,
-    /// Explain each result in words, on stderr.
+    /// Explain each result in words, on stderr, with the lines of the text around what was found. Values are masked, and
+    /// all words and numbers that might be some, unless --reveal is given too.
     #[arg(long)]
     explain: bool,
     /// Files, or - for stdin.
@@ -111,8 +112,8 @@ struct Scan<'a, W: Write> {
 impl<W: Write> Scan<'_, W> {
     fn text(&mut self, path: &Path) -> anyhow::Result<()> {
         let mut input = open(path)?;
-        let mut document = Document::new(self.detector, self.content);
-        // Kept only to reveal; without it a document of any size takes constant memory.
+        let mut document = self.document();
+        // Kept only to reveal or explain; without these a document of any size takes constant memory.
         let mut kept = Vec::new();
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -145,15 +146,27 @@ impl<W: Write> Scan<'_, W> {
                 anyhow::bail!("{}: no text in field {:?}; name another with --field", place(), self.arguments.field);
             };
             let id = object.get_mut("id").map_or_else(|| Value::from(number), Value::take);
-            let mut document = Document::new(self.detector, self.content);
+            let mut document = self.document();
             document.push(text.as_bytes(), self.detector, &mut self.scanner);
             self.tell(id, document, text.as_bytes())?;
         }
         Ok(())
     }
 
+    fn document(&self) -> Document {
+        let document = Document::new(self.detector, self.content);
+        if self.arguments.explain { document.keeping_text() } else { document }
+    }
+
     fn tell(&mut self, id: Value, document: Document, source: &[u8]) -> anyhow::Result<()> {
-        let (verdict, found) = document.finish(self.detector, &mut self.scanner);
+        let (verdict, found) = if self.arguments.explain {
+            let explained = document.finish_explained(self.detector, &mut self.scanner);
+            let name = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+            explain::lines(&name, &explained, self.detector, self.arguments.reveal).iter().for_each(|line| say(line));
+            (explained.verdict, explained.found)
+        } else {
+            document.finish(self.detector, &mut self.scanner)
+        };
         let reveal = |finding: &Finding| {
             let range = usize::try_from(finding.start).ok()?..usize::try_from(finding.end).ok()?;
             source.get(range).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
@@ -170,33 +183,9 @@ impl<W: Write> Scan<'_, W> {
             deidentified: verdict.deidentified,
             findings: findings.collect(),
         };
-        if self.arguments.explain {
-            explain(&line, &verdict.sums);
-        }
         serde_json::to_writer(&mut self.out, &line)?;
         self.out.write_all(b"\n")?;
         Ok(())
-    }
-}
-
-fn explain(line: &ResultLine, sums: &Sums) {
-    let Sums { health, identifiers, quasi_identifiers } = sums;
-    say(&format!(
-        "{}: {} (score {:.2}): health {health:.1}, identifiers {identifiers:.1}, quasi-identifiers {quasi_identifiers:.1}",
-        line.id,
-        word(&line.classification),
-        line.score
-    ));
-    for FindingLine { finding, .. } in &line.findings {
-        let place = if finding.path.is_empty() { String::new() } else { format!(" in {}", finding.path) };
-        say(&format!(
-            "  {} {} at {}..{}{place}: {}",
-            word(&finding.identifier),
-            finding.masked.as_str(),
-            finding.start,
-            finding.end,
-            finding.reasons.join("; ")
-        ));
     }
 }
 

@@ -73,7 +73,7 @@ impl Candidate<'_> {
             fingerprint: detector.fingerprints.as_ref().map(print),
             reasons: self.reasons(detector, arena_range.start),
         };
-        Detected { finding, arena_range, identity }
+        Detected { finding, arena_range, identity, entry: self.entry }
     }
 
     /// Why it was believed. Labels, heads and fields are named as the rules spell them, never as the text does.

@@ -45,6 +45,26 @@ pub struct Verdict {
     /// Fewest and most distinct people that the findings can belong to.
     pub individuals: [u64; 2],
     pub sums: Sums,
+    pub(super) ground: Ground,
+}
+
+/// The line of the rule that decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// A number of a record, and somebody.
+    Record,
+    ClearHealth,
+    Labelled,
+    Described,
+    /// Quasi-identifiers in the story of a case.
+    InCase,
+    /// Quasi-identifiers without one.
+    SingledOut,
+    /// People, who may be those who treat.
+    Providers,
+    Person,
+    Health,
+    Nothing,
 }
 
 /// What the class rests on.
@@ -53,6 +73,14 @@ pub struct Sums {
     pub health: f64,
     pub identifiers: f64,
     pub quasi_identifiers: f64,
+}
+
+/// What the findings of one type add to the sums.
+#[derive(Clone, Copy)]
+pub(super) struct TypeShare {
+    pub(super) identifier: IdentifierType,
+    pub(super) health: f64,
+    pub(super) identifiers: f64,
 }
 
 /// The thresholds of the rule.
@@ -144,7 +172,7 @@ impl Evidence {
         self.health >= 1.0 || self.found().any(|found| found.health >= 1.0)
     }
 
-    fn found(&self) -> impl Iterator<Item = &Found> {
+    fn found(&self) -> impl Iterator<Item = &Found> + Clone {
         self.identifiers.iter().flatten()
     }
 
@@ -158,19 +186,32 @@ impl Evidence {
     }
 
     fn sums(&self, values: &ClassificationEntry) -> Sums {
-        let codes = self.believed().map(|found| found.health * (1.0 + 0.5 * f64::from(found.more)));
+        let shares = self.shares(values);
         let several = self.categories.count_ones() > 1;
         let words = if several { self.health } else { self.health.min(values.one_category) };
-        let worth = |found: &Found| match found.best {
-            Confidence::High => values.worth.high,
-            Confidence::Medium => values.worth.medium,
-            Confidence::Low => values.worth.low,
-        };
         Sums {
-            health: words + codes.sum::<f64>(),
-            identifiers: self.found().filter(|found| found.person).map(|found| found.weight * worth(found)).sum(),
+            health: words + shares.clone().map(|share| share.health).sum::<f64>(),
+            identifiers: shares.map(|share| share.identifiers).sum(),
             quasi_identifiers: self.quasi,
         }
+    }
+
+    /// What each type adds to the sums.
+    pub(super) fn shares(&self, values: &ClassificationEntry) -> impl Iterator<Item = TypeShare> + Clone {
+        let worth = values.worth;
+        self.found().map(move |found| {
+            let believed = found.best >= Confidence::Medium;
+            let worth = match found.best {
+                Confidence::High => worth.high,
+                Confidence::Medium => worth.medium,
+                Confidence::Low => worth.low,
+            };
+            TypeShare {
+                identifier: found.identifier,
+                health: if believed { found.health * (1.0 + 0.5 * f64::from(found.more)) } else { 0.0 },
+                identifiers: if found.person { found.weight * worth } else { 0.0 },
+            }
+        })
     }
 
     /// Whether all people in it may well be those who treat.
@@ -194,8 +235,8 @@ impl Evidence {
         }
     }
 
-    /// Whether the identifiers make PHI.
-    fn identifies(&self, sums: &Sums, scattered: f64, thresholds: &Thresholds) -> bool {
+    /// What makes the identifiers PHI, if they are.
+    fn identifies(&self, sums: &Sums, scattered: f64, thresholds: &Thresholds) -> Option<Ground> {
         let values = &thresholds.values;
         let labelled = self.people().any(|found| found.strong && found.best == Confidence::High);
         let several = self.people().count() > 1;
@@ -205,18 +246,25 @@ impl Evidence {
         // Of names that anybody has, a long text holds many, and words of health here and there.
         let anybody = self.people().all(|found| found.anybodys && found.best < Confidence::High);
         let clear = values.clear_health + if anybody { scattered } else { 0.0 };
-        let enough = on_record
-            || self.people().next().is_some() && sums.health >= clear
-            || (labelled || described) && sums.health >= values.some_health;
-        enough && !self.is_of_providers(thresholds)
+        let ground = if on_record {
+            Ground::Record
+        } else if self.people().next().is_some() && sums.health >= clear {
+            Ground::ClearHealth
+        } else if (labelled || described) && sums.health >= values.some_health {
+            if labelled { Ground::Labelled } else { Ground::Described }
+        } else {
+            return None;
+        };
+        (!self.is_of_providers(thresholds)).then_some(ground)
     }
 
-    /// Whether a set of quasi-identifiers makes PHI.
-    fn singles_out(&self, sums: &Sums, scattered: f64, thresholds: &Thresholds) -> bool {
+    /// What makes a set of quasi-identifiers PHI, if it is.
+    fn singles_out(&self, sums: &Sums, scattered: f64, thresholds: &Thresholds) -> Option<Ground> {
         let values = &thresholds.values;
         let case = thresholds.case.is_some_and(|case| self.categories & (1 << case) != 0);
-        let enough = if case { values.quasi_in_case } else { values.quasi_alone };
-        sums.health >= values.quasi_health + scattered && sums.quasi_identifiers >= enough
+        let (enough, ground) =
+            if case { (values.quasi_in_case, Ground::InCase) } else { (values.quasi_alone, Ground::SingledOut) };
+        (sums.health >= values.quasi_health + scattered && sums.quasi_identifiers >= enough).then_some(ground)
     }
 }
 
@@ -227,24 +275,25 @@ pub(super) fn verdict(evidence: &Evidence, individuals: [u64; 2], bytes: u64, th
     let sums = evidence.sums(values);
     let (identifies, singles_out) =
         (evidence.identifies(&sums, scattered, thresholds), evidence.singles_out(&sums, scattered, thresholds));
-    let classification = match evidence.people().next() {
-        _ if identifies || singles_out => Classification::Phi,
-        Some(_) => Classification::PiiOnly,
-        None if sums.health >= values.clear_health => Classification::HealthOnly,
-        None => Classification::None,
+    let (classification, ground) = match (identifies.or(singles_out), evidence.people().next()) {
+        (Some(ground), _) => (Classification::Phi, ground),
+        (None, Some(_)) if evidence.is_of_providers(thresholds) => (Classification::PiiOnly, Ground::Providers),
+        (None, Some(_)) => (Classification::PiiOnly, Ground::Person),
+        (None, None) if sums.health >= values.clear_health => (Classification::HealthOnly, Ground::Health),
+        (None, None) => (Classification::None, Ground::Nothing),
     };
     let severity = match classification {
-        Classification::Phi if !identifies => Some(QUASI_SEVERITY),
+        Classification::Phi if identifies.is_none() => Some(QUASI_SEVERITY),
         Classification::Phi if individuals[0] >= values.many_individuals => Some(1),
         Classification::Phi => evidence.people().map(|found| found.severity).min(),
         Classification::PiiOnly => Some(4),
         Classification::HealthOnly | Classification::None => None,
     };
     // Both sums saturate: the tenth term adds little to the third.
-    let identity = sums.identifiers.max(if singles_out { sums.quasi_identifiers } else { 0.0 });
+    let identity = sums.identifiers.max(if singles_out.is_some() { sums.quasi_identifiers } else { 0.0 });
     let strength = (1.0 - (-sums.health.max(0.0) / 4.0).exp()) * (1.0 - (-identity / 2.0).exp());
     let half = if classification == Classification::Phi { 0.5 } else { 0.0 };
     let score = ((half + 0.499 * strength) * 1000.0).round() / 1000.0;
     let deidentified = evidence.deidentified(sums.health, values);
-    Verdict { classification, score, deidentified, severity, individuals, sums }
+    Verdict { classification, score, deidentified, severity, individuals, sums, ground }
 }

@@ -8,6 +8,8 @@
 //!
 //! Bounds: `max_findings_per_exchange`, `max_individuals_per_exchange`; what is beyond is counted and [`Detection::capped`] says so.
 
+mod explain;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ use super::window::Window;
 use crate::content::Arena;
 use crate::event::{Confidence, Finding, IdentifierType};
 
+pub use explain::{Explanation, Share};
+
 /// A finding on its way to `correlate`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Detected {
@@ -35,6 +39,8 @@ pub struct Detected {
     pub arena_range: Range<u64>,
     /// Keyed hash of the value, to count distinct ones. For memory only: it implements no `Serialize`.
     pub identity: u64,
+    /// Index of the entry that found it.
+    pub(super) entry: u16,
 }
 
 /// What one exchange or document was found to hold so far.

@@ -4,8 +4,10 @@
 //! its end and [`Detector::context_after`] behind. Both follow from the rules' widths and the constants here; an
 //! arena keeps that much, so that where its windows cut cannot change a finding.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
+use super::detection::Detected;
 use super::edm::PatientList;
 use super::names;
 use super::reading::LOOKAHEAD_BYTES;
@@ -90,6 +92,21 @@ impl Detector {
         Scanner { scratch: self.engine.scratch(), hits: Vec::new(), names: Vec::new() }
     }
 
+    /// Name of the file whose entry found it.
+    #[must_use]
+    pub fn file_of(&self, detected: &Detected) -> &str {
+        self.rules.identifiers.get(usize::from(detected.entry)).map_or("", |identifier| &identifier.file)
+    }
+
+    /// The words that a text may show: those of ordinary text and of the rules.
+    #[must_use]
+    pub fn plain_words(&self) -> PlainWords<'_> {
+        let labels =
+            self.rules.identifiers.iter().flat_map(|identifier| &identifier.forms).flat_map(|form| &form.names);
+        let labels = labels.flat_map(|label| label.split(|letter: char| !letter.is_alphanumeric()));
+        PlainWords { names: &self.rules.names, labels: labels.map(str::to_lowercase).collect() }
+    }
+
     /// Hits in `window`, unconfirmed: what the engine alone does, for benchmarks.
     #[must_use]
     pub fn count_hits(&self, scanner: &mut Scanner, window: &[u8]) -> usize {
@@ -119,6 +136,21 @@ impl Detector {
     #[must_use]
     pub fn context_bytes(&self) -> usize {
         self.context_before() + self.context_after() + MAX_LINE_BYTES as usize
+    }
+}
+
+/// Words that are nobody's name: those of ordinary text, unless they are written large and are names too, and those of labels.
+pub struct PlainWords<'a> {
+    names: &'a names::Lexicon,
+    labels: HashSet<String>,
+}
+
+impl PlainWords<'_> {
+    #[must_use]
+    pub fn hold(&self, word: &str) -> bool {
+        let known = self.names.known(word.as_bytes());
+        let may_be_name = word.starts_with(char::is_uppercase) && known.is_name();
+        (word.len() < 3 || known.is_word()) && !may_be_name || self.labels.contains(&word.to_lowercase())
     }
 }
 

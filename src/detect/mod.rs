@@ -31,8 +31,8 @@ mod validate;
 mod window;
 
 pub use classify::{Sums, Verdict};
-pub use detection::{Detected, Detection};
-pub use detector::{Detector, Scanner};
-pub use document::Document;
+pub use detection::{Detected, Detection, Explanation, Share};
+pub use detector::{Detector, PlainWords, Scanner};
+pub use document::{Document, Explained};
 pub use settings::{EdmSettings, Settings, SiteForm};
 pub use signatures::Signatures;

@@ -5,6 +5,7 @@ mod host;
 pub mod keys;
 mod model;
 mod numbers;
+pub mod text;
 mod user_agent;
 pub mod wire;
 mod words;

@@ -45,12 +45,12 @@ impl Known {
     }
 
     /// Whether a name of it is no rare one.
-    pub(super) fn is_name(self) -> bool {
+    pub(in crate::detect) fn is_name(self) -> bool {
         self.is_given() || self.is_common_surname()
     }
 
     /// Whether it stands in ordinary text too.
-    pub(super) fn is_word(self) -> bool {
+    pub(in crate::detect) fn is_word(self) -> bool {
         self.0 & Self::WORD.0 != 0
     }
 

@@ -118,7 +118,7 @@ struct Compiler {
     identifiers: Vec<Identifier>,
     terms: Vec<Term>,
     names: Lexicon,
-    categories: u8,
+    categories: Vec<String>,
     examples: Vec<Example>,
     columns: Columns,
     records: HashMap<String, Named>,
@@ -139,7 +139,7 @@ impl Compiler {
             identifiers: Vec::new(),
             terms: Vec::new(),
             names: Lexicon::default(),
-            categories: 0,
+            categories: Vec::new(),
             examples: Vec::new(),
             columns: Columns::default(),
             records: HashMap::new(),
@@ -164,6 +164,7 @@ impl Compiler {
                 names: self.names,
                 identifiers: self.identifiers,
                 terms: self.terms,
+                categories: self.categories,
                 filler: Filler::new(&entries.filler_words),
                 codes,
                 examples: self.examples,
@@ -198,6 +199,7 @@ impl Compiler {
             slot: known.unwrap_or(index),
             identifier: *entry.identifier,
             name: type_name(*entry.identifier),
+            file: source.name.to_string(),
             validator,
             samples: Vec::new(),
             person: entry.person,
@@ -426,14 +428,14 @@ impl Compiler {
     }
 
     fn health(&mut self, source: &Source, entry: &HealthEntry) {
-        let category = self.categories;
+        let category = self.categories.len() as u8;
         if category == MAX_CATEGORIES {
             let message =
                 format!("{:?} is one category too many; {MAX_CATEGORIES} are counted", entry.category.as_str());
             self.faults.push(source.fault(entry.category.at, message));
             return;
         }
-        self.categories += 1;
+        self.categories.push(entry.category.value.clone());
         for term in &entry.terms {
             let index = self.terms.len() as u16;
             self.names.add_word(term);

@@ -72,6 +72,8 @@ pub(super) struct Rules {
     pub(super) roles: Vec<SmallVec<[Role; 2]>>,
     pub(super) identifiers: Vec<Identifier>,
     pub(super) terms: Vec<Term>,
+    /// Names of the categories of terms.
+    pub(super) categories: Vec<String>,
     pub(super) filler: Filler,
     pub(super) codes: CodeSet,
     pub(super) names: Lexicon,
@@ -94,6 +96,8 @@ pub(super) struct Identifier {
     pub(super) identifier: IdentifierType,
     /// The contract's name of the type.
     pub(super) name: String,
+    /// Name of the file that it stands in.
+    pub(super) file: String,
     /// Entries of one type share a slot: the index of the first.
     pub(super) slot: u16,
     pub(super) validator: Validator,
