@@ -224,7 +224,10 @@ impl Detection {
         let Some(window) = arena.text().get(range) else { return false };
         detector.engine.scan(&mut scanner.scratch, window, &mut scanner.hits);
         let hits = scanner.hits.iter().map(|hit| Hit { end: from + u64::from(hit.end), pattern: hit.pattern });
-        self.pending.extend(hits.filter(|hit| hit.end > self.searched));
+        let (searched, terms) = (self.searched, &self.terms);
+        // A word of health counts once; most hits are of words that were seen.
+        let is_news = |hit: &Hit| hit.end > searched && !detector.rules.is_seen(hit.pattern, terms);
+        self.pending.extend(hits.filter(is_news));
         self.searched = to;
         true
     }

@@ -185,8 +185,10 @@ fn forms(entries: &[Entry]) -> String {
         }
         let samples: Vec<&str> = of_type.iter().flat_map(|entry| texts(&entry.keys["samples"])).collect();
         let mut section = format!("### `{name}`\n\n");
-        if rows.is_empty() {
-            section += "It has no label and no form of its own: what other entries found is looked up.";
+        if name == "edm_match" {
+            section += "What other entries found, where it stands in the site's own list of patients ([exact data match](edm.md)).";
+        } else if rows.is_empty() {
+            section += "By words beside it alone (see [names and addresses](#names-and-addresses)).";
         } else {
             section += &table(&["told by", "names", "form", "confidence", "only where"], rows);
         }

@@ -187,7 +187,7 @@ impl Values {
     /// Adds the entries of a row.
     fn take(&mut self, record: &ByteRecord, key: &Key, entries: &mut Vec<u64>) {
         let single = |counted: &mut Option<Counted>, kind, read: fn(&[u8]) -> Option<canonical::Text>| {
-            let Some(counted) = counted else { return None };
+            let counted = counted.as_mut()?;
             let value = record.get(counted.column - 1).map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())?;
             let canonical = read(value);
             *(if canonical.is_some() { &mut counted.taken } else { &mut counted.refused }) += 1;

@@ -30,12 +30,11 @@ pub(super) fn record_number(value: &[u8]) -> Option<Text> {
 
 /// Nine digits; zeros before them, which spreadsheets drop, are put back.
 pub(super) fn ssn(value: &[u8]) -> Option<Text> {
-    let digits: Text = value.iter().copied().filter(u8::is_ascii_digit).collect();
-    let others = value.iter().filter(|byte| !byte.is_ascii_digit());
-    let bare = value.len() == digits.len();
-    if !others.clone().all(|byte| matches!(byte, b'-' | b' ' | b'.')) {
+    if !value.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b' ' | b'.')) {
         return None;
     }
+    let digits: Text = value.iter().copied().filter(u8::is_ascii_digit).collect();
+    let bare = value.len() == digits.len();
     match digits.len() {
         9 => Some(digits),
         7 | 8 if bare => Some(std::iter::repeat_n(b'0', 9 - digits.len()).chain(digits).collect()),

@@ -186,10 +186,10 @@ fn what_is_not_in_the_list_is_not_told() {
 
 #[test]
 fn a_match_is_phi_by_itself_and_one_person() {
-    let (verdict, found) = detect(&["Please check MRN: 412345 again"]);
+    let (verdict, found) = detect(&["Please check SSN: 536 22 8741 again"]);
     assert_eq!((verdict.classification, verdict.severity), (Classification::Phi, Some(1)));
     assert_eq!(verdict.individuals, [1, 1]);
     let told = found.iter().find(|detected| detected.finding.identifier == IdentifierType::EdmMatch).unwrap();
-    assert_eq!(told.finding.reasons[0], "in the site's list of patients: record number");
-    assert_eq!(detect(&["Please check MRN: 412346 again"]).0.classification, Classification::PiiOnly);
+    assert_eq!(told.finding.reasons[0], "in the site's list of patients: social security number");
+    assert_eq!(detect(&["Please check SSN: 217-64-3308 again"]).0.classification, Classification::PiiOnly);
 }

@@ -229,6 +229,16 @@ impl Rules {
         self.records.get(name).copied()
     }
 
+    /// Whether a pattern is a health term and nothing else, and `seen` has its bit.
+    pub(super) fn is_seen(&self, pattern: u32, seen: &[u64]) -> bool {
+        match self.roles.get(pattern as usize).map(SmallVec::as_slice) {
+            Some([Role::Term { term, .. }]) => {
+                seen.get(usize::from(term / 64)).is_some_and(|word| word & (1 << (term % 64)) != 0)
+            }
+            _ => false,
+        }
+    }
+
     /// Bytes behind the end of a pattern's hit on which its meaning can depend.
     pub(super) fn need(&self, pattern: u32) -> u64 {
         let roles = self.roles.get(pattern as usize).map_or(&[] as &[Role], |roles| roles.as_slice());

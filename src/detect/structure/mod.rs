@@ -148,9 +148,12 @@ impl Structure {
             Some(table) => self.table = Some(table),
             None => {
                 table::key_and_values(columns, window.text, line.clone(), fields);
-                let place = window.arena.place(window.base + value.start as u64);
-                fields
-                    .extend(columns.of_path(place.path).map(|named| Field { sign: Sign::Column(named), range: value }));
+                // Only the first line of a value has its key before it, and the path says what that is a key of.
+                if key > 0 {
+                    let place = window.arena.place(window.base + value.start as u64);
+                    let named = columns.of_path(place.path);
+                    fields.extend(named.map(|named| Field { sign: Sign::Column(named), range: value }));
+                }
             }
         }
     }

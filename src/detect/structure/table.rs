@@ -69,7 +69,11 @@ impl Table {
         if line.len() > MAX_HEAD_LINE_BYTES || line.len() < 5 {
             return None;
         }
-        let delimiter = delimiter(text.get(line.clone())?)?;
+        let bytes = text.get(line.clone())?;
+        if !begins_with_cell(bytes) {
+            return None;
+        }
+        let delimiter = delimiter(bytes)?;
         let cells = cells(text, line.clone(), delimiter)?;
         let heads = heads(columns, text, &cells)?;
         let of_patient = heads.iter().any(|head| head.of_patient || head.whose == Whose::Patients);
@@ -154,6 +158,9 @@ impl Table {
 /// A row of a known head and its values: `Soc. Sec. No. | 536-22-8741`.
 pub(super) fn key_and_values(columns: &Columns, text: &[u8], line: Range<usize>, fields: &mut Vec<Field>) {
     let Some(bytes) = text.get(line.clone()).filter(|bytes| bytes.len() <= MAX_HEAD_LINE_BYTES) else { return };
+    if !begins_with_cell(bytes) {
+        return;
+    }
     let Some(delimiter) = delimiter(bytes).filter(|delimiter| *delimiter != Delimiter::Byte(b',')) else { return };
     let Some(cells) = cells(text, line, delimiter) else { return };
     let Some((key, values)) = cells.split_first() else { return };
@@ -190,23 +197,25 @@ pub(super) fn row_end(text: &[u8], quotes: bool) -> Option<usize> {
 
 /// What all cells say, if there are two, all read like heads and one is known.
 fn heads(columns: &Columns, text: &[u8], cells: &Cells) -> Option<SmallVec<[Head; 16]>> {
-    let mut heads = SmallVec::new();
+    // Looks come first: what a head says is worth reading only where all look like heads.
     let (mut unlike, mut filled) = (0, 0);
-    for cell in cells {
+    for (count, cell) in cells.iter().enumerate() {
         let bytes = trim(text.get(cell.clone())?);
-        let head = if bytes.is_empty() {
-            Some(Head::default())
-        } else {
-            head_like(bytes).then(|| columns.read(bytes)).flatten()
-        };
-        unlike += usize::from(head.is_none());
+        unlike += usize::from(!bytes.is_empty() && !head_like(bytes));
         filled += usize::from(!bytes.is_empty());
-        heads.push(head.unwrap_or_default());
-        if unlike * 4 > cells.len() {
+        if unlike * 4 > count + 1 {
             return None;
         }
     }
-    (filled > 1 && heads.iter().any(|head: &Head| head.named.is_some())).then_some(heads)
+    if filled < 2 {
+        return None;
+    }
+    let read = |cell: &Range<usize>| {
+        let bytes = trim(text.get(cell.clone()).unwrap_or_default());
+        head_like(bytes).then(|| columns.read(bytes)).flatten().unwrap_or_default()
+    };
+    let heads: SmallVec<[Head; 16]> = cells.iter().map(read).collect();
+    heads.iter().any(|head: &Head| head.named.is_some() || head.of_staff).then_some(heads)
 }
 
 /// Whether a cell may be a head: a few words that begin with a letter.
@@ -219,6 +228,14 @@ fn head_like(cell: &[u8]) -> bool {
         && cell.first().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'#' | b'_' | b'(' | 0x80..))
         && !cell.ends_with(b".")
         && !cell.contains(&b'@')
+}
+
+/// Whether the line begins with something as short as a head: most prose does not.
+fn begins_with_cell(line: &[u8]) -> bool {
+    let first = line.get(..super::columns::MAX_HEAD_BYTES + 4).unwrap_or(line);
+    memchr::memchr3(b'\t', b'|', b',', first).is_some()
+        || memchr::memchr(b';', first).is_some()
+        || memchr::memmem::find(first, b"  ").is_some()
 }
 
 /// Cells without what surrounds them.
