@@ -106,11 +106,6 @@ pub(super) fn behind_label<'a>(
     if !form.without_digits {
         raw.iter().take(LOOKAHEAD_BYTES).find(|byte| byte.is_ascii_digit() || !byte.is_ascii())?;
     }
-    if let Some(behind) = &form.behind
-        && !window.stands_behind(label, behind, form.same_object, BEHIND_REACH_BYTES)
-    {
-        return None;
-    }
     let reading = Reading::of(raw);
     let text = reading.text();
     let start = if form.begins { 0 } else { detector.rules.filler.skip(text, !form.no_filler)? };
@@ -121,6 +116,12 @@ pub(super) fn behind_label<'a>(
     }
     let rest = text.get(start..)?;
     let length = longest(form, rest, raw.len() < LOOKAHEAD_BYTES)?;
+    // Asked for last of what is cheap: most labels of this kind have another value.
+    if let Some(behind) = &form.behind
+        && !window.stands_behind(label, behind, form.same_object, BEHIND_REACH_BYTES)
+    {
+        return None;
+    }
     let value = rest.get(..length)?;
     let accepted = validate(detector, identifier, value)?;
     let head = form.tail.as_ref().map_or(Some(0), |tail| tail.start(value, length))?;
