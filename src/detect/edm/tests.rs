@@ -1,3 +1,5 @@
+//! Tests of the site's own list of patients: what is built is what is found.
+
 use std::sync::OnceLock;
 
 use super::canonical::{births, last_name, last_names, record_number, ssn};
