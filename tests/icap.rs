@@ -397,7 +397,8 @@ fn squid_with_ssl_bump_and_c_icap_gives_one_activity_an_upload() {
         assert_eq!((&ai["content"]["scanned_bytes"], &ai["content"]["body_bytes"]), (&json!(body), &json!(body)));
         assert_eq!((&ai["device"]["address"], &ai["bytes"]["body"]), (&json!("127.0.0.1"), &json!(body)));
     }
-    assert_eq!(told[0]["content"]["findings"]["mrn"], 1, "{}", told[0]);
+    // Its record number and its SSN are samples of manuals; the code is not.
+    assert_eq!(told[0]["content"]["findings"], json!({"icd10": 1}), "{}", told[0]);
     assert!(told[0]["legs"].as_array().is_some_and(|legs| legs.len() >= 2), "{}", told[0]);
     for alert in replay.events_of("alert") {
         let of = &alert["alert"]["context"]["shadowtap"]["ai"]["id"];
