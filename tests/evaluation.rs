@@ -13,8 +13,8 @@ use shadowtap::{
 
 /// Figures of documents.
 const FLOORS: [(&str, f64); 8] = [
-    ("F1", 0.945),
-    ("recall, direct identifiers", 0.925),
+    ("F1", 0.95),
+    ("recall, direct identifiers", 0.93),
     ("harmless documents that raise no alarm", 0.995),
     ("of class none", 0.998),
     ("encoded minus plain recall, in points", -2.0),
@@ -28,14 +28,14 @@ const IDENTIFIERS: [(&str, f64, f64); 13] = [
     ("SSN", 0.84, 0.98),
     ("MRN", 0.90, 0.98),
     ("MBI", 0.98, 0.98),
-    ("DOB", 0.945, 0.98),
+    ("DOB", 0.97, 0.98),
     ("NAME", 0.84, 0.97),
-    ("PHONE", 0.94, 0.98),
+    ("PHONE", 0.98, 0.98),
     ("EMAIL", 0.82, 0.98),
     ("NPI", 0.94, 0.98),
-    ("DEA", 0.50, 0.98),
+    ("DEA", 0.95, 0.98),
     ("ICD10", 0.89, 0.98),
-    ("ADDRESS", 0.78, 0.98),
+    ("ADDRESS", 0.99, 0.98),
     ("ACCOUNT", 0.92, 0.97),
     ("AGE90", 0.94, 0.98),
 ];

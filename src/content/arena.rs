@@ -205,6 +205,12 @@ impl Arena {
         self.layout.place(offset)
     }
 
+    /// Whether a value begins at `offset`: a path of its own does.
+    #[must_use]
+    pub fn begins_value(&self, offset: u64) -> bool {
+        self.layout.begins_value(offset)
+    }
+
     /// Where the byte before `offset` ended in the source: the exclusive end of a finding.
     #[must_use]
     pub fn source_end(&self, offset: u64) -> u64 {

@@ -271,6 +271,11 @@ impl Layout {
         Place { path, source: self.range(offset).0 }
     }
 
+    /// Whether a value begins at `offset`: a path of its own does.
+    pub(super) fn begins_value(&self, offset: u64) -> bool {
+        last_at(self.units.live(), |unit| unit.start <= offset).is_some_and(|unit| unit.start == offset)
+    }
+
     /// Where the byte before `offset` ended in the source: the exclusive end of a finding.
     pub(super) fn source_end(&self, offset: u64) -> u64 {
         offset.checked_sub(1).map_or(0, |last| self.range(last).1)

@@ -170,6 +170,25 @@ fn clinical_notes_with_patients_are_phi() {
 }
 
 #[test]
+fn a_key_speaks_for_all_that_lies_beneath_it() {
+    for (text, wanted) in [
+        (r#"{"mrn":{"0":"686288","1":"27788682"},"dob":{"0":"1997-03-09"}}"#, vec!["686288", "27788682", "1997-03-09"]),
+        (
+            r#"{"00100010":{"vr":"PN","Value":[{"Alphabetic":"Green^Leroy"}]},"00100020":{"vr":"LO","Value":["00412345"]},"00100030":{"vr":"DA","Value":["19620813"]}}"#,
+            vec!["Green^Leroy", "00412345", "19620813"],
+        ),
+        (r#"{"teléfono":{"a":"207-941-5758"},"dirección":["593 Copper Ave"]}"#, vec!["207-941-5758", "593 Copper Ave"]),
+    ] {
+        for detector in detectors() {
+            let (found, _) = body(detector, text.as_bytes(), "application/json");
+            let value = |found: &Detected| &text[found.finding.start as usize..found.finding.end as usize];
+            let values = found.iter().filter(|found| found.finding.identifier != IdentifierType::Dicom).map(value);
+            assert_eq!(values.collect::<Vec<_>>(), wanted);
+        }
+    }
+}
+
+#[test]
 fn json_keys_are_labels() {
     let (found, verdict) = prompt("patients.json", "application/json");
     let count = |kind| found.iter().filter(|detected| detected.finding.identifier == kind).count();

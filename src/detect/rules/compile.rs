@@ -287,8 +287,17 @@ impl Compiler {
                 Some(self.located(source, tail.at, StartFinder::new(&shape))?)
             }
         };
-        let LabelEntry { confidence, without_digits, needs_health, glued, same_object, no_filler, .. } = *entry;
-        let LabelEntry { begins, open_ended, .. } = *entry;
+        let LabelEntry {
+            confidence,
+            without_digits,
+            needs_health,
+            glued,
+            same_object,
+            no_filler,
+            begins,
+            open_ended,
+            ..
+        } = *entry;
         Some(Form {
             without_digits,
             needs_health,

@@ -62,11 +62,7 @@ impl Columns {
     /// Adds a head; `=` before it: only as the whole head. The first to name a head has it.
     pub(in crate::detect) fn add(&mut self, spelling: &str, named: Named, whose: Whose) {
         let (spelling, whole) = spelling.strip_prefix('=').map_or((spelling, false), |rest| (rest, true));
-        let mut head = words(spelling.as_bytes()).concat();
-        if head.is_empty() {
-            // The tags of DICOM.
-            head = spelling.to_lowercase();
-        }
+        let head = words(spelling.as_bytes()).concat();
         if !head.is_empty() {
             self.heads.entry(head).or_insert(Target { named, whose, whole });
         }
@@ -81,14 +77,9 @@ impl Columns {
     pub(super) fn of_path(&self, path: &str) -> Option<Named> {
         let mut keys = path.rsplit(['.', '[']).take(MAX_PATH_KEYS);
         keys.find_map(|key| {
-            let mut plain: SmallVec<[u8; MAX_HEAD_BYTES]> = SmallVec::new();
-            let letters = key.bytes().filter(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
-            plain.extend(letters.map(|byte| byte.to_ascii_lowercase()).take(MAX_HEAD_BYTES));
-            while plain.last().is_some_and(u8::is_ascii_digit) && plain.len() < 8 {
-                plain.pop();
-            }
-            let head = std::str::from_utf8(&plain).ok().filter(|head| !head.is_empty())?;
-            self.heads.get(head).map(|target| target.named)
+            let letters = key.bytes().filter(|byte| is_part(*byte)).take(MAX_HEAD_BYTES);
+            let word: String = letters.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
+            self.heads.get(plain(&word)).map(|target| target.named)
         })
     }
 
@@ -133,11 +124,10 @@ fn words(head: &[u8]) -> SmallVec<[String; MAX_WORDS]> {
     let mut word = String::new();
     let mut before = 0u8;
     for byte in head.iter().copied().chain([b' ']) {
-        let is_part = byte.is_ascii_alphanumeric() || byte >= 0x80;
-        if !is_part || (byte.is_ascii_uppercase() && before.is_ascii_lowercase()) {
+        if !is_part(byte) || (byte.is_ascii_uppercase() && before.is_ascii_lowercase()) {
             push(&mut words, &mut word);
         }
-        if is_part {
+        if is_part(byte) {
             word.push(char::from(byte.to_ascii_lowercase()));
         }
         before = byte;
@@ -145,8 +135,17 @@ fn words(head: &[u8]) -> SmallVec<[String; MAX_WORDS]> {
     words
 }
 
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
+}
+
+/// A word without the number behind it.
+fn plain(word: &str) -> &str {
+    word.trim_end_matches(|last: char| last.is_ascii_digit())
+}
+
 fn push(words: &mut SmallVec<[String; MAX_WORDS]>, word: &mut String) {
-    let plain = word.trim_end_matches(|last: char| last.is_ascii_digit());
+    let plain = plain(word);
     if !plain.is_empty() && words.len() < MAX_WORDS {
         words.push(plain.to_owned());
     }

@@ -142,15 +142,16 @@ impl Structure {
                 Row::Ends => self.table = None,
             }
         }
-        let key = table::key(window.text.get(line.clone()).unwrap_or_default());
+        let key = table::keys(window.text.get(line.clone()).unwrap_or_default());
         let value = line.start + key..line.end;
         match Table::of_head(columns, window.text, value.clone()) {
             Some(table) => self.table = Some(table),
             None => {
                 table::key_and_values(columns, window.text, line.clone(), fields);
-                // Only the first line of a value has its key before it, and the path says what that is a key of.
-                if key > 0 {
-                    let place = window.arena.place(window.base + value.start as u64);
+                // Only the first line of a value has keys before it or, in an array, a path of its own.
+                let start = window.base + value.start as u64;
+                if key > 0 || window.arena.begins_value(start) {
+                    let place = window.arena.place(start);
                     let named = columns.of_path(place.path);
                     fields.extend(named.map(|named| Field { sign: Sign::Column(named), range: value }));
                 }

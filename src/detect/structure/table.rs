@@ -104,7 +104,7 @@ impl Table {
         {
             return Row::Ends;
         }
-        let Some(cells) = self.assign(cells, line.start) else { return self.misfit() };
+        let Some(cells) = self.assign(text, cells, line.start) else { return self.misfit() };
         self.misfits = 0;
         let named = self.columns.iter().zip(cells).filter_map(|(named, range)| Some(((*named)?, range)));
         fields.extend(named.map(|(named, range)| Field { sign: Sign::Column(named), range }));
@@ -117,23 +117,17 @@ impl Table {
     }
 
     /// A cell for each column.
-    fn assign(&self, cells: Cells, line_start: usize) -> Option<Cells> {
+    fn assign(&self, text: &[u8], mut cells: Cells, line_start: usize) -> Option<Cells> {
         let wanted = self.columns.len();
-        if cells.len() == wanted {
-            return Some(cells);
+        if cells.len() > wanted && self.delimiter == Delimiter::Byte(b',') {
+            // The comma between two rows of SQL begins no cell.
+            cells.truncate(cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1));
+            let whole = joined(text, &cells);
+            cells = if whole.len() == wanted { whole } else { cells };
         }
         match self.delimiter {
+            _ if cells.len() == wanted => Some(cells),
             Delimiter::Blanks => Some(self.by_place(&cells, line_start)),
-            // "Smith, John" without quotes: the cells are one too many, and the first known column takes them.
-            Delimiter::Byte(b',') if cells.len() > wanted && cells.len() < wanted + 2 => {
-                let extra = cells.len() - wanted;
-                let name = self.columns.iter().position(Option::is_some)?;
-                let mut joined = Cells::new();
-                joined.extend(cells.iter().take(name).cloned());
-                joined.push(cells.get(name)?.start..cells.get(name + extra)?.end);
-                joined.extend(cells.iter().skip(name + extra + 1).cloned());
-                Some(joined)
-            }
             // Empty cells at the end are often left out.
             _ if cells.len() < wanted && cells.len() * 2 >= wanted => Some(cells),
             _ => None,
@@ -155,6 +149,18 @@ impl Table {
     }
 }
 
+/// Cells in which a comma before a blank separates nothing: "Smith, John" without quotes.
+fn joined(text: &[u8], cells: &Cells) -> Cells {
+    let mut joined = Cells::new();
+    for cell in cells {
+        match joined.last_mut().filter(|_| text.get(cell.start) == Some(&b' ')) {
+            Some(last) => last.end = cell.end,
+            None => joined.push(cell.clone()),
+        }
+    }
+    joined
+}
+
 /// A row of a known head and its values: `Soc. Sec. No. | 536-22-8741`.
 pub(super) fn key_and_values(columns: &Columns, text: &[u8], line: Range<usize>, fields: &mut Vec<Field>) {
     let Some(bytes) = text.get(line.clone()).filter(|bytes| bytes.len() <= MAX_HEAD_LINE_BYTES) else { return };
@@ -169,11 +175,18 @@ pub(super) fn key_and_values(columns: &Columns, text: &[u8], line: Range<usize>,
     fields.extend(values.iter().map(|range| Field { sign: Sign::Column(named), range: range.clone() }));
 }
 
-/// Length of the key that a line of the arena begins with, `content: `; 0 when it has none.
-pub(super) fn key(line: &[u8]) -> usize {
-    let word =
-        line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).count();
-    if word > 0 && line.get(word..).is_some_and(|rest| rest.starts_with(b": ")) { word + 2 } else { 0 }
+/// Length of the keys that a line of the arena begins with, `record: mrn: `; 0 when it has none.
+pub(super) fn keys(line: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some(rest) = line.get(length..) {
+        let is_key = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | 0x80..);
+        let word = rest.iter().take_while(is_key).count();
+        if word == 0 || !rest.get(word..).is_some_and(|rest| rest.starts_with(b": ")) {
+            break;
+        }
+        length += word + 2;
+    }
+    length
 }
 
 /// End of the row that `text` begins with; a quoted cell holds line ends. `None`: it is not there.
